@@ -1,0 +1,175 @@
+// Reading and writing of binary layouts, big-endian, bounds checked on the way in.
+
+const encoder = new TextEncoder()
+// Fatal: bytes that are no UTF-8 must never be read as something they are not.
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+export const utf8 = (text: string): Uint8Array<ArrayBuffer> => encoder.encode(text)
+export const textOf = (bytes: Uint8Array): string => decoder.decode(bytes)
+
+export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false
+  return true
+}
+
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
+
+export function hexOf(bytes: Uint8Array): string {
+  let hex = ''
+  for (const byte of bytes) hex += HEX[byte]
+  return hex
+}
+
+export function bytesOfHex(hex: string): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(hex.length >> 1)
+  for (let i = 0; i < bytes.length; i++) bytes[i] = Number.parseInt(hex.slice(i * 2, i * 2 + 2), 16)
+  return bytes
+}
+
+/** Appends to a buffer that doubles as it fills. `bytes()` is a view: copy it before writing on. */
+export class ByteWriter {
+  #bytes: Uint8Array<ArrayBuffer>
+  #view: DataView
+  #length = 0
+
+  constructor(capacity = 1024) {
+    this.#bytes = new Uint8Array(capacity)
+    this.#view = new DataView(this.#bytes.buffer)
+  }
+
+  get length(): number {
+    return this.#length
+  }
+
+  /** Keeps the buffer and starts at its beginning again. */
+  reset(): void {
+    this.#length = 0
+  }
+
+  bytes(): Uint8Array<ArrayBuffer> {
+    return this.#bytes.subarray(0, this.#length)
+  }
+
+  u8(value: number): void {
+    this.#view.setUint8(this.#claim(1), value)
+  }
+
+  u16(value: number): void {
+    this.#view.setUint16(this.#claim(2), value)
+  }
+
+  u32(value: number): void {
+    this.#view.setUint32(this.#claim(4), value)
+  }
+
+  /** A safe integer as u64, without the cost of a bigint. */
+  u64(value: number): void {
+    const at = this.#claim(8)
+    this.#view.setUint32(at, Math.floor(value / 0x1_0000_0000))
+    this.#view.setUint32(at + 4, value % 0x1_0000_0000)
+  }
+
+  raw(bytes: Uint8Array): void {
+    this.#bytes.set(bytes, this.#claim(bytes.length))
+  }
+
+  /** u16 byte length, then UTF-8. */
+  lp16(text: string): void {
+    const start = this.#claim(2)
+    this.#view.setUint16(start, this.text(text))
+  }
+
+  /** UTF-8 without a length; returns how many bytes it took. */
+  text(text: string): number {
+    const room = text.length * 3
+    const at = this.#claim(room)
+    const { written } = encoder.encodeInto(text, this.#bytes.subarray(at, at + room))
+    this.#length = at + written
+    return written
+  }
+
+  #claim(size: number): number {
+    const at = this.#length
+    if (at + size > this.#bytes.length) this.#grow(at + size)
+    this.#length = at + size
+    return at
+  }
+
+  #grow(atLeast: number): void {
+    const grown = new Uint8Array(Math.max(atLeast, this.#bytes.length * 2))
+    grown.set(this.#bytes.subarray(0, this.#length))
+    this.#bytes = grown
+    this.#view = new DataView(grown.buffer)
+  }
+}
+
+/** Thrown by {@link ByteReader} on bytes that are not what they claim to be. Callers turn it into theirs. */
+export class MalformedBytes extends Error {
+  override readonly name = 'MalformedBytes'
+}
+
+/** Reads a layout and never past its end. Byte results are views of the source. */
+export class ByteReader {
+  readonly #bytes: Uint8Array
+  readonly #view: DataView
+  #at = 0
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  }
+
+  get remaining(): number {
+    return this.#bytes.length - this.#at
+  }
+
+  u8(): number {
+    return this.#view.getUint8(this.#take(1))
+  }
+
+  u16(): number {
+    return this.#view.getUint16(this.#take(2))
+  }
+
+  u32(): number {
+    return this.#view.getUint32(this.#take(4))
+  }
+
+  u64(): number {
+    const at = this.#take(8)
+    const value = this.#view.getUint32(at) * 0x1_0000_0000 + this.#view.getUint32(at + 4)
+    if (!Number.isSafeInteger(value)) throw new MalformedBytes('a number is larger than 2^53 - 1')
+    return value
+  }
+
+  raw(length: number): Uint8Array {
+    const at = this.#take(length)
+    return this.#bytes.subarray(at, at + length)
+  }
+
+  lp16(): string {
+    return this.text(this.u16())
+  }
+
+  text(length: number): string {
+    try {
+      return decoder.decode(this.raw(length))
+    } catch (cause) {
+      if (cause instanceof MalformedBytes) throw cause
+      throw new MalformedBytes('text is not UTF-8', { cause })
+    }
+  }
+
+  /** Refuses bytes after the end of the layout. */
+  end(): void {
+    if (this.remaining !== 0) throw new MalformedBytes(`${this.remaining} bytes after the end`)
+  }
+
+  #take(length: number): number {
+    const at = this.#at
+    if (length > this.remaining) throw new MalformedBytes(`ends ${length - this.remaining} bytes early`)
+    this.#at = at + length
+    return at
+  }
+}

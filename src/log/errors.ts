@@ -1,0 +1,142 @@
+// Every error the store throws on purpose: a code to branch on, the facts, and the way out.
+
+import type { GlobalPosition, StreamVersion } from './event.ts'
+import type { ExpectedStreamVersion } from './expected-version.ts'
+
+/** Facts of an error: plain JSON, so that they cross ports and the network unchanged. */
+export type ErrorFacts = Readonly<Record<string, unknown>>
+
+/** Why a storage could not do what it was asked. */
+export type StorageProblem =
+  | 'blocked'
+  | 'version-change'
+  | 'closed'
+  | 'quota'
+  | 'data-loss'
+  | 'timeout'
+  | 'unavailable'
+  | 'failed'
+
+/** Every code with the facts that come with it and what a caller can do about it. */
+const RECOVERY = {
+  'version-conflict': 'Another writer got there first. Read the stream and decide again.',
+  'id-conflict': 'These event ids are recorded already with other content. Give new events new ids.',
+  'invalid-event': 'Correct the value at the path and append again; nothing of the batch was written.',
+  'invalid-argument': 'Correct the argument; nothing was written.',
+  'unknown-decider': 'Name a decider of the app that the worker serves.',
+  'unknown-projection': 'Name a projection of the app that the worker serves.',
+  'command-refused': 'The decider refused the command. Show the reason; nothing was written.',
+  'handler-failed': 'A handler of the app threw. Mend the handler; the log is intact.',
+  'log-damaged':
+    'The stored log does not match its hashes. Run verify() and restore from the server or a backup.',
+  'unsupported-format': 'The log was written by a newer version. Update the app.',
+  'storage-failed': 'The storage refused. See the problem; nothing that was acknowledged is lost.',
+  'worker-died': 'The worker ended before it answered. Try again with the same event ids.',
+  'worker-timeout': 'The worker did not answer in time. Try again with the same event ids.',
+  'store-closed': 'The store was closed. Open it again.',
+  'sync-refused': 'The server refused. Pending events are kept; see the status.',
+  'sync-unreachable': 'The server cannot be reached. Pending events are kept and sent later.',
+  'sync-protocol': 'The server answered what the protocol does not allow. Pending events are kept.',
+  aborted: 'The caller aborted the call.',
+} as const
+
+export type StoreErrorCode = keyof typeof RECOVERY
+
+/** Base of all errors that the store throws on purpose. */
+export class StoreError extends Error {
+  override readonly name: string = 'StoreError'
+  readonly code: StoreErrorCode
+  /** Plain JSON facts: which stream, which version, which path. */
+  readonly facts: ErrorFacts
+  /** What a caller can do now, in a sentence. */
+  readonly recovery: string
+
+  constructor(code: StoreErrorCode, message: string, facts: ErrorFacts = {}, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+    this.facts = facts
+    this.recovery = RECOVERY[code]
+  }
+}
+
+/** Another writer got there first. Read the stream and decide again. */
+export class VersionConflict extends StoreError {
+  override readonly name = 'VersionConflict'
+  declare readonly facts: Readonly<{
+    streamName: string
+    expected: ExpectedStreamVersion
+    actual: StreamVersion
+    /** Every violated expectation, the first of them above, when one append touched several streams. */
+    violations: readonly Readonly<{
+      streamName: string
+      expected: ExpectedStreamVersion
+      actual: StreamVersion
+    }>[]
+  }>
+
+  constructor(violations: VersionConflict['facts']['violations']) {
+    const first = violations[0]!
+    super(
+      'version-conflict',
+      `Stream "${first.streamName}" is at version ${first.actual}, expected ${first.expected}`,
+      { ...first, violations },
+    )
+  }
+}
+
+/** A value that the log cannot carry, with the path to it, such as `events[1].data.when`. */
+export class InvalidEvent extends StoreError {
+  override readonly name = 'InvalidEvent'
+  declare readonly facts: Readonly<{ path: string; problem: string }>
+
+  constructor(path: string, problem: string) {
+    super('invalid-event', `${path}: ${problem}`, { path, problem })
+  }
+}
+
+/** Stored bytes that do not match their hashes. */
+export class LogDamaged extends StoreError {
+  override readonly name = 'LogDamaged'
+  declare readonly facts: Readonly<{ position: GlobalPosition; problem: string }>
+
+  constructor(position: GlobalPosition, problem: string, options?: ErrorOptions) {
+    super(
+      'log-damaged',
+      `The log is damaged at position ${position}: ${problem}`,
+      { position, problem },
+      options,
+    )
+  }
+}
+
+/** The storage refused, closed, or is full. */
+export class StorageFailed extends StoreError {
+  override readonly name = 'StorageFailed'
+  declare readonly facts: Readonly<{ problem: StorageProblem }>
+
+  constructor(problem: StorageProblem, message: string, options?: ErrorOptions) {
+    super('storage-failed', message, { problem }, options)
+  }
+}
+
+/** True for errors of this package, also for those that came over a port. */
+export function isStoreError(error: unknown, code?: StoreErrorCode): error is StoreError {
+  return error instanceof StoreError && (code === undefined || error.code === code)
+}
+
+/** Rebuilds an error from its wire form with the class it had. An unknown code stays a plain Error. */
+export function storeErrorFrom(wire: { code: string; message: string; facts: ErrorFacts }): Error {
+  if (!Object.hasOwn(RECOVERY, wire.code)) return new Error(wire.message)
+  const error = new StoreError(wire.code as StoreErrorCode, wire.message, wire.facts)
+  const prototype = CLASS_BY_CODE[error.code]
+  if (!prototype) return error
+  Object.defineProperty(error, 'name', { value: prototype.name, configurable: true })
+  return Object.setPrototypeOf(error, prototype.prototype) as StoreError
+}
+
+const CLASS_BY_CODE: Partial<Record<StoreErrorCode, { name: string; prototype: StoreError }>> = {
+  'version-conflict': VersionConflict,
+  'invalid-event': InvalidEvent,
+  'log-damaged': LogDamaged,
+  'storage-failed': StorageFailed,
+}

@@ -1,0 +1,17 @@
+// Event ids: UUIDs as text for people, 16 bytes in the log.
+
+import { parse, stringify, v5, v7, validate } from 'uuid'
+
+export const ID_BYTES = 16
+
+/** A new version 7 UUID (RFC 9562): ids made later sort later. */
+export const newEventId = (): string => v7()
+
+/** The id of the nth event that one cause gives rise to: the same for the same cause and n (RFC 9562, version 5). */
+export const derivedEventId = (cause: string, n: number): string => v5(String(n), cause)
+
+export const isEventId = (value: unknown): value is string => validate(value)
+
+export const bytesOfEventId = (id: string): Uint8Array => parse(id)
+
+export const eventIdOf = (bytes: Uint8Array): string => stringify(bytes)

@@ -1,0 +1,68 @@
+// What an application writes: deciders, projections, and the app that names them.
+
+import type { Event, RecordedEvent } from '../log/event.ts'
+
+/** A wish that a decider turns into events or refuses. Plain JSON: it crosses to the worker and is kept. */
+export type Command<T extends string = string, D = unknown, M extends object = object> = Readonly<{
+  type: T
+  data: D
+  metadata?: M
+}>
+
+/** One pure handler for each event type; types without one leave the state as it is. */
+export type Handlers<S, E extends Event> = {
+  readonly [T in E['type']]?: (state: S, event: RecordedEvent<Extract<E, { type: T }>>) => S
+}
+
+/** How an event changes a state: pure, synchronous, without mutating the state it is given. */
+export type Evolve<S, E extends Event> = ((state: S, event: RecordedEvent<E>) => S) | Handlers<S, E>
+
+/** When to keep a snapshot: every N events folded (1,000 where it is left out), or never. */
+export type SnapshotPolicy = Readonly<{ every?: number }> | 'never'
+
+/** Decides on commands against the state of one stream. */
+export type DeciderDefinition<S, C extends Command, E extends Event> = Readonly<{
+  /** The stream that holds the events of the thing with this id. */
+  streamName: (id: string) => string
+  initialState: () => S
+  evolve: Evolve<S, E>
+  /** Returns what happened, nothing (`[]`) when there is nothing to do, or throws to refuse. */
+  decide: (command: C, state: S) => E | readonly E[]
+  /** Raise it when `evolve` changes: snapshots made by another version are not used. Default `'1'`. */
+  version?: string
+  snapshot?: SnapshotPolicy
+}>
+
+/** Folds events into documents for the page to show. */
+export type ProjectionDefinition<S, E extends Event> = Readonly<{
+  /** Event types to fold; others are passed by. */
+  canHandle: readonly E['type'][]
+  /**
+   * The document an event belongs to, or null for none. Where it is left out, every stream is a document of its
+   * own, folded from that stream alone.
+   */
+  getDocumentId?: (event: RecordedEvent<E>) => string | null
+  initialState: () => S
+  evolve: Evolve<S, E>
+  /** Raise it when `evolve` changes: snapshots made by another version are not used. Default `'1'`. */
+  version?: string
+  snapshot?: SnapshotPolicy
+}>
+
+// `never` and `any` here are bounds: each definition keeps its own types, see StateOf and CommandOf.
+// biome-ignore lint/suspicious/noExplicitAny: a bound for definitions of any state, command and event
+export type AnyDecider = DeciderDefinition<any, any, any>
+// biome-ignore lint/suspicious/noExplicitAny: a bound for definitions of any state and event
+export type AnyProjection = ProjectionDefinition<any, any>
+
+/** Everything of an application that the worker needs. The page imports only its type. */
+export type App = Readonly<{
+  deciders?: Readonly<Record<string, AnyDecider>>
+  projections?: Readonly<Record<string, AnyProjection>>
+}>
+
+export type DecidersOf<A extends App> = A extends { deciders: infer D } ? D : Record<never, never>
+export type ProjectionsOf<A extends App> = A extends { projections: infer P } ? P : Record<never, never>
+
+export type CommandOf<X> = X extends { decide: (command: infer C, ...rest: never[]) => unknown } ? C : never
+export type StateOf<X> = X extends { initialState: () => infer S } ? S : never

@@ -1,0 +1,157 @@
+// The typed API of a store: the same on the page, in the worker and on the server.
+
+import type { OnConflict } from '../log/commit-note.ts'
+import type { Event, GlobalPosition, Hash, RecordedEvent, StreamVersion } from '../log/event.ts'
+import type { ExpectedStreamVersion } from '../log/expected-version.ts'
+import type { Evolve } from './app.ts'
+
+export type AppendOptions = Readonly<{
+  /** Default `NO_CONCURRENCY_CHECK`. */
+  expectedStreamVersion?: ExpectedStreamVersion
+  /**
+   * What sync does with this append when the server has other events for its stream: append it again behind
+   * them, or reject it, visibly. Default `reappend`; `reject` for an exact expected version.
+   */
+  onConflict?: OnConflict
+}>
+
+/** One stream of an atomic append. Without events the stream is only checked. */
+export type StreamAppend<E extends Event = Event> = Readonly<{
+  streamName: string
+  events: readonly E[]
+  expectedStreamVersion?: ExpectedStreamVersion
+}>
+
+export type AppendResult = Readonly<{
+  nextExpectedStreamVersion: StreamVersion
+  /** Position of the stream's last event of this append; of its last event at all when nothing was written. */
+  lastEventGlobalPosition: GlobalPosition
+  createdNewStream: boolean
+  /** True when these event ids were recorded before and nothing was written. */
+  idempotent: boolean
+  /** Hash of the stream's last event. Its genesis hash when the stream is empty. */
+  headHash: Hash
+}>
+
+export type ReadStreamOptions = Readonly<{
+  /** First stream version to read, in either direction inclusive. Default: the first; backwards: the last. */
+  from?: StreamVersion
+  /** Last stream version to read, inclusive. */
+  to?: StreamVersion
+  maxCount?: number
+  direction?: 'forwards' | 'backwards'
+}>
+
+export type ReadAllOptions = Readonly<{
+  /** First position to read, inclusive. */
+  from?: GlobalPosition
+  /** Last position to read, inclusive. */
+  to?: GlobalPosition
+  maxCount?: number
+  direction?: 'forwards' | 'backwards'
+}>
+
+export type ReadStreamResult<E extends Event = Event> = Readonly<{
+  streamExists: boolean
+  /** The stream's version now, whatever part of it was read. */
+  currentStreamVersion: StreamVersion
+  events: readonly RecordedEvent<E>[]
+}>
+
+export type SubscribeOptions = Readonly<{
+  /** Only events of this stream, which need not exist yet. */
+  streamName?: string
+  /** Where to begin: everything, only what comes, or behind a position. Default `start`. */
+  from?: 'start' | 'end' | GlobalPosition
+  /** Called each time the subscription has reached the end of the log. */
+  onCaughtUp?: () => void
+  /** Called when it was caught up and more came than it could take at once. */
+  onFellBehind?: () => void
+  /** Called once when the subscription ends otherwise than by its owner: the handler threw, or a read failed. */
+  onDropped?: (reason: Error) => void
+  signal?: AbortSignal
+}>
+
+export type Subscription = Readonly<{
+  /** Position up to which every event was handled or passed by. */
+  position: () => GlobalPosition
+  /** Safe to call twice. Resolves when no handler runs any more. */
+  unsubscribe: () => Promise<void>
+}>
+
+export type VerifyOptions = Readonly<{
+  onProgress?: (progress: VerifyProgress) => void
+  signal?: AbortSignal
+}>
+
+export type VerifyProgress = Readonly<{ verified: number; total: number }>
+
+/** What {@link EventStore.verify} found. `at` is the first position that does not hold. */
+export type VerifyReport =
+  | Readonly<{ ok: true; events: number; headPosition: GlobalPosition }>
+  | Readonly<{
+      ok: false
+      at: GlobalPosition
+      problem: VerifyProblem
+      /** In words, with what was expected and what was found. */
+      detail: string
+      /** Entries that hold, before `at`. */
+      verified: number
+    }>
+
+export type VerifyProblem = 'hash-mismatch' | 'broken-link' | 'gap' | 'truncated' | 'unreadable'
+
+export interface EventStore {
+  /**
+   * Appends events to one stream, all or none. Resolves when they are durable.
+   *
+   * The same event ids again are idempotent: nothing is written, the result is the first one's.
+   *
+   * @throws `VersionConflict` when the stream is not at the expected version; `InvalidEvent` with the path of a
+   * value that the log cannot carry; `StoreError` `id-conflict` when some of the ids are recorded already with
+   * other content or elsewhere; `StorageFailed`.
+   */
+  appendToStream<E extends Event>(
+    streamName: string,
+    events: readonly E[],
+    options?: AppendOptions,
+  ): Promise<AppendResult>
+
+  /**
+   * Appends to several streams, all or none, in the order given. A stream may be named more than once.
+   *
+   * @throws as {@link appendToStream}; a `VersionConflict` lists every violated expectation.
+   */
+  appendToStreams(
+    appends: readonly StreamAppend[],
+    options?: Pick<AppendOptions, 'onConflict'>,
+  ): Promise<readonly AppendResult[]>
+
+  readStream<E extends Event>(streamName: string, options?: ReadStreamOptions): Promise<ReadStreamResult<E>>
+
+  /** All events of all streams in order of position, read as the caller iterates. */
+  readAll<E extends Event>(options?: ReadAllOptions): AsyncIterable<RecordedEvent<E>>
+
+  streamExists(streamName: string): Promise<boolean>
+
+  /** Folds a stream where the caller is. For live state use a projection: it folds in the worker. */
+  aggregateStream<S, E extends Event>(
+    streamName: string,
+    fold: Readonly<{ evolve: Evolve<S, E>; initialState: () => S }>,
+  ): Promise<Readonly<{ state: S; currentStreamVersion: StreamVersion; streamExists: boolean }>>
+
+  /**
+   * Calls `onEvent` for each event in order of position, one at a time, first those there are, then those that
+   * come. At least once: an event that sync rebased comes again, with the same id, at its new position.
+   * An `onEvent` that throws or rejects ends the subscription; see {@link SubscribeOptions.onDropped}.
+   */
+  subscribe<E extends Event>(
+    onEvent: (event: RecordedEvent<E>) => void | Promise<void>,
+    options?: SubscribeOptions,
+  ): Promise<Subscription>
+
+  /** Recomputes every hash of the log from the stored bytes and follows every link. */
+  verify(options?: VerifyOptions): Promise<VerifyReport>
+
+  close(): Promise<void>
+}

@@ -1,0 +1,51 @@
+// What sync tells the application: where it stands, what waits, what was refused.
+
+import type { ErrorFacts, StoreErrorCode } from '../log/errors.ts'
+
+/** An error in the form that crosses ports: its class is rebuilt on the other side. */
+export type PlainError = Readonly<{
+  code: StoreErrorCode
+  message: string
+  facts: ErrorFacts
+  recovery: string
+}>
+
+export type SyncPhase =
+  /** No server is configured. */
+  | 'off'
+  /** Another tab of this profile syncs. */
+  | 'follower'
+  | 'pulling'
+  | 'pushing'
+  /** Everything is confirmed; waiting for hints. */
+  | 'idle'
+  /** The browser says that there is no network, or the application switched sync off. */
+  | 'offline'
+  /** The last try failed; the next is at `retryAt`. */
+  | 'waiting'
+  /** Stopped until the application acts: see `error`. */
+  | 'stopped'
+
+export type SyncStatus = Readonly<{
+  phase: SyncPhase
+  /** Events of this replica that the server has not confirmed. */
+  pending: number
+  /** Commits that were refused and wait for the application to acknowledge them. */
+  rejected: number
+  /** Place in the server's log up to which this replica has everything. */
+  serverPosition: number
+  /** Milliseconds since the Unix epoch, null before the first answer. */
+  lastContactAt: number | null
+  retryAt: number | null
+  error: PlainError | null
+}>
+
+/** A pending commit that could not be taken up again behind what the server had. Kept until acknowledged. */
+export type Rejection = Readonly<{
+  id: string
+  /** The command that was refused when it was decided again, where there was one. */
+  command: Readonly<{ decider: string; id: string; command: unknown }> | null
+  events: readonly Readonly<{ eventId: string; streamName: string; type: string; data: unknown }>[]
+  reason: Readonly<{ code: StoreErrorCode; message: string }>
+  rejectedAt: number
+}>

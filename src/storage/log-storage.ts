@@ -1,0 +1,71 @@
+// The seam to every storage. storage/memory is its readable specification, test/contract its conformance suite.
+
+import type { GlobalPosition } from '../log/event.ts'
+import type { StoredBlock } from '../log/block.ts'
+
+/** What a provider promises, so that the store can tell its user instead of guessing. */
+export type StorageCapabilities = Readonly<{
+  /** Survives the end of the process. */
+  durable: boolean
+  /** Several processes, tabs or machines may append to one store at once. */
+  sharedWriters: boolean
+}>
+
+/** Losing a race is a value: somebody else appended first and the log ends at `head`. */
+export type AppendOutcome =
+  | Readonly<{ type: 'written' }>
+  | Readonly<{ type: 'conflict'; head: GlobalPosition }>
+
+/** The side table: small values by key, such as snapshots and index checkpoints. `null` deletes. */
+export type KeyValues = Readonly<Record<string, Uint8Array<ArrayBuffer> | null>>
+
+/** Which blocks to read, and how much at most. */
+export type ReadRange = Readonly<{
+  /** Blocks that hold this position or a later one. */
+  from: GlobalPosition
+  /** No block that starts after this position. The end of the log where it is left out. */
+  to?: GlobalPosition
+  /** Stop after the block that passes this many bytes; the first block comes in any case. */
+  maxBytes?: number
+}>
+
+/**
+ * The log of one store. Every method may throw `StorageFailed` with a `problem`; a call that threw has changed
+ * nothing. Methods other than `close` must not be called before `open` has resolved, nor after `close`.
+ */
+export interface LogStorage {
+  readonly capabilities: StorageCapabilities
+
+  open(): Promise<void>
+
+  /** Position of the last entry, 0 when the log is empty. */
+  head(): Promise<GlobalPosition>
+
+  /**
+   * Compare-and-set: writes all blocks and `values`, or nothing. Written only while the log ends at `after`, asked
+   * within the transaction that writes. The blocks follow on each other and on `after` without a gap. Resolves
+   * once the data has the durability that the provider was opened with, never earlier.
+   */
+  append(after: GlobalPosition, blocks: readonly StoredBlock[], values?: KeyValues): Promise<AppendOutcome>
+
+  /** Blocks in order of position. What they hold is not verified here. */
+  read(range: ReadRange): Promise<StoredBlock[]>
+
+  /** The value of a key of the side table, `undefined` where there is none. */
+  get(key: string): Promise<Uint8Array<ArrayBuffer> | undefined>
+
+  /** All entries of the side table whose key starts with `prefix`, in order of key (by UTF-16 units). */
+  list(prefix: string): Promise<[key: string, value: Uint8Array<ArrayBuffer>][]>
+
+  /** Writes or, with `null`, deletes all of `values`, or nothing. */
+  put(values: KeyValues): Promise<void>
+
+  /**
+   * Calls `listener` when the storage ends on its own: another tab upgrades or deletes the database, the user
+   * clears site data. Calls after that throw `StorageFailed`. A provider to which this cannot happen never calls.
+   */
+  onLost(listener: (error: Error) => void): void
+
+  /** Ends. What was acknowledged before stays. Safe to call twice. */
+  close(): Promise<void>
+}
