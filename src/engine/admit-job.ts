@@ -1,0 +1,96 @@
+// Takes commits that another replica wrote, exactly as they are, or says which is the first that does not fit.
+
+import { equalBytes } from '../log/bytes.ts'
+import { SYSTEM_STREAM_PREFIX } from '../log/event.ts'
+import { eventIdOf } from '../log/event-id.ts'
+import { type Entry, type HashChain, KIND_EVENT } from '../log/hash-chain.ts'
+import type { Draft, DraftHead } from './draft.ts'
+import type { EntryLookup } from './entry-lookup.ts'
+import type { AdmitOutcome } from './event-log.ts'
+import type { Job } from './writer.ts'
+
+export type AdmitParts = Readonly<{ lookup: EntryLookup; chain: HashChain }>
+
+type Refusal = NonNullable<AdmitOutcome['refusal']>
+
+export function admitJob(commits: readonly (readonly Entry[])[], parts: AdmitParts): Job<AdmitOutcome> {
+  return {
+    isAlone: false,
+    async plan(draft) {
+      const before = draft.nextPosition - 1
+      let accepted = 0
+      let isAllNew = true
+      for (const commit of commits) {
+        const known = commit.map(entry => draft.positionOfId(entry.eventId))
+        const isNew = known.every(position => position === undefined)
+        const refusal = isNew
+          ? await planCommit(commit, draft, parts)
+          : await compareKnown(commit, known, draft, parts.lookup)
+        if (refusal) return outcome(refusal)
+        isAllNew &&= isNew
+        accepted++
+      }
+      return outcome(null)
+
+      function outcome(refusal: Refusal | null): AdmitOutcome {
+        return { accepted, after: isAllNew ? before : null, head: draft.nextPosition - 1, refusal }
+      }
+    },
+  }
+}
+
+async function planCommit(
+  commit: readonly Entry[],
+  draft: Draft,
+  parts: AdmitParts,
+): Promise<Refusal | null> {
+  const refusal = await checkLinks(commit, name => draft.head(name), parts.chain)
+  if (refusal) return refusal
+  for (const entry of commit) draft.place(entry)
+  draft.commit(null)
+  return null
+}
+
+/** A commit that is here already, as it is, is accepted once more: the author never got the receipt. */
+async function compareKnown(
+  commit: readonly Entry[],
+  known: readonly (number | undefined)[],
+  draft: Draft,
+  lookup: EntryLookup,
+): Promise<Refusal | null> {
+  for (const [i, entry] of commit.entries()) {
+    const recorded = known[i] === undefined ? null : await lookup.entryAt(known[i], draft)
+    if (!recorded || !equalBytes(recorded.hash, entry.hash)) {
+      return { reason: 'id-reused', detail: `event ${eventIdOf(entry.eventId)} is recorded otherwise` }
+    }
+  }
+  return null
+}
+
+/** Whether every entry is what its hash says and stands on the head of its stream. Reads heads, changes nothing. */
+export async function checkLinks(
+  commit: readonly Entry[],
+  headOf: (streamName: string) => Promise<DraftHead>,
+  chain: HashChain,
+): Promise<Refusal | null> {
+  const heads = new Map<string, DraftHead>()
+  const ids = new Set<string>()
+  for (const entry of commit) {
+    const { streamName, streamVersion, previous, hash } = entry
+    const head = heads.get(streamName) ?? (await headOf(streamName))
+    const place = `version ${streamVersion} of stream "${streamName}"`
+    if (entry.kind !== KIND_EVENT || streamName.startsWith(SYSTEM_STREAM_PREFIX)) {
+      return { reason: 'invalid', detail: `${place} is no event of an application` }
+    }
+    if (!equalBytes(chain.hashOf(entry), hash))
+      return { reason: 'invalid', detail: `${place} does not match its hash` }
+    if (streamVersion !== head.version + 1 || !equalBytes(previous, head.hash)) {
+      return { reason: 'stale', detail: `${place} does not follow the head, version ${head.version}` }
+    }
+    const id = eventIdOf(entry.eventId)
+    if (ids.has(id)) return { reason: 'id-reused', detail: `event ${id} stands twice in one commit` }
+    ids.add(id)
+    heads.set(streamName, { version: streamVersion, hash })
+  }
+  return null
+}

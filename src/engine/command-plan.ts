@@ -1,0 +1,118 @@
+// Decides a command on a draft: folds the stream as the draft has it, asks the decider, links what it says.
+
+import { StoreError } from '../log/errors.ts'
+import type { Event, StreamVersion } from '../log/event.ts'
+import { type EventBatch, encodeEvents, idOf, metadataOf, payloadOf } from '../log/event-batch.ts'
+import { derivedEventId } from '../log/event-id.ts'
+import { KIND_EVENT, SALT_BYTES } from '../log/hash-chain.ts'
+import type { AnyDecider } from '../model/app.ts'
+import { evolveState } from '../model/evolve.ts'
+import { checkStreamName } from './append-job.ts'
+import type { Draft } from './draft.ts'
+
+/** The state of a decider's stream at a version that the log has, leaving out what stands behind. */
+export interface DeciderFolds {
+  stateAt(decider: string, streamName: string, version: StreamVersion): Promise<unknown>
+}
+
+export type CommandParts = Readonly<{
+  deciders: Readonly<Record<string, AnyDecider>>
+  folds: DeciderFolds
+  now: () => number
+}>
+
+export type CommandWish = Readonly<{ decider: string; id: string; command: unknown }>
+
+type Folded = { state: unknown; version: StreamVersion }
+
+/** What decided states a draft has seen, so that a run of commands folds each event once. */
+const foldedOf = new WeakMap<Draft, Map<string, Folded>>()
+
+/** @throws `StoreError` `unknown-decider`. */
+export function deciderOf(deciders: CommandParts['deciders'], name: string): AnyDecider {
+  const decider = Object.hasOwn(deciders, name) ? deciders[name] : undefined
+  if (decider) return decider
+  throw new StoreError('unknown-decider', `The app has no decider "${name}"`, { decider: name })
+}
+
+/** @throws `InvalidEvent` when the decider gives a stream name that cannot be. */
+export function streamOf(wish: CommandWish, parts: CommandParts): string {
+  const streamName = deciderOf(parts.deciders, wish.decider).streamName(wish.id)
+  checkStreamName(streamName)
+  return streamName
+}
+
+/**
+ * Adds the events that the decider gives, as one commit that remembers its command. The ids come from
+ * `commandId`, so that deciding again gives the same ones.
+ *
+ * @returns the state after the command
+ * @throws `StoreError` `command-refused` with the decider's reason; `handler-failed`; `InvalidEvent`.
+ */
+export async function planCommand(
+  wish: CommandWish,
+  commandId: string,
+  draft: Draft,
+  parts: CommandParts,
+): Promise<unknown> {
+  const streamName = streamOf(wish, parts)
+  const decider = deciderOf(parts.deciders, wish.decider)
+  const state = await foldDraft(wish.decider, streamName, draft, parts)
+  const batch = encodeEvents(withIds(decide(decider, wish, state), commandId))
+  if (batch.count === 0) return state
+  linkBatch(batch, streamName, draft, parts.now())
+  draft.commit({ command: wish })
+  return foldDraft(wish.decider, streamName, draft, parts)
+}
+
+/** The state of a stream behind everything the draft has of it. */
+export async function foldDraft(
+  decider: string,
+  streamName: string,
+  draft: Draft,
+  parts: CommandParts,
+): Promise<unknown> {
+  const { version } = await draft.head(streamName)
+  const seen = foldedOf.get(draft) ?? new Map<string, Folded>()
+  foldedOf.set(draft, seen)
+  const key = JSON.stringify([decider, streamName])
+  const events = draft.eventsOf(streamName, (seen.get(key)?.version ?? 0) + 1)
+  const base = version - events.length
+  let state =
+    seen.get(key)?.version === base
+      ? seen.get(key)!.state
+      : await parts.folds.stateAt(decider, streamName, base)
+  const { evolve } = deciderOf(parts.deciders, decider)
+  for (const event of events) state = evolveState(evolve, state, event)
+  seen.set(key, { state, version })
+  return state
+}
+
+function decide(decider: AnyDecider, wish: CommandWish, state: unknown): Event[] {
+  try {
+    return [decider.decide(wish.command as never, state)].flat() as Event[]
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    const facts = { decider: wish.decider, id: wish.id, command: wish.command, reason }
+    throw new StoreError('command-refused', reason, facts, { cause })
+  }
+}
+
+/** The first event has the command's own id: finding it again tells that the command was carried out. */
+function withIds(events: readonly Event[], commandId: string): Event[] {
+  return events.map((event, i) => ({ ...event, id: i === 0 ? commandId : derivedEventId(commandId, i) }))
+}
+
+function linkBatch(batch: EventBatch, streamName: string, draft: Draft, recordedAt: number): void {
+  for (let i = 0; i < batch.count; i++) {
+    draft.link(streamName, {
+      kind: KIND_EVENT,
+      recordedAt,
+      eventId: idOf(batch, i),
+      salt: crypto.getRandomValues(new Uint8Array(SALT_BYTES)),
+      ...batch.types[batch.typeOf[i]!]!,
+      payload: payloadOf(batch, i),
+      metadata: metadataOf(batch, i),
+    })
+  }
+}

@@ -1,0 +1,141 @@
+// What an open log offers to those who build on it: replay, sync, server, worker.
+
+import type { CommitNote, OnConflict } from '../log/commit-note.ts'
+import type { GlobalPosition, Hash, RecordedEvent, StreamVersion } from '../log/event.ts'
+import type { EventBatch } from '../log/event-batch.ts'
+import type { ExpectedStreamVersion } from '../log/expected-version.ts'
+import type { Entry } from '../log/hash-chain.ts'
+import type { HashProvider } from '../log/hash-provider.ts'
+import type {
+  AppendResult,
+  ReadAllOptions,
+  ReadStreamOptions,
+  VerifyOptions,
+  VerifyReport,
+} from '../model/event-store.ts'
+import type { Rejection } from '../model/sync-status.ts'
+import type { LogStorage } from '../storage/log-storage.ts'
+
+/** An atomic append of checked, encoded events. */
+export type AppendRequest = Readonly<{
+  appends: readonly EncodedAppend[]
+  onConflict?: OnConflict
+}>
+
+export type EncodedAppend = Readonly<{
+  streamName: string
+  expectedStreamVersion: ExpectedStreamVersion
+  batch: EventBatch
+}>
+
+export type ExecuteRequest = Readonly<{
+  decider: string
+  id: string
+  command: unknown
+  expectedStreamVersion?: ExpectedStreamVersion
+  /** How often to decide again when another writer was first. Default 10; 0 with an explicit version. */
+  retries?: number
+  /** UUID of the attempt: the same one again gives the same events or the result of the first. */
+  commandId: string
+}>
+
+export type ExecuteResult = AppendResult & Readonly<{ state: unknown }>
+
+/** Where this replica stands against the server's log. */
+export type SyncCursor = Readonly<{
+  /** The server's log is another one when its epoch changed; '' before the first contact. */
+  epoch: string
+  /** Place in the server's log up to which this replica has everything. */
+  serverPosition: number
+  /** Position here through which every effective entry is confirmed. */
+  confirmedThrough: GlobalPosition
+}>
+
+/** The log grew, was confirmed, or both. Told after the index knows it, in order. */
+export type LogChange = Readonly<{
+  /** Positions in (after, head] are new. */
+  after: GlobalPosition
+  head: GlobalPosition
+  /** Entries from this position to `after` are no longer effective, but for the system's own. */
+  supersededFrom: GlobalPosition | null
+  cursor: SyncCursor
+}>
+
+/** Whole commits of the server's log, in its order, behind `after`. */
+export type RemotePage = Readonly<{
+  epoch: string
+  after: number
+  commits: readonly (readonly Entry[])[]
+  /** Place in the server's log behind the last commit. */
+  next: number
+}>
+
+export type ApplyOutcome = Readonly<{ confirmed: number; rebased: number; rejected: readonly Rejection[] }>
+
+export type PendingCommit = Readonly<{ entries: readonly Entry[]; note: CommitNote | null; bytes: number }>
+
+/** What became of commits that another replica sent. `accepted` counts from the first one. */
+export type AdmitOutcome = Readonly<{
+  accepted: number
+  /** The accepted commits stand together right behind this position; null when some were recorded before. */
+  after: GlobalPosition | null
+  /** Position of the last accepted entry, or of the log's end when nothing new was written. */
+  head: GlobalPosition
+  refusal: Readonly<{ reason: AdmitRefusal; detail: string }> | null
+}>
+
+/** `stale`: the author has to pull first. `id-reused`: known id, other content. `invalid`: hash or link wrong. */
+export type AdmitRefusal = 'stale' | 'id-reused' | 'invalid'
+
+export type StreamHead = Readonly<{ version: StreamVersion; position: GlobalPosition; hash: Hash }>
+
+export interface EventLog {
+  readonly storeId: string
+  readonly hash: HashProvider
+  /** For side-table values: snapshots, cursors. Blocks are the log's alone. */
+  readonly storage: Pick<LogStorage, 'get' | 'list' | 'put'>
+
+  head(): GlobalPosition
+  cursor(): SyncCursor
+  /** How many effective events are behind the cursor. */
+  pendingCount(): number
+
+  append(request: AppendRequest): Promise<readonly AppendResult[]>
+  execute(request: ExecuteRequest): Promise<ExecuteResult>
+  /** Server side: takes commits of another replica as they are, in order, up to the first that does not fit. */
+  admit(commits: readonly (readonly Entry[])[]): Promise<AdmitOutcome>
+
+  /**
+   * Client side: the only way events of the server enter. Atomic. Confirms what of the pending tail the page
+   * holds; where the server has other events first, supersedes the tail and takes it up again behind them.
+   *
+   * @throws `StoreError` `sync-protocol` when the page does not fit the chain; nothing was written.
+   */
+  applyRemote(page: RemotePage): Promise<ApplyOutcome>
+  /** The oldest pending commits, whole, up to `maxBytes` but at least one if there is any. */
+  pendingCommits(maxBytes: number): Promise<readonly PendingCommit[]>
+  /** Effective commits behind a position, for a replica that pulls. `next` is `after` at the end of the log. */
+  readCommits(
+    after: GlobalPosition,
+    maxBytes: number,
+  ): Promise<Readonly<{ commits: readonly (readonly Entry[])[]; next: GlobalPosition }>>
+  rejections(): Promise<readonly Rejection[]>
+  acknowledgeRejection(id: string): Promise<void>
+
+  /** Version 0 and the genesis hash for a stream without events. */
+  streamHead(streamName: string): Promise<StreamHead>
+  /** Effective events of a stream, one array for each block read. */
+  readStream(streamName: string, options?: ReadStreamOptions): AsyncIterable<readonly RecordedEvent[]>
+  /** Effective events of all streams, one array for each block read; those of the system left out. */
+  readAll(options?: ReadAllOptions): AsyncIterable<readonly RecordedEvent[]>
+  streamVersion(streamName: string): StreamVersion
+  /** False for an entry that a rebase superseded, a system entry, and a position past the head. */
+  isEffective(position: GlobalPosition): boolean
+
+  /** Reads what others wrote since. Called on a hint from another tab, and before a read that must be current. */
+  catchUp(): Promise<void>
+  onChange(listener: (change: LogChange) => void, signal?: AbortSignal): void
+
+  verify(options?: VerifyOptions): Promise<VerifyReport>
+  close(): Promise<void>
+}

@@ -1,0 +1,160 @@
+// Reads effective events: of one stream by the index, of all streams by position, in either direction.
+
+import type { Block } from '../log/block.ts'
+import { hexOf } from '../log/bytes.ts'
+import { StoreError } from '../log/errors.ts'
+import type { GlobalPosition, Hash, RecordedEvent, StreamVersion } from '../log/event.ts'
+import type { HashChain } from '../log/hash-chain.ts'
+import type { ReadAllOptions, ReadStreamOptions } from '../model/event-store.ts'
+import type { BlockStore } from './block-store.ts'
+import type { StreamHead } from './event-log.ts'
+import type { LogIndex } from './log-index.ts'
+import { recordedEventsOf } from './recorded-events.ts'
+
+/** A stream is read as a run of blocks while it has at least one in so many entries of the log there. */
+const DENSE = 64
+
+export class LogReader {
+  readonly #storeId: string
+  readonly #index: LogIndex
+  readonly #blocks: BlockStore
+  readonly #chain: HashChain
+
+  constructor(storeId: string, index: LogIndex, blocks: BlockStore, chain: HashChain) {
+    this.#storeId = storeId
+    this.#index = index
+    this.#blocks = blocks
+    this.#chain = chain
+  }
+
+  async streamHead(streamName: string): Promise<StreamHead> {
+    const version = this.#index.versionOf(streamName)
+    const position = version === 0 ? 0 : this.#index.positionAt(streamName, version)
+    return { version, position, hash: hexOf(await this.headHash(streamName)) as Hash }
+  }
+
+  /** Hash of the stream's last effective entry, or its genesis. */
+  async headHash(streamName: string): Promise<Uint8Array> {
+    const known = this.#index.headHashOf(streamName)
+    if (known) return known
+    const version = this.#index.versionOf(streamName)
+    if (version === 0) return this.#chain.genesis(this.#storeId, streamName)
+    const position = this.#index.positionAt(streamName, version)
+    const block = await this.#blocks.holding(position)
+    const hash = block.hashOf(position - block.firstPosition).slice()
+    this.#index.rememberHeadHash(streamName, version, hash)
+    return hash
+  }
+
+  async *readStream(
+    streamName: string,
+    options: ReadStreamOptions = {},
+  ): AsyncGenerator<readonly RecordedEvent[]> {
+    const range = rangeOf(options, this.#index.versionOf(streamName))
+    if (!range) return
+    const positions = this.#index.positionsOf(streamName, range.first, range.last)
+    const events = this.#eventsAt(positions)
+    yield* range.backwards ? backwards(await collect(events)) : events
+  }
+
+  async *readAll(options: ReadAllOptions = {}): AsyncGenerator<readonly RecordedEvent[]> {
+    const { direction, maxCount = Infinity, ...bounds } = options
+    checkCount(maxCount)
+    if (maxCount === 0) return
+    const range = rangeOf({ ...bounds, ...(direction && { direction }) }, this.#index.head)
+    if (!range) return
+    let left = maxCount
+    for await (const events of range.backwards ? this.#allBackwards(range) : this.#allForwards(range)) {
+      yield events.length > left ? events.slice(0, left) : events
+      left -= events.length
+      if (left <= 0) return
+    }
+  }
+
+  async *#allForwards({ first, last }: Range): AsyncGenerator<RecordedEvent[]> {
+    for await (const block of this.#blocks.run(first, last)) {
+      const events = this.#effectiveEvents(block, first, last)
+      if (events.length > 0) yield events
+    }
+  }
+
+  async *#allBackwards({ first, last }: Range): AsyncGenerator<RecordedEvent[]> {
+    let end = last
+    while (end >= first) {
+      const block = await this.#blocks.holding(end)
+      const events = this.#effectiveEvents(block, first, end)
+      if (events.length > 0) yield events.reverse()
+      end = block.firstPosition - 1
+    }
+  }
+
+  #effectiveEvents(block: Block, first: GlobalPosition, last: GlobalPosition): RecordedEvent[] {
+    const indexes: number[] = []
+    const end = Math.min(last, block.lastPosition)
+    for (let position = Math.max(first, block.firstPosition); position <= end; position++) {
+      if (this.#index.isEffective(position)) indexes.push(position - block.firstPosition)
+    }
+    return recordedEventsOf(block, indexes, this.#index.cursor.confirmedThrough)
+  }
+
+  /** Events at ascending positions of one stream. */
+  async *#eventsAt(positions: Uint32Array): AsyncGenerator<RecordedEvent[]> {
+    const last = positions.at(-1)!
+    const isDense = last - positions[0]! < positions.length * DENSE
+    let next = 0
+    const take = (block: Block): RecordedEvent[] => {
+      const indexes: number[] = []
+      while (next < positions.length && positions[next]! <= block.lastPosition) {
+        indexes.push(positions[next++]! - block.firstPosition)
+      }
+      return recordedEventsOf(block, indexes, this.#index.cursor.confirmedThrough)
+    }
+    if (isDense) {
+      for await (const block of this.#blocks.run(positions[0]!, last)) {
+        const events = take(block)
+        if (events.length > 0) yield events
+      }
+    } else {
+      while (next < positions.length) yield take(await this.#blocks.holding(positions[next]!))
+    }
+  }
+}
+
+type Range = Readonly<{ first: number; last: number; backwards: boolean }>
+
+/** The part of 1..end that is asked for; `from` is where reading begins, so backwards it is the upper bound. */
+function rangeOf(options: ReadStreamOptions, end: StreamVersion | GlobalPosition): Range | null {
+  const { from, to, maxCount = Infinity, direction = 'forwards' } = options
+  checkCount(maxCount)
+  for (const bound of [from, to]) {
+    if (bound !== undefined && (!Number.isSafeInteger(bound) || bound < 0)) {
+      throw new StoreError('invalid-argument', `A bound must be a whole number from 0, not ${bound}`, {
+        bound,
+      })
+    }
+  }
+  const isBackwards = direction === 'backwards'
+  let first = Math.max(1, (isBackwards ? to : from) ?? 1)
+  let last = Math.min(end, (isBackwards ? from : to) ?? end)
+  if (isBackwards) first = Math.max(first, last - maxCount + 1)
+  else last = Math.min(last, first + maxCount - 1)
+  return first > last ? null : { first, last, backwards: isBackwards }
+}
+
+function checkCount(maxCount: number): void {
+  if (maxCount !== Infinity && (!Number.isSafeInteger(maxCount) || maxCount < 0)) {
+    throw new StoreError('invalid-argument', `maxCount must be a whole number from 0, not ${maxCount}`, {
+      maxCount,
+    })
+  }
+}
+
+async function collect<T>(parts: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = []
+  for await (const part of parts) all.push(part)
+  return all
+}
+
+function* backwards<T>(parts: T[][]): Generator<T[]> {
+  for (const part of parts.reverse()) yield part.reverse()
+}

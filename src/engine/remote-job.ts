@@ -1,0 +1,202 @@
+// Takes in a page of the server's log: confirms what of the pending tail is in it; where the server has other
+// events first, supersedes the tail and takes it up again behind them. One draft, so all of it or nothing.
+
+import { equalBytes } from '../log/bytes.ts'
+import { isStoreError, StoreError } from '../log/errors.ts'
+import type { GlobalPosition } from '../log/event.ts'
+import { eventIdOf } from '../log/event-id.ts'
+import type { Entry, HashChain } from '../log/hash-chain.ts'
+import type { Rejection } from '../model/sync-status.ts'
+import { checkLinks } from './admit-job.ts'
+import { type CommandParts, planCommand } from './command-plan.ts'
+import type { Draft } from './draft.ts'
+import type { ApplyOutcome, RemotePage, SyncCursor } from './event-log.ts'
+import type { LogIndex } from './log-index.ts'
+import type { PendingTail, TailCommit } from './pending-tail.ts'
+import { addRejection, rejectionOf } from './rejections.ts'
+import type { Job } from './writer.ts'
+
+export type RemoteParts = CommandParts & Readonly<{ index: LogIndex; chain: HashChain; tail: PendingTail }>
+
+const NOTHING: ApplyOutcome = { confirmed: 0, rebased: 0, rejected: [] }
+
+export function remoteJob(page: RemotePage, parts: RemoteParts): Job<ApplyOutcome> {
+  return { isAlone: true, plan: draft => planPage(page, draft, parts) }
+}
+
+async function planPage(page: RemotePage, draft: Draft, parts: RemoteParts): Promise<ApplyOutcome> {
+  const { cursor } = parts.index
+  // Another tab took this in already; the caller asks again from where the cursor is now.
+  if (page.epoch === cursor.epoch && page.after < cursor.serverPosition) return NOTHING
+  checkPlace(page, cursor)
+  if (page.commits.length === 0) {
+    if (page.epoch !== cursor.epoch)
+      await addFact(page, draft, parts, { through: cursor.confirmedThrough, from: null })
+    return NOTHING
+  }
+  const { matched, lastPosition, rest } = await matchTail(page.commits, parts.tail)
+  if (matched === page.commits.length) {
+    await addFact(page, draft, parts, { through: lastPosition, from: null })
+    return { ...NOTHING, confirmed: countEvents(page.commits) }
+  }
+  return planForeign({ page, foreign: page.commits.slice(matched), tail: rest }, draft, parts)
+}
+
+type TailMatch = Readonly<{ matched: number; lastPosition: GlobalPosition; rest: readonly TailCommit[] }>
+
+/**
+ * How many of the server's commits are the oldest pending ones, entry by entry. The rest of the tail is read only
+ * when something has come between: a long tail must not be read for each page that confirms a part of it.
+ */
+async function matchTail(commits: RemotePage['commits'], tail: PendingTail): Promise<TailMatch> {
+  let matched = 0
+  let lastPosition = 0
+  const rest: TailCommit[] = []
+  for await (const pending of tail.commits()) {
+    if (rest.length === 0 && matched < commits.length && isSame(commits[matched]!, pending.entries)) {
+      matched++
+      lastPosition = pending.lastPosition
+    } else rest.push(pending)
+    if (matched === commits.length) break
+  }
+  return { matched, lastPosition, rest }
+}
+
+function isSame(a: readonly Entry[], b: readonly Entry[]): boolean {
+  return a.length === b.length && a.every((entry, i) => equalBytes(entry.hash, b[i]!.hash))
+}
+
+type ForeignPart = Readonly<{ page: RemotePage; foreign: RemotePage['commits']; tail: readonly TailCommit[] }>
+
+async function planForeign(part: ForeignPart, draft: Draft, parts: RemoteParts): Promise<ApplyOutcome> {
+  const { page, foreign, tail } = part
+  const factPosition = draft.nextPosition
+  const from = tail[0]?.firstPosition ?? null
+  rewindTail(tail, draft)
+  await addFact(page, draft, parts, { through: factPosition + countEvents(foreign), from })
+  for (const commit of foreign) {
+    await checkForeign(commit, page, draft, parts)
+    for (const entry of commit) draft.place(entry)
+    draft.commit(null)
+  }
+  const ids = new Set(foreign.flat().map(({ eventId }) => eventIdOf(eventId)))
+  const left = tail.filter(({ entries }) => !entries.some(({ eventId }) => ids.has(eventIdOf(eventId))))
+  const rejected = await planTailAgain(left, draft, parts)
+  for (const rejection of rejected) addRejection(draft, rejection)
+  return { confirmed: countEvents(page.commits), rebased: left.length - rejected.length, rejected }
+}
+
+/** Each stream of the tail goes back to where its first pending entry stood. */
+function rewindTail(tail: readonly TailCommit[], draft: Draft): void {
+  const rewound = new Set<string>()
+  for (const { streamName, streamVersion, previous } of tail.flatMap(({ entries }) => entries)) {
+    if (rewound.has(streamName)) continue
+    rewound.add(streamName)
+    draft.rewind(streamName, { version: streamVersion - 1, hash: previous })
+  }
+}
+
+async function checkForeign(
+  commit: readonly Entry[],
+  page: RemotePage,
+  draft: Draft,
+  parts: RemoteParts,
+): Promise<void> {
+  const refusal = await checkLinks(commit, name => draft.head(name), parts.chain)
+  if (!refusal) return
+  throw new StoreError('sync-protocol', `The server's log does not hold: ${refusal.detail}`, {
+    ...refusal,
+    after: page.after,
+    epoch: page.epoch,
+  })
+}
+
+async function planTailAgain(
+  tail: readonly TailCommit[],
+  draft: Draft,
+  parts: RemoteParts,
+): Promise<Rejection[]> {
+  const rejected: Rejection[] = []
+  for (const commit of tail) {
+    try {
+      await planCommitAgain(commit, draft, parts)
+    } catch (reason) {
+      // A refusal is surfaced with what was refused; it never stops what comes behind.
+      if (!isStoreError(reason)) throw reason
+      rejected.push(rejectionOf(commit, reason, parts.now()))
+    }
+  }
+  return rejected
+}
+
+async function planCommitAgain(
+  { entries, note }: TailCommit,
+  draft: Draft,
+  parts: RemoteParts,
+): Promise<void> {
+  if (await standsAsItIs(entries, draft)) {
+    for (const entry of entries) draft.place(entry)
+    draft.commit(note)
+    return
+  }
+  if (note && 'command' in note) {
+    await planCommand(note.command, eventIdOf(entries[0]!.eventId), draft, parts)
+    return
+  }
+  if (note?.onConflict === 'reject') {
+    const { streamName, streamVersion } = entries[0]!
+    const facts = { streamName, expected: streamVersion - 1, actual: (await draft.head(streamName)).version }
+    throw new StoreError('version-conflict', `Stream "${streamName}" has got other events first`, facts)
+  }
+  for (const entry of entries) draft.link(entry.streamName, entry)
+  draft.commit(note)
+}
+
+/** True when nothing came between: the entries link to the heads as they are, and stay the same to the byte. */
+async function standsAsItIs(entries: readonly Entry[], draft: Draft): Promise<boolean> {
+  const heads = new Map<string, Uint8Array>()
+  for (const { streamName, previous, hash } of entries) {
+    const head = heads.get(streamName) ?? (await draft.head(streamName)).hash
+    if (!equalBytes(previous, head)) return false
+    heads.set(streamName, hash)
+  }
+  return true
+}
+
+async function addFact(
+  page: RemotePage,
+  draft: Draft,
+  parts: RemoteParts,
+  { through, from }: { through: GlobalPosition; from: GlobalPosition | null },
+): Promise<void> {
+  const fact = {
+    epoch: page.epoch,
+    serverPosition: page.next,
+    confirmedThrough: through,
+    supersededFrom: from,
+  }
+  await draft.addSyncFact(fact, parts.now())
+}
+
+function checkPlace(page: RemotePage, cursor: SyncCursor): void {
+  const facts = {
+    epoch: page.epoch,
+    after: page.after,
+    knownEpoch: cursor.epoch,
+    known: cursor.serverPosition,
+  }
+  if (cursor.epoch !== '' && page.epoch !== cursor.epoch) {
+    throw new StoreError('sync-protocol', 'The server has another log than before', facts)
+  }
+  if (page.after !== cursor.serverPosition) {
+    throw new StoreError(
+      'sync-protocol',
+      `The page begins behind ${page.after}, not ${cursor.serverPosition}`,
+      facts,
+    )
+  }
+}
+
+function countEvents(commits: RemotePage['commits']): number {
+  return commits.reduce((sum, commit) => sum + commit.length, 0)
+}

@@ -1,0 +1,150 @@
+// Recomputes every hash from the stored bytes and follows every link: reads the storage, believes no cache.
+
+import { type Block, decodeBlock } from '../log/block.ts'
+import { equalBytes, hexOf } from '../log/bytes.ts'
+import { isStoreError } from '../log/errors.ts'
+import type { GlobalPosition } from '../log/event.ts'
+import { type Entry, type HashChain, KIND_SYSTEM } from '../log/hash-chain.ts'
+import type { VerifyOptions, VerifyProblem, VerifyReport } from '../model/event-store.ts'
+import type { LogStorage } from '../storage/log-storage.ts'
+import type { DraftHead } from './draft.ts'
+import { readSyncFact, SYNC_STREAM } from './sync-fact.ts'
+
+const READ_BYTES = 1024 * 1024
+
+export type VerifyParts = Readonly<{
+  storeId: string
+  storage: LogStorage
+  chain: HashChain
+  /** How far the log is known to reach: a log that ends before was cut. */
+  knownHead: GlobalPosition
+}>
+
+type Failure = Readonly<{ at: GlobalPosition; problem: VerifyProblem; detail: string }>
+
+export async function verifyLog(parts: VerifyParts, options: VerifyOptions = {}): Promise<VerifyReport> {
+  const { onProgress, signal } = options
+  const total = Math.max(parts.knownHead, await parts.storage.head())
+  const follower = new ChainFollower(parts)
+  while (follower.head < total) {
+    signal?.throwIfAborted()
+    const stored = await parts.storage.read({ from: follower.head + 1, maxBytes: READ_BYTES })
+    if (stored.length === 0) break
+    for (const { bytes, firstPosition } of stored) {
+      const failure = await followBlock(bytes, firstPosition, follower)
+      if (failure) return { ok: false, ...failure, verified: follower.head }
+    }
+    onProgress?.({ verified: follower.head, total })
+  }
+  const verified = follower.head
+  if (verified < parts.knownHead) {
+    const detail = `the log ends at ${verified}, but it reached ${parts.knownHead} before`
+    return { ok: false, at: verified + 1, problem: 'truncated', detail, verified }
+  }
+  return { ok: true, events: follower.events, headPosition: verified }
+}
+
+async function followBlock(
+  bytes: Uint8Array<ArrayBuffer>,
+  firstPosition: GlobalPosition,
+  follower: ChainFollower,
+): Promise<Failure | null> {
+  if (firstPosition !== follower.head + 1) {
+    const detail = `expected position ${follower.head + 1}, found ${firstPosition}`
+    return { at: follower.head + 1, problem: 'gap', detail }
+  }
+  try {
+    const block = decodeBlock(bytes, firstPosition)
+    if (block.firstPosition !== firstPosition) {
+      return {
+        at: firstPosition,
+        problem: 'gap',
+        detail: `the block says it begins at ${block.firstPosition}`,
+      }
+    }
+    return await follower.follow(block)
+  } catch (error) {
+    if (!isStoreError(error)) throw error
+    return { at: firstPosition, problem: 'unreadable', detail: error.message }
+  }
+}
+
+/** Follows the chain of every stream entry by entry, and goes back with it where a rebase superseded entries. */
+class ChainFollower {
+  head: GlobalPosition = 0
+  /** Events of the application that hold and count. */
+  events = 0
+  readonly #parts: VerifyParts
+  readonly #heads = new Map<string, DraftHead>()
+
+  constructor(parts: VerifyParts) {
+    this.#parts = parts
+  }
+
+  async follow(block: Block): Promise<Failure | null> {
+    for (let i = 0; i < block.count; i++) {
+      const entry = block.entry(i)
+      const at = block.firstPosition + i
+      const isFact = entry.kind === KIND_SYSTEM && entry.streamName === SYNC_STREAM
+      const failure = this.#checkHash(entry, at) ?? (isFact ? await this.#applyFact(entry, at) : null)
+      const broken = failure ?? this.#followLink(entry, at)
+      if (broken) return broken
+      if (entry.kind !== KIND_SYSTEM) this.events++
+      this.head = at
+    }
+    return null
+  }
+
+  #checkHash(entry: Entry, at: GlobalPosition): Failure | null {
+    const computed = this.#parts.chain.hashOf(entry)
+    if (equalBytes(computed, entry.hash)) return null
+    const detail = `the stored hash is ${hexOf(entry.hash)}, the content gives ${hexOf(computed)}`
+    return { at, problem: 'hash-mismatch', detail }
+  }
+
+  #followLink({ streamName, streamVersion, previous, hash }: Entry, at: GlobalPosition): Failure | null {
+    const head = this.#headOf(streamName)
+    if (streamVersion !== head.version + 1 || !equalBytes(previous, head.hash)) {
+      const found = `version ${streamVersion} behind ${hexOf(previous)}`
+      const expected = `version ${head.version + 1} behind ${hexOf(head.hash)}`
+      return {
+        at,
+        problem: 'broken-link',
+        detail: `stream "${streamName}": expected ${expected}, found ${found}`,
+      }
+    }
+    this.#heads.set(streamName, { version: streamVersion, hash: hash.slice() })
+    return null
+  }
+
+  /** Sets each stream back to before its first superseded entry, which is read once more to tell where that is. */
+  async #applyFact(fact: Entry, at: GlobalPosition): Promise<Failure | null> {
+    const { supersededFrom } = readSyncFact(fact.payload, at)
+    if (supersededFrom === null) return null
+    const rewound = new Set<string>()
+    for (const { bytes, firstPosition } of await this.#parts.storage.read({
+      from: supersededFrom,
+      to: at - 1,
+    })) {
+      const block = decodeBlock(bytes, firstPosition)
+      for (let i = Math.max(0, supersededFrom - block.firstPosition); i < block.count; i++) {
+        if (block.firstPosition + i >= at || block.kinds[i] === KIND_SYSTEM) continue
+        this.events--
+        const { streamName, streamVersion, previous } = block.entry(i)
+        if (rewound.has(streamName)) continue
+        rewound.add(streamName)
+        this.#heads.set(streamName, { version: streamVersion - 1, hash: previous.slice() })
+      }
+    }
+    return null
+  }
+
+  #headOf(streamName: string): DraftHead {
+    const known = this.#heads.get(streamName)
+    if (known) return known
+    const { chain, storeId } = this.#parts
+    const genesis = { version: 0, hash: chain.genesis(storeId, streamName) }
+    this.#heads.set(streamName, genesis)
+    return genesis
+  }
+}
