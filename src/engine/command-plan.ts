@@ -61,8 +61,10 @@ export async function planCommand(
   const batch = encodeEvents(withIds(decide(decider, wish, state), commandId))
   if (batch.count === 0) return state
   linkBatch(batch, streamName, draft, parts.now())
+  // Folded before it counts: a handler that throws on its own decider's event must not leave the event behind.
+  const next = await foldDraft(wish.decider, streamName, draft, parts)
   draft.commit({ command: wish })
-  return foldDraft(wish.decider, streamName, draft, parts)
+  return next
 }
 
 /** The state of a stream behind everything the draft has of it. */

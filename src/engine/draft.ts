@@ -5,7 +5,7 @@ import { BlockWriter } from '../log/block-writer.ts'
 import { utf8 } from '../log/bytes.ts'
 import type { CommitNote } from '../log/commit-note.ts'
 import type { GlobalPosition, RecordedEvent, StreamVersion } from '../log/event.ts'
-import { eventIdOf } from '../log/event-id.ts'
+import { bytesOfEventId, eventIdOf, newEventId } from '../log/event-id.ts'
 import { type Entry, type HashChain, KIND_SYSTEM, SALT_BYTES, type UnlinkedEntry } from '../log/hash-chain.ts'
 import type { HashProvider } from '../log/hash-provider.ts'
 import type { KeyValues } from '../storage/log-storage.ts'
@@ -38,6 +38,8 @@ export class Draft {
   /** Indexes into the entries. */
   readonly #entriesOf = new Map<string, number[]>()
   readonly #values: Record<string, Uint8Array<ArrayBuffer> | null> = {}
+  /** How many of the entries belong to ended commits; those behind are staged. */
+  #committed = 0
   #bytes = 0
 
   constructor(parts: DraftParts) {
@@ -47,11 +49,11 @@ export class Draft {
   }
 
   get nextPosition(): GlobalPosition {
-    return this.#writer.nextPosition
+    return this.after + 1 + this.#entries.length
   }
 
   get isEmpty(): boolean {
-    return this.nextPosition === this.after + 1
+    return this.#committed === 0
   }
 
   /** Bytes of JSON added so far. */
@@ -94,10 +96,9 @@ export class Draft {
     return this.place({ ...unlinked, hash: this.#parts.chain.hashOf(unlinked) })
   }
 
-  /** Adds an entry that is linked already; that it fits its stream's head is the caller's to know. */
+  /** Stages an entry that is linked already; that it fits its stream's head is the caller's to know. */
   place(entry: Entry): Entry {
     const position = this.nextPosition
-    this.#writer.add(entry)
     this.#heads.set(entry.streamName, { version: entry.streamVersion, hash: entry.hash })
     this.#positionOfId.set(eventIdOf(entry.eventId), position)
     const index = this.#entries.push(entry) - 1
@@ -108,9 +109,27 @@ export class Draft {
     return entry
   }
 
-  /** Ends the commit of the entries added since the last one. */
+  /** Ends the commit of the entries staged since the last one: only now do they count. */
   commit(note: CommitNote | null): void {
+    for (const entry of this.#entries.slice(this.#committed)) this.#writer.add(entry)
     this.#writer.endCommit(note)
+    this.#committed = this.#entries.length
+  }
+
+  /** Takes back what was staged for a commit that was refused halfway. */
+  discardStaged(): void {
+    while (this.#entries.length > this.#committed) {
+      const { streamName, streamVersion, previous, eventId, payload, metadata } = this.#entries.pop()!
+      this.#heads.set(streamName, { version: streamVersion - 1, hash: previous })
+      this.#entriesOf.get(streamName)!.pop()
+      this.#positionOfId.delete(eventIdOf(eventId))
+      this.#bytes -= payload.length + metadata.length
+    }
+  }
+
+  /** Makes it a draft that is not written. It must not be added to any more. */
+  discardAll(): void {
+    this.#committed = 0
   }
 
   async addSyncFact(fact: SyncFact, recordedAt: number): Promise<void> {
@@ -118,7 +137,7 @@ export class Draft {
     this.link(SYNC_STREAM, {
       kind: KIND_SYSTEM,
       recordedAt,
-      eventId: crypto.getRandomValues(new Uint8Array(16)),
+      eventId: bytesOfEventId(newEventId()),
       salt: crypto.getRandomValues(new Uint8Array(SALT_BYTES)),
       type: SYNC_FACT_TYPE,
       schemaVersion: 1,

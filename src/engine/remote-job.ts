@@ -123,6 +123,7 @@ async function planTailAgain(
     } catch (reason) {
       // A refusal is surfaced with what was refused; it never stops what comes behind.
       if (!isStoreError(reason)) throw reason
+      draft.discardStaged()
       rejected.push(rejectionOf(commit, reason, parts.now()))
     }
   }

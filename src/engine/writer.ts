@@ -11,8 +11,9 @@ export interface Job<T> {
   /** True when the job must be planned on a draft of its own. */
   readonly isAlone: boolean
   /**
-   * Adds whole commits to the draft and returns the answer, or throws the refusal and adds nothing. The answer is
-   * given only once the draft that it was judged against is durable.
+   * Adds whole commits to the draft and returns the answer, or throws the refusal: then the commit it was at is
+   * taken back, and all of the draft if the job is alone. The answer is given only once the draft that it was
+   * judged against is durable.
    */
   plan(draft: Draft): Promise<T>
 }
@@ -115,6 +116,8 @@ async function planOne({ job, resolve, reject }: Queued, draft: Draft): Promise<
     const answer = await job.plan(draft)
     return () => resolve(answer)
   } catch (refusal) {
+    if (job.isAlone) draft.discardAll()
+    else draft.discardStaged()
     return () => reject(refusal)
   }
 }

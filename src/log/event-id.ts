@@ -1,6 +1,7 @@
 // Event ids: UUIDs as text for people, 16 bytes in the log.
 
-import { parse, stringify, v5, v7, validate } from 'uuid'
+import { parse, v5, v7, validate } from 'uuid'
+import { hexOf } from './bytes.ts'
 
 export const ID_BYTES = 16
 
@@ -14,4 +15,8 @@ export const isEventId = (value: unknown): value is string => validate(value)
 
 export const bytesOfEventId = (id: string): Uint8Array => parse(id)
 
-export const eventIdOf = (bytes: Uint8Array): string => stringify(bytes)
+/** Any 16 bytes, so that a foreign entry with an odd id can still be named in an error. */
+export function eventIdOf(bytes: Uint8Array): string {
+  const hex = hexOf(bytes)
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
+}
