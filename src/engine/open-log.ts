@@ -183,7 +183,7 @@ class OpenLog implements EventLog {
   verify(options: Parameters<EventLog['verify']>[0] = {}): ReturnType<EventLog['verify']> {
     const { storeId, storage } = this
     const knownHead = Math.max(this.#knownHead, this.#index.head)
-    return verifyLog({ storeId, storage, chain: this.#chain, knownHead }, options)
+    return verifyLog({ storeId, storage, chain: this.#chain, hash: this.hash, knownHead }, options)
   }
 
   close(): Promise<void> {

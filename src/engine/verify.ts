@@ -1,10 +1,11 @@
 // Recomputes every hash from the stored bytes and follows every link: reads the storage, believes no cache.
 
-import { type Block, decodeBlock } from '../log/block.ts'
+import { type Block, decodeBlock, sealedParts } from '../log/block.ts'
 import { equalBytes, hexOf } from '../log/bytes.ts'
 import { isStoreError } from '../log/errors.ts'
 import type { GlobalPosition } from '../log/event.ts'
 import { type Entry, type HashChain, KIND_SYSTEM } from '../log/hash-chain.ts'
+import type { HashProvider } from '../log/hash-provider.ts'
 import type { VerifyOptions, VerifyProblem, VerifyReport } from '../model/event-store.ts'
 import type { LogStorage } from '../storage/log-storage.ts'
 import type { DraftHead } from './draft.ts'
@@ -16,6 +17,7 @@ export type VerifyParts = Readonly<{
   storeId: string
   storage: LogStorage
   chain: HashChain
+  hash: HashProvider
   /** How far the log is known to reach: a log that ends before was cut. */
   knownHead: GlobalPosition
 }>
@@ -31,7 +33,8 @@ export async function verifyLog(parts: VerifyParts, options: VerifyOptions = {})
     const stored = await parts.storage.read({ from: follower.head + 1, maxBytes: READ_BYTES })
     if (stored.length === 0) break
     for (const { bytes, firstPosition } of stored) {
-      const failure = await followBlock(bytes, firstPosition, follower)
+      const failure =
+        (await followBlock(bytes, firstPosition, follower)) ?? (await checkDigest(bytes, firstPosition, parts.hash))
       if (failure) return { ok: false, ...failure, verified: follower.head }
     }
     onProgress?.({ verified: follower.head, total })
@@ -67,6 +70,17 @@ async function followBlock(
     if (!isStoreError(error)) throw error
     return { at: firstPosition, problem: 'unreadable', detail: error.message }
   }
+}
+
+/** Covers what no entry's hash does: where commits end, and what was noted beside them. */
+async function checkDigest(
+  bytes: Uint8Array<ArrayBuffer>,
+  at: GlobalPosition,
+  hash: HashProvider,
+): Promise<Failure | null> {
+  const { content, digest } = sealedParts(bytes)
+  if (equalBytes(await hash.digestLarge(content), digest)) return null
+  return { at, problem: 'hash-mismatch', detail: 'every entry holds, but the block does not match its digest' }
 }
 
 /** Follows the chain of every stream entry by entry, and goes back with it where a rebase superseded entries. */

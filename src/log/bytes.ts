@@ -52,15 +52,18 @@ export class ByteWriter {
   }
 
   u8(value: number): void {
-    this.#view.setUint8(this.#claim(1), value)
+    const at = this.#claim(1)
+    this.#view.setUint8(at, value)
   }
 
   u16(value: number): void {
-    this.#view.setUint16(this.#claim(2), value)
+    const at = this.#claim(2)
+    this.#view.setUint16(at, value)
   }
 
   u32(value: number): void {
-    this.#view.setUint32(this.#claim(4), value)
+    const at = this.#claim(4)
+    this.#view.setUint32(at, value)
   }
 
   /** A safe integer as u64, without the cost of a bigint. */
@@ -71,13 +74,15 @@ export class ByteWriter {
   }
 
   raw(bytes: Uint8Array): void {
-    this.#bytes.set(bytes, this.#claim(bytes.length))
+    const at = this.#claim(bytes.length)
+    this.#bytes.set(bytes, at)
   }
 
   /** u16 byte length, then UTF-8. */
   lp16(text: string): void {
     const start = this.#claim(2)
-    this.#view.setUint16(start, this.text(text))
+    const length = this.text(text)
+    this.#view.setUint16(start, length)
   }
 
   /** UTF-8 without a length; returns how many bytes it took. */
@@ -89,6 +94,7 @@ export class ByteWriter {
     return written
   }
 
+  /** Makes room and says where. Call it first: it may replace the buffer that `#bytes` and `#view` stand for. */
   #claim(size: number): number {
     const at = this.#length
     if (at + size > this.#bytes.length) this.#grow(at + size)

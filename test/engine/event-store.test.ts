@@ -1,0 +1,20 @@
+import { createEventStore } from '../../src/engine/event-store.ts'
+import { openLog } from '../../src/engine/open-log.ts'
+import { createMemoryDatabase, memoryStorage } from '../../src/storage/memory/index.ts'
+import { describeEventStore } from '../../src/testing/event-store-contract.ts'
+
+describeEventStore('event store in memory', async () => {
+  const database = createMemoryDatabase()
+  const open = async () =>
+    createEventStore(await openLog({ storage: memoryStorage({ database }), storeId: 'contract' }))
+  let store = await open()
+  return {
+    store,
+    reopen: async () => {
+      await store.close()
+      store = await open()
+      return store
+    },
+    dispose: () => store.close(),
+  }
+})

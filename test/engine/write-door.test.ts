@@ -1,0 +1,211 @@
+import { describe, expect, test } from 'vitest'
+import { createEventStore } from '../../src/engine/event-store.ts'
+import { openLog } from '../../src/engine/open-log.ts'
+import { newEventId } from '../../src/log/event-id.ts'
+import type { RecordedEvent } from '../../src/log/event.ts'
+import { StorageFailed } from '../../src/log/errors.ts'
+import type { App } from '../../src/model/app.ts'
+import type { AppendOutcome, LogStorage } from '../../src/storage/log-storage.ts'
+import { createMemoryDatabase, memoryStorage } from '../../src/storage/memory/index.ts'
+
+const counter = {
+  streamName: (id: string) => `counter-${id}`,
+  initialState: () => 0,
+  evolve: {
+    Added: (sum: number, event: RecordedEvent) => sum + (event.data as { by: number }).by,
+    Broken: () => {
+      throw new Error('a handler with a fault')
+    },
+  },
+  decide: (command: { type: 'Add' | 'AddTwice' | 'Nothing' | 'Break'; data: { by: number } }, sum: number) => {
+    if (command.type === 'Nothing') return []
+    if (command.type === 'Break') return { type: 'Broken', data: {} }
+    if (sum + command.data.by > 1000) throw new Error('that is too much')
+    const added = { type: 'Added', data: command.data }
+    return command.type === 'AddTwice' ? [added, added] : added
+  },
+}
+const app = { deciders: { counter } } satisfies App
+
+const command = (type: string, by = 1, more: object = {}) => ({
+  decider: 'counter',
+  id: '1',
+  command: { type, data: { by } },
+  commandId: newEventId(),
+  ...more,
+})
+
+/** A storage that counts its appends and can be told what the next ones do. */
+function watched(storage: LogStorage = memoryStorage()) {
+  const watch = { appends: 0, next: [] as (() => Promise<AppendOutcome> | undefined)[] }
+  const append: LogStorage['append'] = async (...args) => {
+    watch.appends++
+    return (await watch.next.shift()?.()) ?? storage.append(...args)
+  }
+  return { watch, storage: new Proxy(storage, { get: (target, key) => (key === 'append' ? append : Reflect.get(target, key)) }) }
+}
+
+const said = (text: string, id?: string) => ({ type: 'Said', data: text, ...(id && { id }) })
+
+describe('group commit', () => {
+  test('appends that come while one is written go into the next write together', async () => {
+    const { storage, watch } = watched()
+    const store = createEventStore(await openLog({ storage, storeId: 's' }))
+    await Promise.all(Array.from({ length: 1000 }, (_, i) => store.appendToStream(`s${i % 7}`, [said(String(i))])))
+    expect(watch.appends).toBe(1)
+    expect((await store.verify()).ok).toBe(true)
+  })
+
+  test('an answer waits until what it was judged against is durable', async () => {
+    const { storage, watch } = watched()
+    const store = createEventStore(await openLog({ storage, storeId: 's' }))
+    watch.next.push(() => Promise.reject(new StorageFailed('quota', 'full')))
+    const [first, second] = await Promise.allSettled([
+      store.appendToStream('a', [said('1')], { expectedStreamVersion: 0 }),
+      store.appendToStream('a', [said('2')], { expectedStreamVersion: 0 }),
+    ])
+    // The second lost against a first that was never written: it must not be told that it conflicts.
+    for (const outcome of [first, second]) expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'storage-failed' } })
+    await store.appendToStream('a', [said('2')], { expectedStreamVersion: 0 })
+    expect(await store.verify()).toMatchObject({ ok: true, events: 1 })
+  })
+})
+
+describe('several writers', () => {
+  test('none loses, none doubles, all versions follow on each other', async () => {
+    const database = createMemoryDatabase()
+    const open = () => openLog({ storage: memoryStorage({ database }), storeId: 's', app })
+    const logs = await Promise.all([open(), open(), open(), open()])
+    const stores = logs.map(createEventStore)
+    await Promise.all(stores.flatMap((store, n) => Array.from({ length: 100 }, (_, i) => store.appendToStream('a', [said(`${n}/${i}`)]))))
+    await Promise.all(logs.map(log => log.catchUp()))
+    for (const store of stores) {
+      const { events } = await store.readStream('a')
+      expect(events.map(({ metadata }) => metadata.streamVersion)).toEqual(Array.from({ length: 400 }, (_, i) => i + 1))
+      expect(new Set(events.map(({ data }) => data)).size).toBe(400)
+      expect(await store.verify()).toMatchObject({ ok: true, events: 400 })
+    }
+  })
+
+  test('the loser of a race is judged again on what the log is then', async () => {
+    const database = createMemoryDatabase()
+    const other = createEventStore(await openLog({ storage: memoryStorage({ database }), storeId: 's' }))
+    const { storage, watch } = watched(memoryStorage({ database }))
+    const store = createEventStore(await openLog({ storage, storeId: 's' }))
+    const overtake = async () => {
+      await other.appendToStream('a', [said('other')])
+      return undefined
+    }
+    watch.next.push(overtake)
+    await expect(store.appendToStream('a', [said('mine')], { expectedStreamVersion: 0 })).rejects.toMatchObject({
+      facts: { expected: 0, actual: 1 },
+    })
+    watch.next.push(overtake)
+    expect(await store.appendToStream('a', [said('mine')])).toMatchObject({ nextExpectedStreamVersion: 3 })
+  })
+})
+
+describe('commands', () => {
+  const open = async (storage: LogStorage = memoryStorage()) => openLog({ storage, storeId: 's', app })
+
+  test('are decided in order on the state that the one before left', async () => {
+    const log = await open()
+    const results = await Promise.all([1, 2, 3].map(by => log.execute(command('Add', by))))
+    expect(results.map(({ state }) => state)).toEqual([1, 3, 6])
+    expect(await log.execute(command('AddTwice', 10))).toMatchObject({ state: 26, nextExpectedStreamVersion: 5 })
+  })
+
+  test('that give no event write nothing', async () => {
+    const log = await open()
+    expect(await log.execute(command('Nothing'))).toMatchObject({ state: 0, nextExpectedStreamVersion: 0, createdNewStream: false })
+    expect(log.head()).toBe(0)
+  })
+
+  test('that are refused say why and write nothing', async () => {
+    const log = await open()
+    await expect(log.execute(command('Add', 2000))).rejects.toMatchObject({ code: 'command-refused', message: 'that is too much' })
+    expect(log.head()).toBe(0)
+  })
+
+  test('whose own event breaks a handler write nothing, and what follows goes on', async () => {
+    const log = await open()
+    const [broken, fine] = await Promise.allSettled([log.execute(command('Break')), log.execute(command('Add', 5))])
+    expect(broken).toMatchObject({ status: 'rejected', reason: { code: 'handler-failed' } })
+    expect(fine).toMatchObject({ status: 'fulfilled', value: { state: 5, nextExpectedStreamVersion: 1 } })
+    expect(await log.verify()).toMatchObject({ ok: true, events: 1 })
+  })
+
+  test('of the same id are carried out once', async () => {
+    const log = await open()
+    const wish = command('AddTwice', 4)
+    await log.execute(wish)
+    expect(await log.execute(wish)).toMatchObject({ idempotent: true, state: 8 })
+    expect(log.head()).toBe(2)
+  })
+
+  test('for an unknown decider, with an odd version or payload, are refused', async () => {
+    const log = await open()
+    await expect(log.execute(command('Add', 1, { decider: 'toString' }))).rejects.toMatchObject({ code: 'unknown-decider' })
+    await expect(log.execute(command('Add', 1, { expectedStreamVersion: -1 }))).rejects.toMatchObject({ code: 'invalid-argument' })
+    await expect(log.execute(command('Add', 1, { command: { when: new Date() } }))).rejects.toMatchObject({ facts: { path: 'command.when' } })
+    await expect(log.execute(command('Add', 1, { commandId: 'x' }))).rejects.toMatchObject({ code: 'invalid-argument' })
+  })
+
+  const overtaken = async (times: number) => {
+    const database = createMemoryDatabase()
+    const other = await open(memoryStorage({ database }))
+    const { storage, watch } = watched(memoryStorage({ database }))
+    const log = await open(storage)
+    for (let i = 0; i < times; i++) {
+      watch.next.push(async () => {
+        await other.execute(command('Add', 100))
+        return undefined
+      })
+    }
+    return log
+  }
+
+  test('are decided again when another writer was first', async () => {
+    const log = await overtaken(3)
+    expect(await log.execute(command('Add', 1))).toMatchObject({ state: 301 })
+  })
+
+  test('give up after the retries they were given', async () => {
+    const log = await overtaken(3)
+    await expect(log.execute(command('Add', 1, { retries: 2 }))).rejects.toMatchObject({ code: 'version-conflict' })
+  })
+
+  test('with an explicit version are not decided again', async () => {
+    const log = await overtaken(1)
+    await expect(log.execute(command('Add', 1, { expectedStreamVersion: 0 }))).rejects.toMatchObject({ facts: { expected: 0, actual: 1 } })
+  })
+})
+
+describe('a storage that fails', () => {
+  test('every nth call: nothing is acknowledged that is not stored, and reopening verifies', async () => {
+    for (let nth = 1; nth <= 12; nth++) {
+      const database = createMemoryDatabase()
+      const { storage, watch } = watched(memoryStorage({ database }))
+      const store = createEventStore(await openLog({ storage, storeId: 's' }))
+      const acknowledged: string[] = []
+      for (let i = 0; i < 20; i++) {
+        watch.next.push(() => (i % nth === nth - 1 ? Promise.reject(new StorageFailed('failed', 'injected')) : undefined))
+        await store.appendToStream('a', [said(String(i))]).then(
+          () => acknowledged.push(String(i)),
+          () => {},
+        )
+      }
+      await store.close()
+      const again = createEventStore(await openLog({ storage: memoryStorage({ database }), storeId: 's' }))
+      expect((await again.readStream('a')).events.map(({ data }) => data)).toEqual(acknowledged)
+      expect((await again.verify()).ok).toBe(true)
+    }
+  })
+
+  test('a closed log refuses to write', async () => {
+    const store = createEventStore(await openLog({ storage: memoryStorage(), storeId: 's' }))
+    await store.close()
+    await store.close()
+    await expect(store.appendToStream('a', [said('late')])).rejects.toMatchObject({ code: 'store-closed' })
+  })
+})
