@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { createEventStore } from '../../src/engine/event-store.ts'
 import { openLog } from '../../src/engine/open-log.ts'
 import { createSha256 } from '../../src/integrity/sha256.ts'
-import { decodeBlock, sealedParts, type StoredBlock } from '../../src/log/block.ts'
+import { decodeBlock, type StoredBlock, sealedParts } from '../../src/log/block.ts'
 import { BlockWriter } from '../../src/log/block-writer.ts'
 import { HashChain } from '../../src/log/hash-chain.ts'
 import type { LogStorage } from '../../src/storage/log-storage.ts'
@@ -24,7 +24,11 @@ function holding(blocks: readonly StoredBlock[], values = memoryStorage()): LogS
     blocks.filter(one => one.lastPosition >= from && one.firstPosition <= to)
   return new Proxy(values, {
     get: (target, key) =>
-      key === 'read' ? read : key === 'head' ? async () => blocks.at(-1)?.lastPosition ?? 0 : Reflect.get(target, key),
+      key === 'read'
+        ? read
+        : key === 'head'
+          ? async () => blocks.at(-1)?.lastPosition ?? 0
+          : Reflect.get(target, key),
   })
 }
 
@@ -45,12 +49,20 @@ describe('verify', () => {
     const store = createEventStore(await openLog({ storage, storeId: 's' }))
     await store.appendToStream('a', [said(1), said(2)])
     const progress: unknown[] = []
-    expect(await store.verify({ onProgress: one => progress.push(one) })).toEqual({ ok: true, events: 2, headPosition: 2 })
+    expect(await store.verify({ onProgress: one => progress.push(one) })).toEqual({
+      ok: true,
+      events: 2,
+      headPosition: 2,
+    })
     expect(progress).toEqual([{ verified: 2, total: 2 }])
   })
 
   test('finds every changed byte of a block, and names a position in it', async () => {
-    const blocks = await blocksOf([['a', 1], ['a', 2], ['b', 3]])
+    const blocks = await blocksOf([
+      ['a', 1],
+      ['a', 2],
+      ['b', 3],
+    ])
     const middle = blocks[1]!
     for (let at = 0; at < middle.bytes.length; at++) {
       const bytes = middle.bytes.slice()
@@ -77,7 +89,11 @@ describe('verify', () => {
   test('finds a deleted, a doubled and a cut-off block', async () => {
     const blocks = await blocksOf(TEN)
     expect(await verifyBlocks(blocks.toSpliced(3, 1))).toMatchObject({ ok: false, at: 4, problem: 'gap' })
-    expect(await verifyBlocks(blocks.toSpliced(3, 0, blocks[3]!))).toMatchObject({ ok: false, at: 5, problem: 'gap' })
+    expect(await verifyBlocks(blocks.toSpliced(3, 0, blocks[3]!))).toMatchObject({
+      ok: false,
+      at: 5,
+      problem: 'gap',
+    })
     expect(await verifyBlocks(blocks.slice(1))).toMatchObject({ ok: false, at: 1, problem: 'gap' })
   })
 
@@ -94,14 +110,26 @@ describe('verify', () => {
 
   test('finds a deleted and swapped events behind renumbered positions', async () => {
     const blocks = await blocksOf(TEN)
-    expect(await verifyBlocks(await rewrite(blocks, [0, 1, 2, 4, 5, 6]))).toMatchObject({ ok: false, at: 6, problem: 'broken-link' })
-    expect(await verifyBlocks(await rewrite(blocks, [3, 0]))).toMatchObject({ ok: false, at: 1, problem: 'broken-link' })
+    expect(await verifyBlocks(await rewrite(blocks, [0, 1, 2, 4, 5, 6]))).toMatchObject({
+      ok: false,
+      at: 6,
+      problem: 'broken-link',
+    })
+    expect(await verifyBlocks(await rewrite(blocks, [3, 0]))).toMatchObject({
+      ok: false,
+      at: 1,
+      problem: 'broken-link',
+    })
     // Events of different streams have no order between them but that of the log.
     expect((await verifyBlocks(await rewrite(blocks, [1, 0]))).ok).toBe(true)
   })
 
   test('finds a log of another store', async () => {
-    expect(await verifyBlocks(await blocksOf(TEN), 'another')).toMatchObject({ ok: false, at: 1, problem: 'broken-link' })
+    expect(await verifyBlocks(await blocksOf(TEN), 'another')).toMatchObject({
+      ok: false,
+      at: 1,
+      problem: 'broken-link',
+    })
   })
 
   test('finds a tail that was cut while the log was open, and after it was reopened', async () => {
@@ -112,7 +140,9 @@ describe('verify', () => {
     const values = memoryStorage()
     await store.close()
     for (const [key, value] of await listValues(storage)) await values.put({ [key]: value })
-    const cut = createEventStore(await openLog({ storage: holding(blocks.slice(0, 7), values), storeId: 's' }))
+    const cut = createEventStore(
+      await openLog({ storage: holding(blocks.slice(0, 7), values), storeId: 's' }),
+    )
     expect(await cut.verify()).toMatchObject({ ok: false, at: 8, problem: 'truncated', verified: 7 })
   })
 })
@@ -128,6 +158,9 @@ describe('reading a damaged log', () => {
     const bytes = blocks[4]!.bytes.slice()
     bytes[bytes.length - 60]! ^= 0x01
     const storage = holding(blocks.with(4, { ...blocks[4]!, bytes }))
-    await expect(openLog({ storage, storeId: 's' })).rejects.toMatchObject({ code: 'log-damaged', facts: { position: 5 } })
+    await expect(openLog({ storage, storeId: 's' })).rejects.toMatchObject({
+      code: 'log-damaged',
+      facts: { position: 5 },
+    })
   })
 })

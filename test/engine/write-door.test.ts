@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { createEventStore } from '../../src/engine/event-store.ts'
 import { openLog } from '../../src/engine/open-log.ts'
-import { newEventId } from '../../src/log/event-id.ts'
-import type { RecordedEvent } from '../../src/log/event.ts'
 import { StorageFailed } from '../../src/log/errors.ts'
+import type { RecordedEvent } from '../../src/log/event.ts'
+import { newEventId } from '../../src/log/event-id.ts'
 import type { App } from '../../src/model/app.ts'
 import type { AppendOutcome, LogStorage } from '../../src/storage/log-storage.ts'
 import { createMemoryDatabase, memoryStorage } from '../../src/storage/memory/index.ts'
@@ -17,7 +17,10 @@ const counter = {
       throw new Error('a handler with a fault')
     },
   },
-  decide: (command: { type: 'Add' | 'AddTwice' | 'Nothing' | 'Break'; data: { by: number } }, sum: number) => {
+  decide: (
+    command: { type: 'Add' | 'AddTwice' | 'Nothing' | 'Break'; data: { by: number } },
+    sum: number,
+  ) => {
     if (command.type === 'Nothing') return []
     if (command.type === 'Break') return { type: 'Broken', data: {} }
     if (sum + command.data.by > 1000) throw new Error('that is too much')
@@ -42,7 +45,12 @@ function watched(storage: LogStorage = memoryStorage()) {
     watch.appends++
     return (await watch.next.shift()?.()) ?? storage.append(...args)
   }
-  return { watch, storage: new Proxy(storage, { get: (target, key) => (key === 'append' ? append : Reflect.get(target, key)) }) }
+  return {
+    watch,
+    storage: new Proxy(storage, {
+      get: (target, key) => (key === 'append' ? append : Reflect.get(target, key)),
+    }),
+  }
 }
 
 const said = (text: string, id?: string) => ({ type: 'Said', data: text, ...(id && { id }) })
@@ -51,7 +59,9 @@ describe('group commit', () => {
   test('appends that come while one is written go into the next write together', async () => {
     const { storage, watch } = watched()
     const store = createEventStore(await openLog({ storage, storeId: 's' }))
-    await Promise.all(Array.from({ length: 1000 }, (_, i) => store.appendToStream(`s${i % 7}`, [said(String(i))])))
+    await Promise.all(
+      Array.from({ length: 1000 }, (_, i) => store.appendToStream(`s${i % 7}`, [said(String(i))])),
+    )
     expect(watch.appends).toBe(1)
     expect((await store.verify()).ok).toBe(true)
   })
@@ -65,7 +75,8 @@ describe('group commit', () => {
       store.appendToStream('a', [said('2')], { expectedStreamVersion: 0 }),
     ])
     // The second lost against a first that was never written: it must not be told that it conflicts.
-    for (const outcome of [first, second]) expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'storage-failed' } })
+    for (const outcome of [first, second])
+      expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'storage-failed' } })
     await store.appendToStream('a', [said('2')], { expectedStreamVersion: 0 })
     expect(await store.verify()).toMatchObject({ ok: true, events: 1 })
   })
@@ -77,11 +88,17 @@ describe('several writers', () => {
     const open = () => openLog({ storage: memoryStorage({ database }), storeId: 's', app })
     const logs = await Promise.all([open(), open(), open(), open()])
     const stores = logs.map(createEventStore)
-    await Promise.all(stores.flatMap((store, n) => Array.from({ length: 100 }, (_, i) => store.appendToStream('a', [said(`${n}/${i}`)]))))
+    await Promise.all(
+      stores.flatMap((store, n) =>
+        Array.from({ length: 100 }, (_, i) => store.appendToStream('a', [said(`${n}/${i}`)])),
+      ),
+    )
     await Promise.all(logs.map(log => log.catchUp()))
     for (const store of stores) {
       const { events } = await store.readStream('a')
-      expect(events.map(({ metadata }) => metadata.streamVersion)).toEqual(Array.from({ length: 400 }, (_, i) => i + 1))
+      expect(events.map(({ metadata }) => metadata.streamVersion)).toEqual(
+        Array.from({ length: 400 }, (_, i) => i + 1),
+      )
       expect(new Set(events.map(({ data }) => data)).size).toBe(400)
       expect(await store.verify()).toMatchObject({ ok: true, events: 400 })
     }
@@ -97,7 +114,9 @@ describe('several writers', () => {
       return undefined
     }
     watch.next.push(overtake)
-    await expect(store.appendToStream('a', [said('mine')], { expectedStreamVersion: 0 })).rejects.toMatchObject({
+    await expect(
+      store.appendToStream('a', [said('mine')], { expectedStreamVersion: 0 }),
+    ).rejects.toMatchObject({
       facts: { expected: 0, actual: 1 },
     })
     watch.next.push(overtake)
@@ -112,24 +131,37 @@ describe('commands', () => {
     const log = await open()
     const results = await Promise.all([1, 2, 3].map(by => log.execute(command('Add', by))))
     expect(results.map(({ state }) => state)).toEqual([1, 3, 6])
-    expect(await log.execute(command('AddTwice', 10))).toMatchObject({ state: 26, nextExpectedStreamVersion: 5 })
+    expect(await log.execute(command('AddTwice', 10))).toMatchObject({
+      state: 26,
+      nextExpectedStreamVersion: 5,
+    })
   })
 
   test('that give no event write nothing', async () => {
     const log = await open()
-    expect(await log.execute(command('Nothing'))).toMatchObject({ state: 0, nextExpectedStreamVersion: 0, createdNewStream: false })
+    expect(await log.execute(command('Nothing'))).toMatchObject({
+      state: 0,
+      nextExpectedStreamVersion: 0,
+      createdNewStream: false,
+    })
     expect(log.head()).toBe(0)
   })
 
   test('that are refused say why and write nothing', async () => {
     const log = await open()
-    await expect(log.execute(command('Add', 2000))).rejects.toMatchObject({ code: 'command-refused', message: 'that is too much' })
+    await expect(log.execute(command('Add', 2000))).rejects.toMatchObject({
+      code: 'command-refused',
+      message: 'that is too much',
+    })
     expect(log.head()).toBe(0)
   })
 
   test('whose own event breaks a handler write nothing, and what follows goes on', async () => {
     const log = await open()
-    const [broken, fine] = await Promise.allSettled([log.execute(command('Break')), log.execute(command('Add', 5))])
+    const [broken, fine] = await Promise.allSettled([
+      log.execute(command('Break')),
+      log.execute(command('Add', 5)),
+    ])
     expect(broken).toMatchObject({ status: 'rejected', reason: { code: 'handler-failed' } })
     expect(fine).toMatchObject({ status: 'fulfilled', value: { state: 5, nextExpectedStreamVersion: 1 } })
     expect(await log.verify()).toMatchObject({ ok: true, events: 1 })
@@ -145,10 +177,18 @@ describe('commands', () => {
 
   test('for an unknown decider, with an odd version or payload, are refused', async () => {
     const log = await open()
-    await expect(log.execute(command('Add', 1, { decider: 'toString' }))).rejects.toMatchObject({ code: 'unknown-decider' })
-    await expect(log.execute(command('Add', 1, { expectedStreamVersion: -1 }))).rejects.toMatchObject({ code: 'invalid-argument' })
-    await expect(log.execute(command('Add', 1, { command: { when: new Date() } }))).rejects.toMatchObject({ facts: { path: 'command.when' } })
-    await expect(log.execute(command('Add', 1, { commandId: 'x' }))).rejects.toMatchObject({ code: 'invalid-argument' })
+    await expect(log.execute(command('Add', 1, { decider: 'toString' }))).rejects.toMatchObject({
+      code: 'unknown-decider',
+    })
+    await expect(log.execute(command('Add', 1, { expectedStreamVersion: -1 }))).rejects.toMatchObject({
+      code: 'invalid-argument',
+    })
+    await expect(log.execute(command('Add', 1, { command: { when: new Date() } }))).rejects.toMatchObject({
+      facts: { path: 'command.when' },
+    })
+    await expect(log.execute(command('Add', 1, { commandId: 'x' }))).rejects.toMatchObject({
+      code: 'invalid-argument',
+    })
   })
 
   const overtaken = async (times: number) => {
@@ -172,12 +212,16 @@ describe('commands', () => {
 
   test('give up after the retries they were given', async () => {
     const log = await overtaken(3)
-    await expect(log.execute(command('Add', 1, { retries: 2 }))).rejects.toMatchObject({ code: 'version-conflict' })
+    await expect(log.execute(command('Add', 1, { retries: 2 }))).rejects.toMatchObject({
+      code: 'version-conflict',
+    })
   })
 
   test('with an explicit version are not decided again', async () => {
     const log = await overtaken(1)
-    await expect(log.execute(command('Add', 1, { expectedStreamVersion: 0 }))).rejects.toMatchObject({ facts: { expected: 0, actual: 1 } })
+    await expect(log.execute(command('Add', 1, { expectedStreamVersion: 0 }))).rejects.toMatchObject({
+      facts: { expected: 0, actual: 1 },
+    })
   })
 })
 
@@ -189,7 +233,9 @@ describe('a storage that fails', () => {
       const store = createEventStore(await openLog({ storage, storeId: 's' }))
       const acknowledged: string[] = []
       for (let i = 0; i < 20; i++) {
-        watch.next.push(() => (i % nth === nth - 1 ? Promise.reject(new StorageFailed('failed', 'injected')) : undefined))
+        watch.next.push(() =>
+          i % nth === nth - 1 ? Promise.reject(new StorageFailed('failed', 'injected')) : undefined,
+        )
         await store.appendToStream('a', [said(String(i))]).then(
           () => acknowledged.push(String(i)),
           () => {},

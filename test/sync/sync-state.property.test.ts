@@ -1,0 +1,278 @@
+// The invariants in the docblock of `step`, numbered as there, under arbitrary inputs against a model of the world.
+
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import type { SyncFailure } from '../../src/sync/sync-failure.ts'
+import type { Receipt, Standing, SyncEffect, SyncInput } from '../../src/sync/sync-io.ts'
+import { initialSyncState, type SyncState, statusOf, step } from '../../src/sync/sync-state.ts'
+
+type Move = Readonly<{ kind: keyof typeof MOVES; n: number; chance: number }>
+
+const EPOCH = 'e1'
+const BYTES_PER_COMMIT = 100_000
+
+/** A server, a log and a network, as far as the machine can tell, and all that was ever seen of the machine. */
+class World {
+  state: SyncState = initialSyncState
+  now = 0
+  chance = 0.5
+  /** The server's log, one commit an element: whether it is this replica's. */
+  readonly serverLog: boolean[] = []
+  appended = 0
+  position = 0
+  request: Extract<SyncEffect, { type: 'pull' | 'push' }> | null = null
+  hasTimer = false
+  hasHints = false
+  /** What invariants 3, 5, 6 and 7 speak of. */
+  lastPull = { hasReachedEnd: false }
+  hinted = 0
+  mustWait = false
+  answeredPushAt: number | null = null
+  pushBound = Number.POSITIVE_INFINITY
+
+  get confirmed(): number {
+    return this.serverLog.slice(0, this.position).filter(isOwn => isOwn).length
+  }
+
+  get standing(): Standing {
+    const pending = this.appended - this.confirmed
+    return { epoch: EPOCH, position: this.position, pending, rejected: 0 }
+  }
+
+  give(input: SyncInput): void {
+    const wasRequest = this.request
+    if (/^(pull|push)(Done|Failed|Empty)$/.test(input.type)) this.request = null
+    if (['timer', 'online', 'poked'].includes(input.type)) this.mustWait = false
+    if (input.type === 'timer') this.hasTimer = false
+    const [state, effects] = step(this.state, input, { now: this.now, chance: this.chance })
+    this.state = state
+    const status = statusOf(state)
+    if (status.phase === 'waiting') this.mustWait = true
+    if (status.phase === 'waiting' || status.phase === 'stopped') this.answeredPushAt = null
+    for (const effect of effects) this.check(effect, wasRequest !== null && this.request !== null)
+    expect(status.serverPosition, 'invariant 4').toBe(this.position)
+    if (['off', 'stopped', 'offline'].includes(status.phase)) {
+      expect({ timer: this.hasTimer, hints: this.hasHints }, 'invariant 2').toEqual({
+        timer: false,
+        hints: false,
+      })
+    }
+  }
+
+  check(effect: SyncEffect, isBusy: boolean): void {
+    const { phase } = statusOf(this.state)
+    switch (effect.type) {
+      case 'pull':
+      case 'push':
+        expect(isBusy || this.request !== null, 'invariant 1').toBe(false)
+        expect(['pulling', 'pushing'], 'invariant 2').toContain(phase)
+        expect(this.mustWait, 'invariant 5').toBe(false)
+        if (effect.type === 'push') this.checkPush(effect.maxBytes)
+        else this.hinted = 0
+        this.lastPull = { hasReachedEnd: false }
+        this.request = effect
+        break
+      case 'schedule':
+        expect(effect.delayMs).toBeGreaterThanOrEqual(0)
+        expect(effect.delayMs).toBeLessThanOrEqual(60_000)
+        this.hasTimer = true
+        break
+      case 'cancelTimer':
+        this.hasTimer = false
+        break
+      case 'openHints':
+        expect(['off', 'stopped', 'offline'], 'invariant 2').not.toContain(phase)
+        this.hasHints = true
+        break
+      case 'closeHints':
+        this.hasHints = false
+        break
+      case 'abortRequest':
+        expect(this.request).not.toBeNull()
+        break
+    }
+  }
+
+  checkPush(maxBytes: number): void {
+    expect(this.lastPull.hasReachedEnd, 'invariant 3').toBe(true)
+    expect(this.hinted, 'invariant 3').toBeLessThanOrEqual(this.position)
+    expect(this.answeredPushAt, 'invariant 6').not.toBe(this.position)
+    expect(maxBytes, 'invariant 7').toBeLessThanOrEqual(this.pushBound)
+  }
+
+  /** The server answers the pull with at most n commits. */
+  answerPull(n: number): void {
+    const head = this.serverLog.length
+    this.position = Math.min(head, this.position + n)
+    this.lastPull = { hasReachedEnd: this.position === head }
+    this.give({ type: 'pullDone', standing: this.standing, head })
+  }
+
+  /** The server takes at most n commits of the push. */
+  takePush(n: number): Receipt {
+    const known = this.serverLog.filter(isOwn => isOwn).length
+    const accepted = Math.min(n, this.standing.pending, this.commitsSent)
+    while (this.serverLog.filter(isOwn => isOwn).length < this.confirmed + accepted) this.serverLog.push(true)
+    expect(this.serverLog.filter(isOwn => isOwn).length).toBeGreaterThanOrEqual(known)
+    return { epoch: EPOCH, accepted, head: this.serverLog.length, refusal: null }
+  }
+
+  get commitsSent(): number {
+    if (this.request?.type !== 'push') return 0
+    return Math.min(this.standing.pending, Math.max(1, Math.floor(this.request.maxBytes / BYTES_PER_COMMIT)))
+  }
+
+  answerPush(receipt: Receipt): void {
+    this.answeredPushAt = this.position
+    this.give({ type: 'pushDone', receipt })
+  }
+
+  fail(failure: SyncFailure): void {
+    if (this.request?.type === 'pull') this.give({ type: 'pullFailed', failure })
+    if (this.request?.type === 'push') {
+      const commits = this.commitsSent
+      this.give({ type: 'pushFailed', failure, sent: { commits, bytes: commits * BYTES_PER_COMMIT } })
+    }
+  }
+}
+
+const refused = (status: number): SyncFailure => ({
+  type: 'refused',
+  status,
+  code: 'some-code',
+  message: '',
+  facts: {},
+  retryAfterMs: null,
+})
+
+const MOVES = {
+  start: world => world.give({ type: 'started', standing: world.standing }),
+  stop: world => world.give({ type: 'stopped' }),
+  online: world => world.give({ type: 'online' }),
+  offline: world => world.give({ type: 'offline' }),
+  poke(world) {
+    world.pushBound = Number.POSITIVE_INFINITY
+    world.give({ type: 'poked' })
+  },
+  append(world, n) {
+    world.appended += n
+    world.give({ type: 'logChanged', standing: world.standing })
+  },
+  foreign(world, n) {
+    world.serverLog.push(...Array.from({ length: n }, () => false))
+  },
+  timer(world) {
+    if (world.hasTimer) world.give({ type: 'timer' })
+  },
+  hint(world) {
+    const position = world.serverLog.length
+    world.hinted = Math.max(world.hinted, position)
+    world.give({ type: 'hint', position, epoch: EPOCH })
+  },
+  lyingHint(world, n) {
+    world.hinted = Math.max(world.hinted, n * 20)
+    world.give({ type: 'hint', position: n * 20, epoch: EPOCH })
+  },
+  hintsOpened(world) {
+    if (world.hasHints) world.give({ type: 'hintsOpened' })
+  },
+  hintsClosed(world) {
+    if (world.hasHints) world.give({ type: 'hintsClosed' })
+  },
+  answer(world, n) {
+    if (world.request?.type === 'pull') world.answerPull(n)
+    else if (world.request?.type === 'push') world.answerPush(world.takePush(world.commitsSent))
+  },
+  partly(world, n) {
+    if (world.request?.type !== 'push') return
+    const refusal = { reason: 'stale', detail: '' } as const
+    world.answerPush({ ...world.takePush(n), refusal })
+  },
+  stale(world) {
+    if (world.request?.type !== 'push') return
+    const refusal = { reason: 'stale', detail: '' } as const
+    world.answerPush({ epoch: EPOCH, accepted: 0, head: world.serverLog.length, refusal })
+  },
+  invalid(world) {
+    if (world.request?.type !== 'push') return
+    const refusal = { reason: 'invalid', detail: '' } as const
+    world.answerPush({ epoch: EPOCH, accepted: 0, head: world.serverLog.length, refusal })
+  },
+  /** Says that it took the push, and did not. */
+  forgetful(world) {
+    if (world.request?.type !== 'push') return
+    world.answerPush({
+      epoch: EPOCH,
+      accepted: world.commitsSent,
+      head: world.serverLog.length,
+      refusal: null,
+    })
+  },
+  lostAnswer(world, n) {
+    if (world.request?.type === 'push') world.takePush(n)
+    world.fail({ type: 'unreachable', message: '', timedOut: false })
+  },
+  timeout: world => world.fail({ type: 'unreachable', message: '', timedOut: true }),
+  unauthorized: world => world.fail(refused(401)),
+  failing: world => world.fail(refused(500)),
+  tooLarge(world) {
+    if (world.request?.type !== 'push') return
+    world.pushBound = Math.max(1, (world.commitsSent * BYTES_PER_COMMIT) / 2)
+    world.fail(refused(413))
+  },
+  rubbish: world => world.fail({ type: 'rubbish', message: '' }),
+  /** An answer that nobody waits for changes nothing. */
+  stray(world) {
+    if (world.request !== null) return
+    const before = world.state
+    world.give({ type: 'pullFailed', failure: refused(401) })
+    world.give({ type: 'pushDone', receipt: { epoch: EPOCH, accepted: 1, head: 1, refusal: null } })
+    expect(world.state).toEqual(before)
+  },
+} satisfies Record<string, (world: World, n: number) => void>
+
+test('whatever comes in, the invariants hold, and with a sound server everything is confirmed in the end', () => {
+  // Most runs begin with a start and never stop, or most of them would be short.
+  const kinds = (Object.keys(MOVES) as Move['kind'][]).filter(kind => kind !== 'stop')
+  const kind = fc.oneof(
+    { weight: 40, arbitrary: fc.constantFrom(...kinds) },
+    { weight: 40, arbitrary: fc.constantFrom('answer', 'append', 'timer', 'foreign') },
+    { weight: 1, arbitrary: fc.constant('stop') },
+  ) as fc.Arbitrary<Move['kind']>
+  const chance = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })
+  const move = fc.record({ kind, n: fc.integer({ min: 1, max: 5 }), chance })
+  fc.assert(
+    fc.property(fc.boolean(), fc.array(move, { maxLength: 150 }), (isStarted, moves) => {
+      const world = new World()
+      if (isStarted) MOVES.start(world)
+      for (const { kind, n, chance } of moves) {
+        world.chance = chance
+        world.now += 100 * n
+        MOVES[kind](world, n)
+      }
+      if (world.state.life === 'running') heal(world)
+    }),
+    { numRuns: 500 },
+  )
+})
+
+/** The network is back, the server sound, and the application has acted. */
+function heal(world: World): void {
+  MOVES.online(world)
+  MOVES.poke(world)
+  // A run of one commit a page, a push and its pulls for each, and the waits of what is still thought to have failed.
+  const bound = 20 + 4 * (world.serverLog.length + world.appended)
+  for (let i = 0; i < bound && (world.request || world.standing.pending > 0); i++) {
+    if (world.request) MOVES.answer(world, 5)
+    else MOVES.timer(world)
+  }
+  if (world.hasHints) MOVES.hint(world)
+  while (world.request) MOVES.answer(world, 5)
+  const { phase, pending, serverPosition, error } = statusOf(world.state)
+  expect({ phase, pending, serverPosition, error }).toEqual({
+    phase: 'idle',
+    pending: 0,
+    serverPosition: world.serverLog.length,
+    error: null,
+  })
+}

@@ -1,0 +1,482 @@
+import { describe, expect, test } from 'vitest'
+import { StorageFailed, StoreError } from '../../src/log/errors.ts'
+import type { SyncFailure } from '../../src/sync/sync-failure.ts'
+import type { Moment, Receipt, Standing, SyncEffect, SyncInput } from '../../src/sync/sync-io.ts'
+import {
+  initialSyncState,
+  LINGER_MS,
+  POLL_MS,
+  PUSH_BYTES,
+  type SyncState,
+  statusOf,
+  step,
+} from '../../src/sync/sync-state.ts'
+
+const EPOCH = 'e1'
+
+/** A machine with a clock: takes inputs, keeps all effects, and gives those of the last input. */
+function machine() {
+  let state: SyncState = initialSyncState
+  let now = 1_000
+  let effects: readonly SyncEffect[] = []
+  return {
+    give(input: SyncInput, moment: Partial<Moment> = {}): readonly SyncEffect[] {
+      const [next, asked] = step(state, input, { now, chance: 0.5, ...moment })
+      state = next
+      effects = asked
+      return effects
+    },
+    pass: (ms: number) => {
+      now += ms
+    },
+    types: () => effects.map(({ type }) => type),
+    status: () => statusOf(state),
+    state: () => state,
+  }
+}
+
+function standing(facts: Partial<Standing> = {}): Standing {
+  return { epoch: EPOCH, position: 0, pending: 0, rejected: 0, ...facts }
+}
+
+function receipt(facts: Partial<Receipt> = {}): Receipt {
+  return { epoch: EPOCH, accepted: 1, head: 1, refusal: null, ...facts }
+}
+
+function refused(status: number, code = 'some-code', retryAfterMs: number | null = null): SyncFailure {
+  return { type: 'refused', status, code, message: `status ${status}`, facts: {}, retryAfterMs }
+}
+
+const UNREACHABLE: SyncFailure = { type: 'unreachable', message: 'fetch failed', timedOut: false }
+const PULL = { type: 'pull', after: 0, epoch: EPOCH }
+const SENT = { commits: 4, bytes: 4_000 }
+
+function started(facts: Partial<Standing> = {}) {
+  const sync = machine()
+  sync.give({ type: 'started', standing: standing(facts) })
+  return sync
+}
+
+/** Everything pulled, nothing pending, hints open. */
+function idle(position = 0) {
+  const sync = started({ position })
+  sync.give({ type: 'pullDone', standing: standing({ position }), head: position })
+  sync.give({ type: 'hintsOpened' })
+  return sync
+}
+
+/** In the middle of the push of a pending event. */
+function pushing(facts: Partial<Standing> = {}) {
+  const sync = started({ pending: 1, ...facts })
+  sync.give({ type: 'pullDone', standing: standing({ pending: 1, ...facts }), head: facts.position ?? 0 })
+  expect(sync.status().phase).toBe('pushing')
+  return sync
+}
+
+describe('the order of requests', () => {
+  test('does nothing before it is started', () => {
+    const sync = machine()
+    for (const input of [{ type: 'poked' }, { type: 'online' }, { type: 'timer' }] as const) {
+      expect(sync.give(input)).toEqual([])
+    }
+    expect(sync.status().phase).toBe('off')
+  })
+
+  test('pulls first when it is started with something pending', () => {
+    const sync = machine()
+    expect(sync.give({ type: 'started', standing: standing({ pending: 3 }) })).toEqual([PULL])
+    expect(sync.status()).toMatchObject({ phase: 'pulling', pending: 3 })
+  })
+
+  test('pulls page after page until it has reached the end, and only then pushes', () => {
+    const sync = started({ pending: 1 })
+    expect(sync.give({ type: 'pullDone', standing: standing({ position: 5, pending: 1 }), head: 9 })).toEqual(
+      [{ ...PULL, after: 5 }],
+    )
+    sync.give({ type: 'pullDone', standing: standing({ position: 9, pending: 1 }), head: 9 })
+    expect(sync.types()).toEqual(['openHints', 'push'])
+  })
+
+  test('opens the hints when it has caught up for the first time, and polls until they are open', () => {
+    const sync = started()
+    expect(sync.give({ type: 'pullDone', standing: standing(), head: 0 })).toEqual([
+      { type: 'schedule', delayMs: POLL_MS * 0.75 },
+      { type: 'openHints' },
+    ])
+    expect(sync.give({ type: 'hintsOpened' })).toEqual([{ type: 'cancelTimer' }])
+    expect(sync.status()).toMatchObject({ phase: 'idle', error: null, retryAt: null })
+  })
+
+  test('pulls again after a push that was accepted whole: the receipt confirms nothing', () => {
+    const sync = pushing()
+    expect(sync.give({ type: 'pushDone', receipt: receipt() })).toEqual([PULL])
+    expect(sync.status().pending).toBe(1)
+    sync.give({ type: 'pullDone', standing: standing({ position: 1 }), head: 1 })
+    expect(sync.status()).toMatchObject({ pending: 0, serverPosition: 1 })
+  })
+
+  test('pushes the rest after the pull that confirmed the first part', () => {
+    const sync = pushing({ pending: 5 })
+    sync.give({ type: 'pushDone', receipt: receipt({ accepted: 2, head: 2 }) })
+    sync.give({ type: 'pullDone', standing: standing({ position: 2, pending: 3 }), head: 2 })
+    expect(sync.types()).toEqual(['push'])
+  })
+
+  test('does not push again at once when the push found nothing to send', () => {
+    const sync = pushing()
+    sync.give({ type: 'pushEmpty', standing: standing({ pending: 1 }) })
+    expect(sync.types()).not.toContain('push')
+    expect(sync.status().phase).toBe('idle')
+  })
+
+  test('tells when it last heard of the server', () => {
+    const sync = started()
+    expect(sync.status().lastContactAt).toBeNull()
+    sync.give({ type: 'pullDone', standing: standing(), head: 0 }, { now: 7_000 })
+    expect(sync.status().lastContactAt).toBe(7_000)
+  })
+})
+
+describe('local appends', () => {
+  test('are pushed together a moment after the first', () => {
+    const sync = idle()
+    expect(sync.give({ type: 'logChanged', standing: standing({ pending: 1 }) })).toEqual([
+      { type: 'schedule', delayMs: LINGER_MS },
+    ])
+    expect(sync.give({ type: 'logChanged', standing: standing({ pending: 2 }) })).toEqual([])
+    expect(sync.status()).toMatchObject({ phase: 'pushing', pending: 2 })
+    sync.give({ type: 'timer' })
+    expect(sync.types()).toContain('push')
+  })
+
+  test('do not cut a wait short', () => {
+    const sync = started()
+    sync.give({ type: 'pullFailed', failure: UNREACHABLE })
+    expect(sync.give({ type: 'logChanged', standing: standing({ pending: 1 }) })).toEqual([])
+    expect(sync.status()).toMatchObject({ phase: 'waiting', pending: 1 })
+  })
+
+  test('wait for the request that is under way', () => {
+    const sync = started()
+    expect(sync.give({ type: 'logChanged', standing: standing({ pending: 1 }) })).toEqual([])
+  })
+})
+
+describe('hints', () => {
+  test('cause a pull when they name a later position', () => {
+    expect(idle(3).give({ type: 'hint', position: 4, epoch: EPOCH })).toEqual([{ ...PULL, after: 3 }])
+  })
+
+  test('of a position that is reached cause nothing', () => {
+    const sync = idle(3)
+    expect(sync.give({ type: 'hint', position: 3, epoch: EPOCH })).toEqual([])
+    expect(sync.give({ type: 'hint', position: 1, epoch: EPOCH })).toEqual([])
+  })
+
+  test('of another epoch cause a pull, since positions of two epochs cannot be compared', () => {
+    expect(idle(3).give({ type: 'hint', position: 1, epoch: 'e2' })).toEqual([{ ...PULL, after: 3 }])
+  })
+
+  test('that come during a pull cause another one only when it did not reach them', () => {
+    const sync = started()
+    sync.give({ type: 'hint', position: 5, epoch: EPOCH })
+    sync.give({ type: 'pullDone', standing: standing({ position: 4 }), head: 4 })
+    expect(sync.types()).toContain('pull')
+    sync.give({ type: 'hint', position: 5, epoch: EPOCH })
+    sync.give({ type: 'pullDone', standing: standing({ position: 5 }), head: 5 })
+    expect(sync.types()).not.toContain('pull')
+  })
+
+  test('that lie cost one pull each', () => {
+    const sync = idle()
+    sync.give({ type: 'hint', position: 1e9, epoch: EPOCH })
+    sync.give({ type: 'pullDone', standing: standing(), head: 0 })
+    expect(sync.status().phase).toBe('idle')
+  })
+
+  test('come before a push that lingers', () => {
+    const sync = idle()
+    sync.give({ type: 'logChanged', standing: standing({ pending: 1 }) })
+    sync.give({ type: 'hint', position: 1, epoch: EPOCH })
+    expect(sync.types()).toEqual(['cancelTimer', 'pull'])
+  })
+
+  test('do not cut a wait short', () => {
+    const sync = idle()
+    sync.give({ type: 'hint', position: 1, epoch: EPOCH })
+    sync.give({ type: 'pullFailed', failure: refused(503) })
+    expect(sync.give({ type: 'hint', position: 2, epoch: EPOCH })).toEqual([])
+  })
+
+  test('are made up for by polling while their stream is closed', () => {
+    const sync = idle()
+    expect(sync.give({ type: 'hintsClosed' }, { chance: 0 })).toEqual([
+      { type: 'schedule', delayMs: POLL_MS },
+    ])
+    expect(sync.give({ type: 'timer' })).toEqual([PULL])
+  })
+})
+
+describe('refusals of a push', () => {
+  test('stale: pulls, then pushes what the pull made of it', () => {
+    const sync = pushing()
+    const stale = receipt({ accepted: 0, head: 2, refusal: { reason: 'stale', detail: 'version 1' } })
+    expect(sync.give({ type: 'pushDone', receipt: stale })).toEqual([PULL])
+    sync.give({ type: 'pullDone', standing: standing({ position: 2, pending: 1 }), head: 2 })
+    expect(sync.types()).toEqual(['push'])
+  })
+
+  test('stale without anything newer: waits, longer each time, and says why', () => {
+    const sync = pushing()
+    const stale = receipt({ accepted: 0, refusal: { reason: 'stale', detail: 'version 1' } })
+    const waits = [1, 2, 3].map(() => {
+      sync.give({ type: 'pushDone', receipt: stale })
+      const [wait] = sync.give(
+        { type: 'pullDone', standing: standing({ pending: 1 }), head: 0 },
+        { chance: 0.5 },
+      )
+      expect(sync.status()).toMatchObject({ phase: 'waiting', error: { code: 'sync-protocol' } })
+      sync.give({ type: 'timer' })
+      sync.give({ type: 'pullDone', standing: standing({ pending: 1 }), head: 0 })
+      return wait
+    })
+    expect(waits).toEqual([250, 500, 1000].map(delayMs => ({ type: 'schedule', delayMs })))
+  })
+
+  test('accepted, but never seen in the log: waits instead of spinning', () => {
+    const sync = pushing()
+    sync.give({ type: 'pushDone', receipt: receipt() })
+    sync.give({ type: 'pullDone', standing: standing({ pending: 1 }), head: 0 })
+    expect(sync.status()).toMatchObject({ phase: 'waiting', pending: 1, error: { code: 'sync-protocol' } })
+  })
+
+  test.each(['id-reused', 'invalid'] as const)(
+    '%s: stops with the reason, and nothing pending is given up',
+    reason => {
+      const sync = pushing()
+      sync.give({
+        type: 'pushDone',
+        receipt: receipt({ accepted: 0, refusal: { reason, detail: 'event 1' } }),
+      })
+      expect(sync.status()).toMatchObject({
+        phase: 'stopped',
+        pending: 1,
+        error: { code: 'sync-refused', facts: { reason, detail: 'event 1' } },
+      })
+      expect(sync.types()).not.toContain('pull')
+      expect(sync.types()).toContain('closeHints')
+    },
+  )
+
+  test('after a stop that was dealt with, the push is tried again without a wait', () => {
+    const sync = pushing()
+    sync.give({
+      type: 'pushDone',
+      receipt: receipt({ refusal: { reason: 'invalid', detail: '' }, accepted: 0 }),
+    })
+    expect(sync.give({ type: 'poked' })).toEqual([PULL])
+    sync.give({ type: 'pullDone', standing: standing({ pending: 1 }), head: 0 })
+    expect(sync.types()).toContain('push')
+  })
+
+  test('413: halves the push down to one commit, then stops', () => {
+    const sync = pushing()
+    const budgets = [SENT, { commits: 2, bytes: 2_000 }].map(sent => {
+      expect(sync.give({ type: 'pushFailed', failure: refused(413), sent })).toEqual([PULL])
+      sync.give({ type: 'pullDone', standing: standing({ pending: 1 }), head: 0 })
+      return sync.state().pushBytes
+    })
+    expect(budgets).toEqual([2_000, 1_000])
+    sync.give({ type: 'pushFailed', failure: refused(413), sent: { commits: 1, bytes: 900 } })
+    expect(sync.status()).toMatchObject({
+      phase: 'stopped',
+      error: { code: 'sync-refused', facts: { bytes: 900 } },
+    })
+    sync.give({ type: 'poked' })
+    expect(sync.state().pushBytes).toBe(PUSH_BYTES)
+  })
+
+  test('out of time: the next push is smaller, and a pull comes first', () => {
+    const sync = pushing()
+    sync.give({ type: 'pushFailed', failure: { ...UNREACHABLE, timedOut: true }, sent: SENT })
+    expect(sync.status()).toMatchObject({ phase: 'waiting', error: { code: 'sync-unreachable' } })
+    expect(sync.state().pushBytes).toBe(2_000)
+    expect(sync.give({ type: 'timer' })).toContainEqual(PULL)
+  })
+
+  test('another epoch in the receipt: stops', () => {
+    const sync = pushing()
+    sync.give({ type: 'pushDone', receipt: receipt({ epoch: 'e2' }) })
+    expect(sync.status()).toMatchObject({
+      phase: 'stopped',
+      error: { code: 'sync-protocol', facts: { reason: 'epoch-changed', expected: EPOCH, actual: 'e2' } },
+    })
+  })
+})
+
+describe('failures', () => {
+  const stops: [string, SyncFailure, string][] = [
+    ['401', refused(401), 'sync-refused'],
+    ['403', refused(403), 'sync-refused'],
+    ['no token', { type: 'no-token' }, 'sync-refused'],
+    ['a changed epoch', { type: 'epoch-changed', expected: EPOCH, actual: 'e2' }, 'sync-protocol'],
+    ['a server that is behind', refused(409, 'ahead-of-server'), 'sync-protocol'],
+    [
+      'a page that does not fit',
+      { type: 'local', error: new StoreError('sync-protocol', 'no', { after: 3 }) },
+      'sync-protocol',
+    ],
+    ['a closed log', { type: 'local', error: new StoreError('store-closed', 'closed') }, 'store-closed'],
+  ]
+  test.each(stops)('%s: stops until poked, and asks nothing meanwhile', (_name, failure, code) => {
+    const sync = started({ pending: 2 })
+    sync.give({ type: 'pullFailed', failure })
+    expect(sync.status()).toMatchObject({ phase: 'stopped', pending: 2, error: { code } })
+    for (const input of [{ type: 'timer' }, { type: 'hint', position: 9, epoch: EPOCH }] as const) {
+      expect(sync.give(input)).toEqual([])
+    }
+    expect(sync.give({ type: 'logChanged', standing: standing({ pending: 3 }) })).toEqual([])
+    expect(sync.give({ type: 'poked' })).toEqual([PULL])
+    sync.give({ type: 'pullDone', standing: standing(), head: 0 })
+    expect(sync.status().error).toBeNull()
+  })
+
+  const waits: [string, SyncFailure, string][] = [
+    ['no network', UNREACHABLE, 'sync-unreachable'],
+    ['500', refused(500), 'sync-unreachable'],
+    ['503', refused(503), 'sync-unreachable'],
+    ['429', refused(429), 'sync-unreachable'],
+    ['404', refused(404), 'sync-refused'],
+    ['rubbish', { type: 'rubbish', message: 'no page' }, 'sync-protocol'],
+    ['a full disk', { type: 'local', error: new StorageFailed('quota', 'full') }, 'storage-failed'],
+  ]
+  test.each(waits)('%s: waits with the error shown, then tries again', (_name, failure, code) => {
+    const sync = started({ pending: 2 })
+    expect(sync.give({ type: 'pullFailed', failure })).toEqual([{ type: 'schedule', delayMs: 250 }])
+    expect(sync.status()).toMatchObject({ phase: 'waiting', pending: 2, retryAt: 1_250, error: { code } })
+    expect(sync.give({ type: 'timer' })).toEqual([PULL])
+    expect(sync.status().error?.code).toBe(code)
+    sync.give({ type: 'pullDone', standing: standing(), head: 0 })
+    expect(sync.status()).toMatchObject({ phase: 'idle', error: null })
+  })
+
+  test('waits between nothing and a bound that doubles up to a minute', () => {
+    const sync = started()
+    const delays = Array.from({ length: 10 }, () => {
+      sync.give({ type: 'pullFailed', failure: UNREACHABLE }, { chance: 1 - Number.EPSILON })
+      const delay = sync.status().retryAt! - 1_000
+      sync.give({ type: 'timer' })
+      return delay
+    })
+    expect(delays).toEqual([500, 1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000, 60_000])
+    sync.give({ type: 'pullFailed', failure: UNREACHABLE }, { chance: 0 })
+    expect(sync.status().retryAt).toBe(1_000)
+  })
+
+  test('begins anew after a success', () => {
+    const sync = started()
+    for (let i = 0; i < 5; i++) {
+      sync.give({ type: 'pullFailed', failure: UNREACHABLE })
+      sync.give({ type: 'timer' })
+    }
+    sync.give({ type: 'pullDone', standing: standing({ position: 1 }), head: 9 })
+    sync.give({ type: 'pullFailed', failure: UNREACHABLE })
+    expect(sync.status().retryAt).toBe(1_250)
+  })
+
+  test('a pull that succeeds does not shorten the wait for pushes that fail', () => {
+    const sync = pushing()
+    const delays = [1, 2, 3].map(() => {
+      const [wait] = sync.give({ type: 'pushFailed', failure: refused(500), sent: SENT })
+      sync.give({ type: 'timer' })
+      sync.give({ type: 'pullDone', standing: standing({ pending: 1 }), head: 0 })
+      expect(sync.status().error?.code).toBe('sync-unreachable')
+      return wait
+    })
+    expect(delays).toEqual([250, 500, 1000].map(delayMs => ({ type: 'schedule', delayMs })))
+  })
+
+  test('a push whose answer was lost is forgiven when the pull brings its events', () => {
+    const sync = pushing()
+    sync.give({ type: 'pushFailed', failure: UNREACHABLE, sent: SENT })
+    sync.give({ type: 'timer' })
+    sync.give({ type: 'pullDone', standing: standing({ position: 1 }), head: 1 })
+    expect(sync.status()).toMatchObject({ phase: 'idle', pending: 0, error: null })
+  })
+
+  test('waits at least as long as the server asks', () => {
+    const sync = started()
+    sync.give({ type: 'pullFailed', failure: refused(503, 'busy', 20_000) }, { chance: 0 })
+    expect(sync.status().retryAt).toBe(21_000)
+  })
+
+  test('poking cuts a wait short', () => {
+    const sync = started()
+    sync.give({ type: 'pullFailed', failure: UNREACHABLE })
+    expect(sync.give({ type: 'poked' })).toEqual([{ type: 'cancelTimer' }, PULL])
+  })
+})
+
+describe('offline', () => {
+  test('requests nothing, whatever comes, until it is online', () => {
+    const sync = machine()
+    sync.give({ type: 'offline' })
+    expect(sync.give({ type: 'started', standing: standing({ pending: 1 }) })).toEqual([])
+    for (const input of [
+      { type: 'poked' },
+      { type: 'timer' },
+      { type: 'hint', position: 4, epoch: EPOCH },
+      { type: 'logChanged', standing: standing({ pending: 2 }) },
+    ] as const) {
+      expect(sync.give(input)).toEqual([])
+    }
+    expect(sync.status()).toMatchObject({ phase: 'offline', pending: 2 })
+    expect(sync.give({ type: 'online' })).toEqual([PULL])
+  })
+
+  test('aborts the request that is under way, which is no failure', () => {
+    const sync = started()
+    expect(sync.give({ type: 'offline' })).toEqual([{ type: 'abortRequest' }])
+    expect(sync.give({ type: 'online' })).toEqual([])
+    expect(sync.give({ type: 'pullFailed', failure: UNREACHABLE })).toEqual([PULL])
+    expect(sync.status().error).toBeNull()
+  })
+
+  test('closes the hints and the wait, and opens hints again when it has caught up', () => {
+    const sync = idle()
+    expect(sync.give({ type: 'offline' })).toEqual([{ type: 'closeHints' }])
+    sync.give({ type: 'online' })
+    sync.give({ type: 'pullDone', standing: standing(), head: 0 })
+    expect(sync.types()).toContain('openHints')
+  })
+
+  test('being online again cuts a wait short', () => {
+    const sync = started()
+    sync.give({ type: 'pullFailed', failure: UNREACHABLE })
+    expect(sync.give({ type: 'offline' })).toEqual([{ type: 'cancelTimer' }])
+    expect(sync.give({ type: 'online' })).toEqual([PULL])
+  })
+
+  test('being told of the network twice changes nothing', () => {
+    expect(idle().give({ type: 'online' })).toEqual([])
+  })
+})
+
+describe('the end', () => {
+  test('stops everything, and nothing starts it again', () => {
+    const sync = idle()
+    expect(sync.give({ type: 'stopped' })).toEqual([{ type: 'closeHints' }])
+    for (const input of [
+      { type: 'poked' },
+      { type: 'online' },
+      { type: 'started', standing: standing() },
+    ] as const) {
+      expect(sync.give(input)).toEqual([])
+    }
+    expect(sync.status().phase).toBe('off')
+  })
+
+  test('aborts the request that is under way', () => {
+    expect(started().give({ type: 'stopped' })).toEqual([{ type: 'abortRequest' }])
+  })
+})
