@@ -7,6 +7,7 @@ import { newEventId } from '../../src/log/event-id.ts'
 import type { App } from '../../src/model/app.ts'
 import type { AppendOutcome, LogStorage } from '../../src/storage/log-storage.ts'
 import { createMemoryDatabase, memoryStorage } from '../../src/storage/memory/index.ts'
+import { wrapStorage } from '../support/wrap-storage.ts'
 
 const counter = {
   streamName: (id: string) => `counter-${id}`,
@@ -45,12 +46,7 @@ function watched(storage: LogStorage = memoryStorage()) {
     watch.appends++
     return (await watch.next.shift()?.()) ?? storage.append(...args)
   }
-  return {
-    watch,
-    storage: new Proxy(storage, {
-      get: (target, key) => (key === 'append' ? append : Reflect.get(target, key)),
-    }),
-  }
+  return { watch, storage: wrapStorage(storage, { append }) }
 }
 
 const said = (text: string, id?: string) => ({ type: 'Said', data: text, ...(id && { id }) })

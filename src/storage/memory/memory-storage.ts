@@ -1,0 +1,112 @@
+// The log in memory: the readable specification of LogStorage. A provider author reads this first.
+
+import type { StoredBlock } from '../../log/block.ts'
+import { StorageFailed } from '../../log/errors.ts'
+import type { AppendOutcome, KeyValues, LogStorage, ReadRange } from '../log-storage.ts'
+
+/** What several handles share, as several tabs share a database. It lives as long as somebody holds it. */
+export type MemoryDatabase = {
+  readonly blocks: StoredBlock[]
+  readonly values: Map<string, Uint8Array<ArrayBuffer>>
+}
+
+export const createMemoryDatabase = (): MemoryDatabase => ({ blocks: [], values: new Map() })
+
+/** A log that ends with the process. Handles on one `database` see the same log; by default each has its own. */
+export function memoryStorage(options: { database?: MemoryDatabase } = {}): LogStorage {
+  return new MemoryStorage(options.database ?? createMemoryDatabase())
+}
+
+class MemoryStorage implements LogStorage {
+  readonly capabilities = { durable: false, sharedWriters: true }
+  readonly #database: MemoryDatabase
+  #isOpen = false
+
+  constructor(database: MemoryDatabase) {
+    this.#database = database
+  }
+
+  async open(): Promise<void> {
+    this.#isOpen = true
+  }
+
+  async head(): Promise<number> {
+    return this.#use().blocks.at(-1)?.lastPosition ?? 0
+  }
+
+  // No await between the comparison and the write: that is the whole transaction.
+  async append(
+    after: number,
+    blocks: readonly StoredBlock[],
+    values: KeyValues = {},
+  ): Promise<AppendOutcome> {
+    const database = this.#use()
+    const head = database.blocks.at(-1)?.lastPosition ?? 0
+    if (head !== after) return { type: 'conflict', head }
+    database.blocks.push(...blocks.map(copyBlock))
+    writeValues(database, values)
+    return { type: 'written' }
+  }
+
+  async read({ from, to = Infinity, maxBytes = Infinity }: ReadRange): Promise<StoredBlock[]> {
+    const { blocks } = this.#use()
+    const read: StoredBlock[] = []
+    let bytes = 0
+    for (let i = firstEndingAt(blocks, from); i < blocks.length; i++) {
+      const block = blocks[i]!
+      if (block.firstPosition > to || bytes >= maxBytes) break
+      read.push(copyBlock(block))
+      bytes += block.bytes.length
+    }
+    return read
+  }
+
+  async get(key: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    return this.#use().values.get(key)?.slice()
+  }
+
+  async list(prefix: string): Promise<[string, Uint8Array<ArrayBuffer>][]> {
+    const rows = [...this.#use().values].filter(([key]) => key.startsWith(prefix))
+    rows.sort(([a], [b]) => (a < b ? -1 : 1))
+    return rows.map(([key, value]) => [key, value.slice()])
+  }
+
+  async put(values: KeyValues): Promise<void> {
+    writeValues(this.#use(), values)
+  }
+
+  onLost(): void {
+    // Memory is never taken away while somebody holds it.
+  }
+
+  async close(): Promise<void> {
+    this.#isOpen = false
+  }
+
+  #use(): MemoryDatabase {
+    if (!this.#isOpen) throw new StorageFailed('closed', 'The storage is not open')
+    return this.#database
+  }
+}
+
+// Bytes are copied in and out, so that nobody outside can change the log.
+const copyBlock = (block: StoredBlock): StoredBlock => ({ ...block, bytes: block.bytes.slice() })
+
+function writeValues({ values: stored }: MemoryDatabase, values: KeyValues): void {
+  for (const [key, value] of Object.entries(values)) {
+    if (value === null) stored.delete(key)
+    else stored.set(key, value.slice())
+  }
+}
+
+/** Index of the first block that ends at `position` or later. */
+function firstEndingAt(blocks: readonly StoredBlock[], position: number): number {
+  let low = 0
+  let high = blocks.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (blocks[middle]!.lastPosition < position) low = middle + 1
+    else high = middle
+  }
+  return low
+}

@@ -1,0 +1,18 @@
+import type { LogStorage } from '../../src/storage/log-storage.ts'
+
+/** A storage that does what `overrides` say, and what `storage` does for the rest. */
+export function wrapStorage(storage: LogStorage, overrides: Partial<LogStorage>): LogStorage {
+  return {
+    capabilities: storage.capabilities,
+    open: () => storage.open(),
+    head: () => storage.head(),
+    append: (...args) => storage.append(...args),
+    read: range => storage.read(range),
+    get: key => storage.get(key),
+    list: prefix => storage.list(prefix),
+    put: values => storage.put(values),
+    onLost: listener => storage.onLost(listener),
+    close: () => storage.close(),
+    ...overrides,
+  }
+}
