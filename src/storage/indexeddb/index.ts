@@ -1,0 +1,3 @@
+// The door streamdingo/storage/indexeddb.
+
+export { type IndexedDbStorageOptions, indexedDbStorage } from './indexeddb-storage.ts'
