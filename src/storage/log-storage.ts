@@ -1,7 +1,7 @@
 // The seam to every storage. storage/memory is its readable specification, test/contract its conformance suite.
 
-import type { GlobalPosition } from '../log/event.ts'
 import type { StoredBlock } from '../log/block.ts'
+import type { GlobalPosition } from '../log/event.ts'
 
 /** What a provider promises, so that the store can tell its user instead of guessing. */
 export type StorageCapabilities = Readonly<{

@@ -41,7 +41,7 @@ const command = (type: string, by = 1, more: object = {}) => ({
 
 /** A storage that counts its appends and can be told what the next ones do. */
 function watched(storage: LogStorage = memoryStorage()) {
-  const watch = { appends: 0, next: [] as (() => Promise<AppendOutcome> | undefined)[] }
+  const watch = { appends: 0, next: [] as (() => Promise<AppendOutcome | undefined> | undefined)[] }
   const append: LogStorage['append'] = async (...args) => {
     watch.appends++
     return (await watch.next.shift()?.()) ?? storage.append(...args)

@@ -62,7 +62,11 @@ class IndexedDbStorage implements LogStorage {
     return this.#settle(async database => headOf(database.transaction('blocks').objectStore('blocks')))
   }
 
-  async append(after: number, blocks: readonly StoredBlock[], values: KeyValues = {}): Promise<AppendOutcome> {
+  async append(
+    after: number,
+    blocks: readonly StoredBlock[],
+    values: KeyValues = {},
+  ): Promise<AppendOutcome> {
     return this.#settle(async database => {
       const transaction = this.#write(database)
       // All requests go out at once: waiting for the head first would cost a second round trip.
@@ -145,7 +149,9 @@ class IndexedDbStorage implements LogStorage {
   }
 }
 
-type BlockStore = Readonly<{ openKeyCursor: (range: null, direction: 'prev') => Promise<{ key: number } | null> }>
+type BlockStore = Readonly<{
+  openKeyCursor: (range: null, direction: 'prev') => Promise<{ key: number } | null>
+}>
 
 async function headOf(blocks: BlockStore): Promise<number> {
   return (await blocks.openKeyCursor(null, 'prev'))?.key ?? 0
@@ -181,7 +187,9 @@ function writeValues(transaction: WriteTransaction, values: KeyValues): void {
 
 /** A view would be stored with all of the buffer behind it. */
 function ownBytes(block: StoredBlock): StoredBlock {
-  return block.bytes.byteLength === block.bytes.buffer.byteLength ? block : { ...block, bytes: block.bytes.slice() }
+  return block.bytes.byteLength === block.bytes.buffer.byteLength
+    ? block
+    : { ...block, bytes: block.bytes.slice() }
 }
 
 /** Keys that start with `prefix`: up to, and without, the first string that no longer does. */

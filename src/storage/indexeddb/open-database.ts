@@ -31,17 +31,24 @@ export async function openDatabase(options: OpenDatabaseOptions): Promise<LogDat
   const opening = openDB<LogSchema>(name, SCHEMA_VERSION, {
     upgrade(database, _oldVersion, _newVersion, transaction, event) {
       lost = dataLossOf(event)
-      if (lost && !options.acceptDataLoss) return transaction.abort()
+      if (lost && !options.acceptDataLoss) {
+        transaction.done.catch(() => {})
+        return transaction.abort()
+      }
       database.createObjectStore('blocks', { keyPath: 'lastPosition' })
       database.createObjectStore('values')
     },
     blocking(_currentVersion, _blockedVersion, event) {
       // Whoever waits for us is a newer app or a deletion: holding on would freeze it.
       ;(event.target as IDBDatabase).close()
-      onLost(new StorageFailed('version-change', 'Another tab upgrades or deletes the database. Reload the page'))
+      onLost(
+        new StorageFailed('version-change', 'Another tab upgrades or deletes the database. Reload the page'),
+      )
     },
     terminated() {
-      onLost(new StorageFailed('closed', 'The browser closed the database, as it does when site data is cleared'))
+      onLost(
+        new StorageFailed('closed', 'The browser closed the database, as it does when site data is cleared'),
+      )
     },
   })
   try {
@@ -58,7 +65,9 @@ export async function openDatabase(options: OpenDatabaseOptions): Promise<LogDat
 }
 
 /** Chromium says so when it found the database damaged and began a new one. */
-function dataLossOf(event: IDBVersionChangeEvent & { dataLoss?: string; dataLossMessage?: string }): StorageFailed | null {
+function dataLossOf(
+  event: IDBVersionChangeEvent & { dataLoss?: string; dataLossMessage?: string },
+): StorageFailed | null {
   if (event.dataLoss === undefined || event.dataLoss === 'none') return null
   const reason = event.dataLossMessage ? `: ${event.dataLossMessage}` : ''
   return new StorageFailed('data-loss', `The browser lost the stored data${reason}`)

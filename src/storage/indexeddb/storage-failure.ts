@@ -21,5 +21,7 @@ export function storageFailureFrom(error: unknown): Error {
   if (isStoreError(error)) return error
   const { name = '', message = String(error) } = (error ?? {}) as { name?: string; message?: string }
   const problem = PROBLEM_BY_NAME[name] ?? 'failed'
-  return new StorageFailed(problem, MESSAGE_BY_PROBLEM[problem] ?? `IndexedDB failed: ${message}`, { cause: error })
+  return new StorageFailed(problem, MESSAGE_BY_PROBLEM[problem] ?? `IndexedDB failed: ${message}`, {
+    cause: error,
+  })
 }

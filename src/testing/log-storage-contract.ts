@@ -1,0 +1,285 @@
+// What every storage provider has to show. A provider author runs this suite against his own.
+
+import { describe, expect, test } from 'vitest'
+import { type Block, decodeBlock, type StoredBlock } from '../log/block.ts'
+import { equalBytes, hexOf, utf8 } from '../log/bytes.ts'
+import type { LogStorage } from '../storage/log-storage.ts'
+import { fixtureBlock } from './block-fixtures.ts'
+
+/** A fresh, empty log. Each handle that `open` gives is open, and stands on the same log. */
+export type StorageUnderTest = Readonly<{
+  open: () => Promise<LogStorage>
+  dispose: () => Promise<void>
+}>
+
+/** Runs the suite on fresh logs that `openFresh` gives, one a test. */
+export function describeLogStorage(name: string, openFresh: () => Promise<StorageUnderTest>): void {
+  const behaviour = (
+    title: string,
+    run: (storage: LogStorage, open: () => Promise<LogStorage>) => Promise<void>,
+  ): void => {
+    test(title, async () => {
+      const under = await openFresh()
+      try {
+        await run(await under.open(), under.open)
+      } finally {
+        await under.dispose()
+      }
+    })
+  }
+
+  describe(`${name}: appending`, () => {
+    behaviour('an empty log ends at 0 and holds nothing', async storage => {
+      expect(await storage.head()).toBe(0)
+      expect(await storage.read({ from: 1 })).toEqual([])
+      expect(await storage.get('key')).toBeUndefined()
+      expect(await storage.list('')).toEqual([])
+    })
+
+    behaviour('writes blocks and values behind the head', async storage => {
+      const [one, two] = [await fixtureBlock({ count: 3 }), await fixtureBlock({ first: 4 })]
+      expect(await storage.append(0, [one], { key: utf8('value') })).toEqual({ type: 'written' })
+      expect(await storage.append(3, [two])).toEqual({ type: 'written' })
+      expect(await storage.head()).toBe(4)
+      expect(entriesOf(await storage.read({ from: 1 }))).toEqual(entriesOf([one, two]))
+      expect(await storage.get('key')).toEqual(utf8('value'))
+    })
+
+    behaviour(
+      'refuses to write behind anything but the head, and then writes neither blocks nor values',
+      async storage => {
+        await storage.append(0, [await fixtureBlock({ count: 2 })])
+        for (const [after, first] of [
+          [0, 1],
+          [1, 2],
+          [3, 4],
+        ] as const) {
+          const outcome = await storage.append(after, [await fixtureBlock({ first })], { key: utf8('no') })
+          expect(outcome).toEqual({ type: 'conflict', head: 2 })
+        }
+        expect(await storage.head()).toBe(2)
+        expect(await storage.get('key')).toBeUndefined()
+      },
+    )
+
+    behaviour('of appends at one head at once, exactly one is written', async storage => {
+      const blocks = await Promise.all([1, 2, 3, 4, 5].map(() => fixtureBlock()))
+      const outcomes = await Promise.all(blocks.map(block => storage.append(0, [block])))
+      expect(outcomes.filter(({ type }) => type === 'written')).toHaveLength(1)
+      const winner = blocks[outcomes.findIndex(({ type }) => type === 'written')]!
+      expect(entriesOf(await storage.read({ from: 1 }))).toEqual(entriesOf([winner]))
+    })
+
+    behaviour('writes several blocks of one append together', async storage => {
+      const blocks = [
+        await fixtureBlock({ count: 2 }),
+        await fixtureBlock({ first: 3, count: 2 }),
+        await fixtureBlock({ first: 5 }),
+      ]
+      await storage.append(0, blocks)
+      expect(await storage.head()).toBe(5)
+      expect(await storage.append(2, [await fixtureBlock({ first: 3 })])).toEqual({
+        type: 'conflict',
+        head: 5,
+      })
+      expect(entriesOf(await storage.read({ from: 1 }))).toEqual(entriesOf(blocks))
+    })
+
+    behaviour('keeps an event of a mebibyte', async storage => {
+      const large = await fixtureBlock({ size: 1024 * 1024 - 100 })
+      await storage.append(0, [large])
+      expect(entriesOf(await storage.read({ from: 1 }))).toEqual(entriesOf([large]))
+    })
+
+    behaviour('bytes changed outside never change the log', async storage => {
+      const block = await fixtureBlock()
+      const value = utf8('value')
+      const expected = entriesOf([block])
+      const given = { ...block, bytes: block.bytes.slice() }
+      await storage.append(0, [given], { key: value })
+      given.bytes.fill(0)
+      value.fill(0)
+      for (const { bytes } of await storage.read({ from: 1 })) bytes.fill(0)
+      ;(await storage.get('key'))!.fill(0)
+      expect(entriesOf(await storage.read({ from: 1 }))).toEqual(expected)
+      expect(await storage.get('key')).toEqual(utf8('value'))
+    })
+
+    behaviour('stores the block and not the buffer it is a view of', async storage => {
+      const block = await fixtureBlock()
+      const buffer = new Uint8Array(block.bytes.length + 100)
+      buffer.set(block.bytes, 50)
+      await storage.append(0, [{ ...block, bytes: buffer.subarray(50, 50 + block.bytes.length) }])
+      const [read] = await storage.read({ from: 1 })
+      expect(read!.bytes.length).toBe(read!.bytes.buffer.byteLength)
+    })
+  })
+
+  describe(`${name}: reading`, () => {
+    const filled = async (storage: LogStorage): Promise<void> => {
+      let head = 0
+      for (const count of [3, 1, 4, 2]) {
+        await storage.append(head, [await fixtureBlock({ first: head + 1, count, size: 500 })])
+        head += count
+      }
+    }
+    const positions = (blocks: readonly StoredBlock[]): number[] =>
+      blocks.flatMap(({ firstPosition, lastPosition }) =>
+        Array.from({ length: lastPosition - firstPosition + 1 }, (_, i) => firstPosition + i),
+      )
+
+    behaviour(
+      'gives the block that holds `from`, and all that follow, in order and without a gap',
+      async storage => {
+        await filled(storage)
+        for (let from = 1; from <= 10; from++) {
+          const read = positions(await storage.read({ from }))
+          expect(read[0]).toBeLessThanOrEqual(from)
+          expect(read).toEqual(Array.from({ length: 11 - read[0]! }, (_, i) => read[0]! + i))
+        }
+        expect(await storage.read({ from: 11 })).toEqual([])
+      },
+    )
+
+    behaviour('gives no block that starts behind `to`', async storage => {
+      await filled(storage)
+      for (let to = 1; to <= 10; to++) {
+        const blocks = await storage.read({ from: 1, to })
+        expect(blocks.at(-1)!.firstPosition).toBeLessThanOrEqual(to)
+        expect(blocks.at(-1)!.lastPosition).toBeGreaterThanOrEqual(to)
+      }
+    })
+
+    behaviour('stops behind `maxBytes`, but gives the first block in any case', async storage => {
+      await filled(storage)
+      const all = positions(await storage.read({ from: 1 }))
+      const first = await storage.read({ from: 1, maxBytes: 1 })
+      expect(first).toHaveLength(1)
+      const read = first
+      while (read.at(-1)!.lastPosition < 10) {
+        read.push(...(await storage.read({ from: read.at(-1)!.lastPosition + 1, maxBytes: 1000 })))
+      }
+      expect(positions(read)).toEqual(all)
+    })
+
+    behaviour('reads a log of many blocks whole', async storage => {
+      for (let head = 0; head < 100; head++)
+        await storage.append(head, [await fixtureBlock({ first: head + 1 })])
+      expect(positions(await storage.read({ from: 1 }))).toEqual(Array.from({ length: 100 }, (_, i) => i + 1))
+    })
+  })
+
+  describe(`${name}: the side table`, () => {
+    behaviour('puts, replaces, deletes and lists by prefix in order of key', async storage => {
+      await storage.put({
+        'b/2': utf8('2'),
+        'b/10': utf8('10'),
+        a: utf8('a'),
+        c: utf8('c'),
+        'b/ü🎲': utf8('ü'),
+      })
+      await storage.put({ 'b/2': utf8('two'), c: null, 'not/there': null })
+      expect(
+        (await storage.list('b/')).map(([key, value]) => [key, new TextDecoder().decode(value)]),
+      ).toEqual([
+        ['b/10', '10'],
+        ['b/2', 'two'],
+        ['b/ü🎲', 'ü'],
+      ])
+      expect((await storage.list('')).map(([key]) => key)).toEqual(['a', 'b/10', 'b/2', 'b/ü🎲'])
+      expect(await storage.get('c')).toBeUndefined()
+      expect(await storage.list('b/1000')).toEqual([])
+    })
+
+    behaviour('keeps empty and large values', async storage => {
+      const large = new Uint8Array(2 * 1024 * 1024).fill(7)
+      await storage.put({ empty: new Uint8Array(), large })
+      expect(await storage.get('empty')).toEqual(new Uint8Array())
+      expect(equalBytes((await storage.get('large'))!, large)).toBe(true)
+    })
+  })
+
+  describe(`${name}: handles`, () => {
+    behaviour('a closed one refuses every call, and closing twice is safe', async storage => {
+      await storage.close()
+      await storage.close()
+      const closed = { code: 'storage-failed', facts: { problem: 'closed' } }
+      const block = await fixtureBlock()
+      for (const call of [
+        () => storage.head(),
+        () => storage.append(0, [block]),
+        () => storage.read({ from: 1 }),
+        () => storage.get('key'),
+        () => storage.list(''),
+        () => storage.put({}),
+      ]) {
+        await expect(call()).rejects.toMatchObject(closed)
+      }
+    })
+
+    behaviour('another one sees what was acknowledged, and loses against it', async (storage, open) => {
+      const { durable, sharedWriters } = storage.capabilities
+      if (!durable && !sharedWriters) return
+      await storage.append(0, [await fixtureBlock({ count: 2 })], { key: utf8('value') })
+      if (!sharedWriters) await storage.close()
+      const other = await open()
+      expect(await other.head()).toBe(2)
+      expect(await other.get('key')).toEqual(utf8('value'))
+      expect(await other.append(0, [await fixtureBlock()])).toEqual({ type: 'conflict', head: 2 })
+      expect(await other.append(2, [await fixtureBlock({ first: 3 })])).toEqual({ type: 'written' })
+      if (sharedWriters)
+        expect(await storage.append(2, [await fixtureBlock({ first: 3 })])).toEqual({
+          type: 'conflict',
+          head: 3,
+        })
+    })
+
+    behaviour('many that race lose nothing and leave no gap', async (storage, open) => {
+      if (!storage.capabilities.sharedWriters) return
+      const handles = [storage, await open(), await open()]
+      await Promise.all(handles.map(handle => appendRacing(handle, 20)))
+      const read = await storage.read({ from: 1 })
+      expect(positionsAndIds(read)).toHaveLength(60)
+      expect(new Set(positionsAndIds(read).map(([, id]) => id)).size).toBe(60)
+    })
+  })
+}
+
+/** Appends blocks one by one, each until it is written. */
+async function appendRacing(storage: LogStorage, count: number): Promise<void> {
+  let head = await storage.head()
+  for (let written = 0; written < count; ) {
+    const outcome = await storage.append(head, [await fixtureBlock({ first: head + 1 })])
+    if (outcome.type === 'conflict') head = outcome.head
+    else {
+      head++
+      written++
+    }
+  }
+}
+
+const decode = (blocks: readonly StoredBlock[]): Block[] =>
+  blocks.map(({ bytes, firstPosition }) => decodeBlock(bytes, firstPosition))
+
+/** Everything a log holds, however its provider cuts it into blocks. */
+function entriesOf(blocks: readonly StoredBlock[]) {
+  return decode(blocks).flatMap(block => {
+    const noteAt = new Map(block.commits.map(({ lastIndex, note }) => [lastIndex, note]))
+    return Array.from({ length: block.count }, (_, i) => {
+      const { payload, metadata, hash, previous, eventId, salt, ...rest } = block.entry(i)
+      const bytes = [payload, metadata, hash, previous, eventId, salt].map(hexOf)
+      return { position: block.firstPosition + i, ...rest, bytes, commitEnd: noteAt.get(i) ?? noteAt.has(i) }
+    })
+  })
+}
+
+function positionsAndIds(blocks: readonly StoredBlock[]): [number, string][] {
+  const rows = decode(blocks).flatMap(block =>
+    Array.from({ length: block.count }, (_, i): [number, string] => [
+      block.firstPosition + i,
+      hexOf(block.idOf(i)),
+    ]),
+  )
+  for (const [i, [position]] of rows.entries()) expect(position).toBe(i + 1)
+  return rows
+}

@@ -1,0 +1,14 @@
+import { createMemoryDatabase, memoryStorage } from '../../src/storage/memory/index.ts'
+import { describeLogStorage } from '../../src/testing/index.ts'
+
+describeLogStorage('memory', async () => {
+  const database = createMemoryDatabase()
+  return {
+    open: async () => {
+      const storage = memoryStorage({ database })
+      await storage.open()
+      return storage
+    },
+    dispose: async () => {},
+  }
+})
