@@ -31,7 +31,7 @@ export type ReadRange = Readonly<{
 
 /**
  * The log of one store. Every method may throw `StorageFailed` with a `problem`; a call that threw has changed
- * nothing. Methods other than `close` must not be called before `open` has resolved, nor after `close`.
+ * nothing. Methods other than `close` and `onLost` must not be called before `open` has resolved, nor after `close`.
  */
 export interface LogStorage {
   readonly capabilities: StorageCapabilities
@@ -61,7 +61,7 @@ export interface LogStorage {
   put(values: KeyValues): Promise<void>
 
   /**
-   * Calls `listener` when the storage ends on its own: another tab upgrades or deletes the database, the user
+   * Calls `listener`, one at most, set before `open` or after, when the storage ends on its own: another tab upgrades or deletes the database, the user
    * clears site data. Calls after that throw `StorageFailed`. A provider to which this cannot happen never calls.
    */
   onLost(listener: (error: Error) => void): void

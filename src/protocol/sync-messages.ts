@@ -1,0 +1,144 @@
+// Every message of the sync protocol (docs/protocol.md): its type, and a decoder that believes nothing.
+
+import { utf8 } from '../log/bytes.ts'
+import type { HashProvider } from '../log/hash-provider.ts'
+import { type Commits, decodeFrames, encodeFrames, MalformedMessage, parseJson } from './message-frames.ts'
+
+export { MalformedMessage, type MessageFault } from './message-frames.ts'
+
+export const PROTOCOL_VERSION = 1
+
+/** The server's log is another one when its epoch changed. Positions are places in the server's log. */
+export type PullResponse = Readonly<{
+  epoch: string
+  after: number
+  next: number
+  head: number
+  commits: Commits
+}>
+
+export type PushRequest = Readonly<{ epoch: string; commits: Commits }>
+
+export type PushRefusal = Readonly<{ reason: 'stale' | 'id-reused' | 'invalid'; detail: string }>
+
+export type PushReceipt = Readonly<{
+  epoch: string
+  /** How many of the commits, from the first, are in the server's log. */
+  accepted: number
+  /** The accepted ones stand together right behind this place; null when some had been there before. */
+  after: number | null
+  /** The end of the server's log when it answered. */
+  head: number
+  refusal: PushRefusal | null
+}>
+
+export type ServerHead = Readonly<{
+  protocol: number
+  epoch: string
+  position: number
+  maxPushBytes: number
+  maxPullBytes: number
+}>
+
+export type Hint = Readonly<{ position: number; epoch: string }>
+
+export type ErrorBody = Readonly<{ code: string; message: string; facts: Readonly<Record<string, unknown>> }>
+
+export function encodePullResponse(
+  { commits, ...head }: PullResponse,
+  hash: HashProvider,
+): Promise<Uint8Array<ArrayBuffer>> {
+  return encodeFrames(head, commits, hash)
+}
+
+/** @throws {@link MalformedMessage} */
+export function decodePullResponse(bytes: Uint8Array): PullResponse {
+  const { head, commits } = decodeFrames(bytes)
+  const fields = fieldsOf(head)
+  return {
+    epoch: text(fields, 'epoch'),
+    after: position(fields, 'after'),
+    next: position(fields, 'next'),
+    head: position(fields, 'head'),
+    commits,
+  }
+}
+
+export function encodePushRequest(
+  { commits, epoch }: PushRequest,
+  hash: HashProvider,
+): Promise<Uint8Array<ArrayBuffer>> {
+  return encodeFrames({ epoch }, commits, hash)
+}
+
+/** @throws {@link MalformedMessage} */
+export function decodePushRequest(bytes: Uint8Array): PushRequest {
+  const { head, commits } = decodeFrames(bytes)
+  return { epoch: text(fieldsOf(head), 'epoch'), commits }
+}
+
+/** @throws {@link MalformedMessage} */
+export function decodePushReceipt(json: unknown): PushReceipt {
+  const fields = fieldsOf(json)
+  return {
+    epoch: text(fields, 'epoch'),
+    accepted: position(fields, 'accepted'),
+    after: fields['after'] === null ? null : position(fields, 'after'),
+    head: position(fields, 'head'),
+    refusal: fields['refusal'] === null ? null : refusalOf(fieldsOf(fields['refusal'])),
+  }
+}
+
+/** @throws {@link MalformedMessage} */
+export function decodeHead(json: unknown): ServerHead {
+  const fields = fieldsOf(json)
+  return {
+    protocol: position(fields, 'protocol'),
+    epoch: text(fields, 'epoch'),
+    position: position(fields, 'position'),
+    maxPushBytes: position(fields, 'maxPushBytes'),
+    maxPullBytes: position(fields, 'maxPullBytes'),
+  }
+}
+
+/** @throws {@link MalformedMessage} */
+export function decodeHint(data: string): Hint {
+  const fields = fieldsOf(parseJson(utf8(data), 'the hint'))
+  return { position: position(fields, 'position'), epoch: text(fields, 'epoch') }
+}
+
+/** @throws {@link MalformedMessage} when it is no error body of this protocol, as one of a proxy in between. */
+export function decodeErrorBody(json: unknown): ErrorBody {
+  const fields = fieldsOf(json)
+  const facts = fields['facts'] === undefined ? {} : fieldsOf(fields['facts'])
+  return { code: text(fields, 'code'), message: text(fields, 'message'), facts }
+}
+
+const REASONS: readonly string[] = ['stale', 'id-reused', 'invalid'] satisfies PushRefusal['reason'][]
+
+function refusalOf(fields: Fields): PushRefusal {
+  const reason = text(fields, 'reason')
+  if (!REASONS.includes(reason)) throw new MalformedMessage('unexpected', `no such reason: ${reason}`)
+  return { reason: reason as PushRefusal['reason'], detail: text(fields, 'detail') }
+}
+
+type Fields = Readonly<Record<string, unknown>>
+
+function fieldsOf(value: unknown): Fields {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Fields
+  throw new MalformedMessage('unexpected', 'an object is needed')
+}
+
+function text(fields: Fields, name: string): string {
+  const value = fields[name]
+  if (typeof value === 'string' && value.length <= MAX_TEXT) return value
+  throw new MalformedMessage('unexpected', `${name} must be a text of at most ${MAX_TEXT} characters`)
+}
+
+const MAX_TEXT = 4096
+
+function position(fields: Fields, name: string): number {
+  const value = fields[name]
+  if (Number.isSafeInteger(value) && (value as number) >= 0) return value as number
+  throw new MalformedMessage('unexpected', `${name} must be a whole number from 0`)
+}

@@ -1,0 +1,46 @@
+// Failures as answers: a status, a code to branch on, and nothing of the inside.
+
+import { isStoreError } from '../log/errors.ts'
+import { MalformedMessage } from '../protocol/sync-messages.ts'
+
+export type HttpStatus = 400 | 401 | 403 | 404 | 405 | 409 | 413 | 415 | 422 | 429 | 500 | 503
+
+/** Thrown anywhere below a route to end the request with this answer. */
+export class HttpFailure extends Error {
+  override readonly name = 'HttpFailure'
+  readonly status: HttpStatus
+  readonly code: string
+  readonly facts: Readonly<Record<string, unknown>>
+
+  constructor(
+    status: HttpStatus,
+    code: string,
+    message: string,
+    facts: Readonly<Record<string, unknown>> = {},
+  ) {
+    super(message)
+    this.status = status
+    this.code = code
+    this.facts = facts
+  }
+}
+
+/** The answer to whatever was thrown. What nobody foresaw becomes a 500 that says no more than that. */
+export function httpFailureFrom(error: unknown): HttpFailure {
+  if (error instanceof HttpFailure) return error
+  if (error instanceof MalformedMessage) {
+    return new HttpFailure(400, 'malformed', error.message, { fault: error.fault })
+  }
+  if (isStoreError(error, 'storage-failed') || isStoreError(error, 'store-closed')) {
+    return new HttpFailure(503, 'unavailable', 'The store cannot be reached now. Try again later')
+  }
+  return new HttpFailure(500, 'internal', 'The server failed')
+}
+
+/** Seconds after which a client may try again, for the answers that pass. */
+const RETRY_AFTER_SECONDS = 5
+
+export function failureResponse({ status, code, message, facts }: HttpFailure): Response {
+  const headers = status === 503 || status === 429 ? { 'retry-after': String(RETRY_AFTER_SECONDS) } : {}
+  return Response.json({ code, message, facts }, { status, headers })
+}

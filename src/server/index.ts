@@ -1,0 +1,14 @@
+// The door streamdingo/server.
+
+export type { EventLog } from '../engine/event-log.ts'
+export { createEventStore } from '../engine/event-store.ts'
+export { type OpenLogOptions, openLog } from '../engine/open-log.ts'
+export { isStoreError, StoreError } from '../log/errors.ts'
+export type { EventStore } from '../model/event-store.ts'
+export { type Access, type Authorize, bearerToken } from './access.ts'
+export {
+  createSyncServer,
+  type SyncServer,
+  type SyncServerLimits,
+  type SyncServerOptions,
+} from './sync-server.ts'

@@ -1,0 +1,69 @@
+// The door streamdingo/server/node: serves a sync server, and static files beside it, over Node's http.
+
+import type { Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { serve } from '@hono/node-server'
+import { serveStatic } from '@hono/node-server/serve-static'
+import { Hono } from 'hono'
+import type { SyncServer } from './sync-server.ts'
+
+export type ListenOptions = Readonly<{
+  /** 0 (default) takes a free one. */
+  port?: number
+  /** Default 127.0.0.1: reachable from this machine only. */
+  hostname?: string
+  /** Path under which the sync API is served, such as `/sync`. Default: none. */
+  basePath?: string
+  /** A folder of files to serve beside the API. */
+  staticRoot?: string
+}>
+
+export type Listening = Readonly<{
+  url: string
+  /** Ends live streams at once, then closes the server's stores and the socket. */
+  close: () => Promise<void>
+}>
+
+/** @throws the socket's error, such as EADDRINUSE. */
+export async function listen(server: SyncServer, options: ListenOptions = {}): Promise<Listening> {
+  const { port = 0, hostname = '127.0.0.1' } = options
+  const http = await start(routes(server, options).fetch, port, hostname)
+  const { port: actual } = http.address() as AddressInfo
+  return {
+    url: `http://${hostname}:${actual}`,
+    close: async () => {
+      const closed = new Promise<void>(resolve => http.close(() => resolve()))
+      await server.close()
+      http.closeAllConnections()
+      await closed
+    },
+  }
+}
+
+function routes(server: SyncServer, { basePath = '', staticRoot }: ListenOptions): Hono {
+  const app = new Hono()
+  app.all(`${basePath}/v1/*`, context => server.fetch(withoutBase(context.req.raw, basePath)))
+  if (staticRoot) app.use(serveStatic({ root: staticRoot, onFound: setCaching }))
+  return app
+}
+
+function withoutBase(request: Request, basePath: string): Request {
+  if (basePath === '') return request
+  const url = new URL(request.url)
+  url.pathname = url.pathname.slice(basePath.length)
+  return new Request(url, request)
+}
+
+/** Built files carry a hash of their content in their name; the page that names them does not. */
+function setCaching(path: string, context: { header: (name: string, value: string) => void }): void {
+  const isHashed = /-[\w-]{8}\.\w+$/.test(path)
+  context.header('cache-control', isHashed ? 'public, max-age=31536000, immutable' : 'no-cache')
+}
+
+function start(fetch: Hono['fetch'], port: number, hostname: string): Promise<Server> {
+  return new Promise((resolve, reject) => {
+    // Plain http/1.1 is what `serve` makes where it is told of nothing else.
+    const http = serve({ fetch, port, hostname }, () => resolve(http)) as Server
+    http.once('error', reject)
+  })
+}

@@ -1,0 +1,43 @@
+// Reads a request's body up to a bound. The length a client names is not believed.
+
+import { HttpFailure } from './http-failure.ts'
+
+/** @throws {@link HttpFailure} 413 as soon as the bound is passed, 415 for another or a packed content. */
+export async function readBody(request: Request, maxBytes: number): Promise<Uint8Array> {
+  checkContent(request.headers)
+  const chunks: Uint8Array[] = []
+  let length = 0
+  for await (const chunk of (request.body ?? []) as AsyncIterable<Uint8Array>) {
+    length += chunk.length
+    if (length > maxBytes) throw tooLarge(maxBytes)
+    chunks.push(chunk)
+  }
+  return concatenate(chunks, length)
+}
+
+function checkContent(headers: Headers): void {
+  const type = headers.get('content-type')?.split(';')[0]?.trim()
+  if (type !== 'application/octet-stream') {
+    throw new HttpFailure(415, 'content-type', 'Send application/octet-stream')
+  }
+  // A packed body can grow without bound when it is unpacked.
+  const encoding = headers.get('content-encoding')
+  if (encoding && encoding !== 'identity')
+    throw new HttpFailure(415, 'content-encoding', 'Send the body as it is')
+}
+
+function tooLarge(maxBytes: number): HttpFailure {
+  return new HttpFailure(413, 'too-large', `A push may have ${maxBytes} bytes. Send fewer commits`, {
+    maxBytes,
+  })
+}
+
+function concatenate(chunks: readonly Uint8Array[], length: number): Uint8Array {
+  const bytes = new Uint8Array(length)
+  let at = 0
+  for (const chunk of chunks) {
+    bytes.set(chunk, at)
+    at += chunk.length
+  }
+  return bytes
+}
