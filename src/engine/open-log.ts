@@ -1,12 +1,12 @@
 // Opens a log: puts its parts together and keeps index, storage and listeners in step.
 
-import { createSha256 } from '../integrity/sha256.ts'
 import type { Block } from '../log/block.ts'
 import { isStoreError } from '../log/errors.ts'
 import type { GlobalPosition } from '../log/event.ts'
 import { checkName } from '../log/event-batch.ts'
 import { HashChain } from '../log/hash-chain.ts'
 import type { HashProvider } from '../log/hash-provider.ts'
+import { createSha256 } from '../log/sha256.ts'
 import type { App } from '../model/app.ts'
 import type { LogStorage } from '../storage/log-storage.ts'
 import { admitJob } from './admit-job.ts'

@@ -34,7 +34,8 @@ export async function verifyLog(parts: VerifyParts, options: VerifyOptions = {})
     if (stored.length === 0) break
     for (const { bytes, firstPosition } of stored) {
       const failure =
-        (await followBlock(bytes, firstPosition, follower)) ?? (await checkDigest(bytes, firstPosition, parts.hash))
+        (await followBlock(bytes, firstPosition, follower)) ??
+        (await checkDigest(bytes, firstPosition, parts.hash))
       if (failure) return { ok: false, ...failure, verified: follower.head }
     }
     onProgress?.({ verified: follower.head, total })
@@ -80,7 +81,11 @@ async function checkDigest(
 ): Promise<Failure | null> {
   const { content, digest } = sealedParts(bytes)
   if (equalBytes(await hash.digestLarge(content), digest)) return null
-  return { at, problem: 'hash-mismatch', detail: 'every entry holds, but the block does not match its digest' }
+  return {
+    at,
+    problem: 'hash-mismatch',
+    detail: 'every entry holds, but the block does not match its digest',
+  }
 }
 
 /** Follows the chain of every stream entry by entry, and goes back with it where a rebase superseded entries. */

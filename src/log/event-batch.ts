@@ -87,6 +87,8 @@ export function checkName(name: unknown, path: string): asserts name is string {
   if (typeof name !== 'string' || name === '')
     throw new InvalidEvent(path, 'a name that is not empty is needed')
   if (!name.isWellFormed()) throw new InvalidEvent(path, 'the text has a lone surrogate')
+  // SQL databases have no such character in their texts.
+  if (name.includes('\0')) throw new InvalidEvent(path, 'the text has a U+0000')
   // A UTF-16 unit takes three bytes at most, so short names need no count.
   if (name.length * 3 > MAX_NAME_BYTES && new TextEncoder().encode(name).length > MAX_NAME_BYTES) {
     throw new InvalidEvent(path, `longer than ${MAX_NAME_BYTES} bytes in UTF-8`)

@@ -128,8 +128,8 @@ function checkDictionaries(block: Block): void {
 }
 
 function checkName(name: string): void {
-  if (name === '' || utf8(name).length > MAX_NAME_BYTES) {
-    throw new MalformedMessage('entry', `a name must have 1 to ${MAX_NAME_BYTES} bytes`)
+  if (name === '' || name.includes('\0') || utf8(name).length > MAX_NAME_BYTES) {
+    throw new MalformedMessage('entry', `a name must have 1 to ${MAX_NAME_BYTES} bytes, and no U+0000`)
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { Hono } from 'hono'
 import { cors } from 'hono/cors'
-import { createSha256 } from '../integrity/sha256.ts'
+import { createSha256 } from '../log/sha256.ts'
 import {
   decodePushRequest,
   encodePullResponse,

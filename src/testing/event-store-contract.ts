@@ -396,6 +396,7 @@ export function describeEventStore(name: string, openFresh: () => Promise<EventS
       ['empty', ''],
       ['too long', 'x'.repeat(1025)],
       ['half a surrogate pair', 'a\ud800'],
+      ['text with a U+0000', 'a\0b'],
       ['of the system', '$sync'],
     ]) {
       behaviour(`refuses a stream name that is ${title}`, async store => {

@@ -1,11 +1,11 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { createSha256 } from '../../src/integrity/sha256.ts'
 import { Block, decodeBlock } from '../../src/log/block.ts'
 import { BLOCK_TARGET_BYTES, BlockWriter } from '../../src/log/block-writer.ts'
 import { hexOf, MalformedBytes, utf8 } from '../../src/log/bytes.ts'
 import { StoreError } from '../../src/log/errors.ts'
 import { type Entry, HashChain } from '../../src/log/hash-chain.ts'
+import { createSha256 } from '../../src/log/sha256.ts'
 
 const hash = await createSha256()
 const chain = new HashChain(hash)

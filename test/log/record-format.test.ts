@@ -3,11 +3,11 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { createSha256 } from '../../src/integrity/sha256.ts'
 import { decodeBlock, sealedParts } from '../../src/log/block.ts'
 import { BlockWriter } from '../../src/log/block-writer.ts'
 import { bytesOfHex, hexOf, utf8 } from '../../src/log/bytes.ts'
 import { type Entry, HashChain, type UnlinkedEntry } from '../../src/log/hash-chain.ts'
+import { createSha256 } from '../../src/log/sha256.ts'
 
 const GOLDEN = new URL('../golden/v1/', import.meta.url)
 

@@ -228,7 +228,10 @@ describe('bad input', () => {
     await say(one, 'a', 'one', 'two')
     const { body } = await pushBody(one, await epochOf(call))
     let seed = 1
-    const random = (below: number) => (seed = (seed * 48_271) % 2_147_483_647) % below
+    const random = (below: number) => {
+      seed = (seed * 48_271) % 2_147_483_647
+      return seed % below
+    }
     for (let i = 0; i < 1000; i++) {
       const bytes = i % 3 === 0 ? Uint8Array.from({ length: random(300) }, () => random(256)) : body.slice()
       if (i % 3 === 1) bytes[random(bytes.length)]! ^= 1 + random(255)

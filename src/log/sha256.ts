@@ -1,7 +1,7 @@
 // SHA-256 for the log: hash-wasm where a digest must be there at once, WebCrypto for whole blocks.
 
 import { createSHA256 } from 'hash-wasm'
-import type { HashProvider } from '../log/hash-provider.ts'
+import type { HashProvider } from './hash-provider.ts'
 
 /** Compiles the WebAssembly module once; the provider keeps one hasher and must stay on one thread. */
 export async function createSha256(): Promise<HashProvider> {

@@ -1,0 +1,3 @@
+// The door streamdingo/storage/postgres.
+
+export { type OpenPostgresOptions, openPostgres, type PostgresDatabase } from './open-postgres.ts'
