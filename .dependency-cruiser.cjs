@@ -1,7 +1,8 @@
 // The ranks of the house: imports go only to lower ranks, folders of one rank never import each other.
 const RANKS = [
   ['log'],
-  ['integrity', 'model', 'storage', 'protocol'],
+  ['integrity', 'model', 'storage'],
+  ['protocol'],
   ['engine', 'client'],
   ['sync', 'server', 'testing'],
 ]

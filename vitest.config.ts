@@ -1,4 +1,5 @@
-// Two kinds of tests: logic in Node, and whatever claims something of a browser in Chromium.
+// Three kinds of tests: logic in Node, whatever claims something of a browser in Chromium, and the built package and
+// demo as users get them.
 
 import { playwright } from '@vitest/browser-playwright'
 import { defineConfig } from 'vitest/config'
@@ -15,6 +16,12 @@ const CHROMIUM_FLAGS = [
 
 export default defineConfig({
   test: {
+    coverage: {
+      provider: 'v8',
+      include: ['src/**', 'worker/**'],
+      reporter: ['text-summary', 'json-summary', 'html'],
+      thresholds: { lines: 90 },
+    },
     projects: [
       {
         test: {
@@ -39,6 +46,16 @@ export default defineConfig({
             }),
             instances: [{ browser: 'chromium' }],
           },
+        },
+      },
+      {
+        test: {
+          name: 'e2e',
+          include: ['e2e/**/*.test.ts'],
+          globalSetup: 'e2e/support/build.ts',
+          fileParallelism: false,
+          testTimeout: 180_000,
+          hookTimeout: 120_000,
         },
       },
     ],

@@ -1,3 +1,11 @@
-// The door streamdingo/storage/memory.
+// The door streamdingo/storage/memory, and of the contract that every storage keeps.
 
 export { createMemoryDatabase, type MemoryDatabase, memoryStorage } from './memory-storage.ts'
+export type { StoredBlock } from '../../log/block.ts'
+export type {
+  AppendOutcome,
+  KeyValues,
+  LogStorage,
+  ReadRange,
+  StorageCapabilities,
+} from '../log-storage.ts'

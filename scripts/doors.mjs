@@ -1,0 +1,12 @@
+// The doors of the package: what can be imported from it, and the file each one begins in.
+
+export const DOORS = {
+  index: 'src/index.ts',
+  worker: 'worker/index.ts',
+  server: 'src/server/index.ts',
+  'server-node': 'src/server/node.ts',
+  testing: 'src/testing/index.ts',
+  'storage-indexeddb': 'src/storage/indexeddb/index.ts',
+  'storage-memory': 'src/storage/memory/index.ts',
+  'storage-postgres': 'src/storage/postgres/index.ts',
+}
