@@ -40,7 +40,7 @@ export default defineConfig({
             screenshotFailures: false,
             provider: playwright({
               launchOptions: {
-                executablePath: process.env.CHROMIUM_PATH ?? '/usr/bin/chromium',
+                executablePath: process.env['CHROMIUM_PATH'] ?? '/usr/bin/chromium',
                 args: CHROMIUM_FLAGS,
               },
             }),

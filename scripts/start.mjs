@@ -3,5 +3,7 @@
 import { installDependencies, run } from './set-up.mjs'
 
 installDependencies()
+run('npx', ['vite', 'build'])
 run('npx', ['vite', 'build', '--config', 'demo/vite.config.ts'])
-run('npx', ['tsx', 'demo/server.ts'])
+// Its tsconfig has no paths to the sources: the server runs on the package as it is published.
+run('npx', ['tsx', '--tsconfig', 'demo/tsconfig.json', 'demo/server.ts'])

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { StorageFailed, StoreError } from '../../src/log/errors.ts'
+import type { PushReceipt } from '../../src/protocol/sync-messages.ts'
 import type { SyncFailure } from '../../src/sync/sync-failure.ts'
-import type { Moment, Receipt, Standing, SyncEffect, SyncInput } from '../../src/sync/sync-io.ts'
+import type { Moment, Standing, SyncEffect, SyncInput } from '../../src/sync/sync-io.ts'
 import {
   initialSyncState,
   LINGER_MS,
@@ -39,8 +40,10 @@ function standing(facts: Partial<Standing> = {}): Standing {
   return { epoch: EPOCH, position: 0, pending: 0, rejected: 0, ...facts }
 }
 
-function receipt(facts: Partial<Receipt> = {}): Receipt {
-  return { epoch: EPOCH, accepted: 1, head: 1, refusal: null, ...facts }
+/** The answer to a push of one pending event, which is still pending: the receipt does not say where it stands. */
+function answered(facts: Partial<PushReceipt> = {}, after: Partial<Standing> = {}): SyncInput {
+  const receipt = { epoch: EPOCH, accepted: 1, after: null, head: 1, refusal: null, ...facts }
+  return { type: 'pushDone', receipt, standing: standing({ pending: 1, ...after }) }
 }
 
 function refused(status: number, code = 'some-code', retryAfterMs: number | null = null): SyncFailure {
@@ -109,15 +112,23 @@ describe('the order of requests', () => {
 
   test('pulls again after a push that was accepted whole: the receipt confirms nothing', () => {
     const sync = pushing()
-    expect(sync.give({ type: 'pushDone', receipt: receipt() })).toEqual([PULL])
+    expect(sync.give(answered())).toEqual([PULL])
     expect(sync.status().pending).toBe(1)
     sync.give({ type: 'pullDone', standing: standing({ position: 1 }), head: 1 })
     expect(sync.status()).toMatchObject({ pending: 0, serverPosition: 1 })
   })
 
+  test('pulls also after a receipt that has confirmed everything: others may have pushed too', () => {
+    const sync = pushing()
+    sync.give(answered({ after: 0 }, { position: 1, pending: 0 }))
+    expect(sync.status()).toMatchObject({ phase: 'pulling', pending: 0, serverPosition: 1 })
+    sync.give({ type: 'pullDone', standing: standing({ position: 1 }), head: 1 })
+    expect(sync.status().phase).toBe('idle')
+  })
+
   test('pushes the rest after the pull that confirmed the first part', () => {
     const sync = pushing({ pending: 5 })
-    sync.give({ type: 'pushDone', receipt: receipt({ accepted: 2, head: 2 }) })
+    sync.give(answered({ accepted: 2, head: 2 }))
     sync.give({ type: 'pullDone', standing: standing({ position: 2, pending: 3 }), head: 2 })
     expect(sync.types()).toEqual(['push'])
   })
@@ -220,17 +231,17 @@ describe('hints', () => {
 describe('refusals of a push', () => {
   test('stale: pulls, then pushes what the pull made of it', () => {
     const sync = pushing()
-    const stale = receipt({ accepted: 0, head: 2, refusal: { reason: 'stale', detail: 'version 1' } })
-    expect(sync.give({ type: 'pushDone', receipt: stale })).toEqual([PULL])
+    const stale = answered({ accepted: 0, head: 2, refusal: { reason: 'stale', detail: 'version 1' } })
+    expect(sync.give(stale)).toEqual([PULL])
     sync.give({ type: 'pullDone', standing: standing({ position: 2, pending: 1 }), head: 2 })
     expect(sync.types()).toEqual(['push'])
   })
 
   test('stale without anything newer: waits, longer each time, and says why', () => {
     const sync = pushing()
-    const stale = receipt({ accepted: 0, refusal: { reason: 'stale', detail: 'version 1' } })
+    const stale = answered({ accepted: 0, refusal: { reason: 'stale', detail: 'version 1' } })
     const waits = [1, 2, 3].map(() => {
-      sync.give({ type: 'pushDone', receipt: stale })
+      sync.give(stale)
       const [wait] = sync.give(
         { type: 'pullDone', standing: standing({ pending: 1 }), head: 0 },
         { chance: 0.5 },
@@ -245,7 +256,7 @@ describe('refusals of a push', () => {
 
   test('accepted, but never seen in the log: waits instead of spinning', () => {
     const sync = pushing()
-    sync.give({ type: 'pushDone', receipt: receipt() })
+    sync.give(answered())
     sync.give({ type: 'pullDone', standing: standing({ pending: 1 }), head: 0 })
     expect(sync.status()).toMatchObject({ phase: 'waiting', pending: 1, error: { code: 'sync-protocol' } })
   })
@@ -254,10 +265,7 @@ describe('refusals of a push', () => {
     '%s: stops with the reason, and nothing pending is given up',
     reason => {
       const sync = pushing()
-      sync.give({
-        type: 'pushDone',
-        receipt: receipt({ accepted: 0, refusal: { reason, detail: 'event 1' } }),
-      })
+      sync.give(answered({ accepted: 0, refusal: { reason, detail: 'event 1' } }))
       expect(sync.status()).toMatchObject({
         phase: 'stopped',
         pending: 1,
@@ -270,10 +278,7 @@ describe('refusals of a push', () => {
 
   test('after a stop that was dealt with, the push is tried again without a wait', () => {
     const sync = pushing()
-    sync.give({
-      type: 'pushDone',
-      receipt: receipt({ refusal: { reason: 'invalid', detail: '' }, accepted: 0 }),
-    })
+    sync.give(answered({ refusal: { reason: 'invalid', detail: '' }, accepted: 0 }))
     expect(sync.give({ type: 'poked' })).toEqual([PULL])
     sync.give({ type: 'pullDone', standing: standing({ pending: 1 }), head: 0 })
     expect(sync.types()).toContain('push')
@@ -306,7 +311,7 @@ describe('refusals of a push', () => {
 
   test('another epoch in the receipt: stops', () => {
     const sync = pushing()
-    sync.give({ type: 'pushDone', receipt: receipt({ epoch: 'e2' }) })
+    sync.give(answered({ epoch: 'e2' }))
     expect(sync.status()).toMatchObject({
       phase: 'stopped',
       error: { code: 'sync-protocol', facts: { reason: 'epoch-changed', expected: EPOCH, actual: 'e2' } },
@@ -402,6 +407,11 @@ describe('failures', () => {
     sync.give({ type: 'timer' })
     sync.give({ type: 'pullDone', standing: standing({ position: 1 }), head: 1 })
     expect(sync.status()).toMatchObject({ phase: 'idle', pending: 0, error: null })
+
+    sync.give({ type: 'logChanged', standing: standing({ position: 1, pending: 1 }) })
+    sync.give({ type: 'timer' })
+    sync.give({ type: 'pushFailed', failure: UNREACHABLE, sent: SENT })
+    expect(sync.status().retryAt).toBe(1_250)
   })
 
   test('waits at least as long as the server asks', () => {

@@ -2,23 +2,28 @@
 
 import type { StreamVersion } from '../../log/event.ts'
 import type { AnyDecider } from '../../model/app.ts'
-import { evolveState } from '../../model/evolve.ts'
 import type { DeciderFolds } from '../command-plan.ts'
-import type { EventLog } from '../event-log.ts'
+import type { FoldLog } from './fold.ts'
+import { type SnapshotDrop, SnapshotStore } from './snapshot-store.ts'
+import { StreamFold } from './stream-fold.ts'
 
+/** `close` writes the snapshots that wait to be written. Without it the next start folds a little more. */
 export function createDeciderFolds(options: {
-  log: Pick<EventLog, 'readStream'>
+  log: FoldLog
   deciders: Readonly<Record<string, AnyDecider>>
-}): DeciderFolds {
+  onSnapshotDropped?: (drop: SnapshotDrop) => void
+}): DeciderFolds & { close: () => Promise<void> } {
+  const { log, deciders, onSnapshotDropped } = options
+  const snapshots = new SnapshotStore({ log, onSnapshotDropped })
+  const folds = new Map(
+    Object.entries(deciders).map(([name, definition]) => [
+      name,
+      new StreamFold({ log, kind: 'decider', name, definition, snapshots }),
+    ]),
+  )
   return {
-    async stateAt(decider: string, streamName: string, version: StreamVersion) {
-      const { evolve, initialState } = options.deciders[decider]!
-      let state: unknown = initialState()
-      if (version === 0) return state
-      for await (const events of options.log.readStream(streamName, { to: version })) {
-        for (const event of events) state = evolveState(evolve, state, event)
-      }
-      return state
-    },
+    stateAt: (decider: string, streamName: string, version: StreamVersion) =>
+      folds.get(decider)!.stateAt(streamName, version),
+    close: () => snapshots.flush(),
   }
 }

@@ -1,0 +1,56 @@
+// The demo's server: the built page and its sync API, on an embedded PostgreSQL unless DATABASE_URL names another.
+
+import { mkdir } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { bearerToken, createSyncServer } from 'streamdingo/server'
+import { type Listening, listen } from 'streamdingo/server/node'
+import { openPostgres } from 'streamdingo/storage/postgres'
+
+const HERE = fileURLToPath(new URL('.', import.meta.url))
+
+export type DemoServerOptions = Readonly<{
+  port?: number
+  /** A PostgreSQL server. Without one an embedded one is used. */
+  connectionString?: string
+  /** Folder of the embedded one; in memory where it is left out. */
+  dataDir?: string
+}>
+
+export async function startDemoServer(options: DemoServerOptions = {}): Promise<Listening> {
+  const { port = 0, connectionString, dataDir } = options
+  const database = await openPostgres(connectionString ? { connectionString } : dataDir ? { dataDir } : {})
+  const server = createSyncServer({
+    openStorage: database.storage,
+    authorize: request => boardOf(bearerToken(request)),
+    onError: error => console.error(error),
+  })
+  const listening = await listen(server, { port, basePath: '/sync', staticRoot: `${HERE}dist` })
+  return {
+    url: listening.url,
+    close: async () => {
+      await listening.close()
+      await database.close()
+    },
+  }
+}
+
+/**
+ * Whoever knows a board's name may use it: right for a demo on one's own machine. A real `authorize` verifies a
+ * signed token and takes the store from it.
+ */
+function boardOf(token: string | null) {
+  return token && /^[a-z0-9-]{1,40}$/.test(token) ? { storeId: token, read: true, append: true } : null
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const dataDir = process.env['DEMO_DATA_DIR'] ?? `${HERE}.data`
+  await mkdir(dataDir, { recursive: true })
+  const connectionString = process.env['DATABASE_URL']
+  const { url } = await startDemoServer({
+    port: Number(process.env['PORT'] ?? 4747),
+    ...(connectionString ? { connectionString } : { dataDir }),
+  })
+  console.log(
+    `\n  StreamDingo demo: ${url}\n  Open it in two windows, and switch one offline. Ctrl+C ends it.\n`,
+  )
+}

@@ -1,0 +1,79 @@
+// Opens a store from the page: starts the worker, shakes hands, hands out the client.
+
+import type { App } from '../model/app.ts'
+import type { SyncStatus } from '../model/sync-status.ts'
+import { errorFromWire } from '../protocol/wire-error.ts'
+import type { PageApi, PageValues } from '../protocol/worker-api.ts'
+import { Cell } from './readable.ts'
+import { type StoreClient, WorkerStoreClient } from './store-client.ts'
+import { Subscriptions } from './subscriptions.ts'
+import { Verifications } from './verifications.ts'
+import { Views } from './views.ts'
+import { WorkerLink, type WorkerSource } from './worker-link.ts'
+
+export type OpenStoreOptions = Readonly<{
+  /** Which store of the application: part of the chain, so replicas that sync must use the same one. */
+  storeId: string
+  /** Handed to the worker's `sync` and `storage` options. */
+  sync?: Readonly<{ url?: string; token?: string }>
+  /** How long the worker may take to answer a call, in milliseconds. Default 30,000. */
+  callTimeoutMs?: number
+}>
+
+/**
+ * Opens a store that a worker serves with `serveStore`. Given a function that makes the worker, a worker that dies
+ * is replaced and what it had not answered is asked again; given a worker, calls then reject with `worker-died`.
+ *
+ * @throws `StorageFailed` or `LogDamaged` when the worker cannot open the store; `StoreError` `worker-died` or
+ * `worker-timeout` when there is no worker to answer.
+ */
+export async function openStore<A extends App>(
+  worker: WorkerSource,
+  { storeId, sync, callTimeoutMs = 30_000 }: OpenStoreOptions,
+): Promise<StoreClient<A>> {
+  const values: PageValues = { storeId, ...sync }
+  const syncStatus = new Cell<SyncStatus>(NOT_YET)
+  const page: PageApi = {
+    deliver: delivery => subscriptions.deliver(delivery),
+    dropped: async (subscriptionId, error) => subscriptions.dropped(subscriptionId, error),
+    showView: update => views.show(update),
+    syncStatus: async status => {
+      if (!isSame(status, syncStatus.getSnapshot())) syncStatus.set(status)
+    },
+    progress: async (callId, progress) => verifications.progress(callId, progress),
+    storageLost: async error => link.storageLost(errorFromWire(error)),
+  }
+  const link = new WorkerLink({ source: worker, values, page, callTimeoutMs })
+  const views = new Views(link)
+  const subscriptions = new Subscriptions(link)
+  const verifications = new Verifications(link)
+  const connected = await link.open()
+  syncStatus.set(connected.syncStatus)
+  catchUpWhenShown(link)
+  return new WorkerStoreClient<A>({ storeId, link, views, subscriptions, verifications, syncStatus })
+}
+
+const NOT_YET: SyncStatus = {
+  phase: 'off',
+  pending: 0,
+  rejected: 0,
+  serverPosition: 0,
+  lastContactAt: null,
+  retryAt: null,
+  error: null,
+}
+
+/** A status comes again as a sign of life, which is no change. */
+function isSame(a: SyncStatus, b: SyncStatus): boolean {
+  return JSON.stringify(a) === JSON.stringify(b)
+}
+
+/** Hints of other tabs do not reach a page that was frozen. */
+function catchUpWhenShown(link: WorkerLink): void {
+  if (typeof document === 'undefined') return
+  const catchUp = () => {
+    if (!document.hidden) link.tell(worker => worker.catchUp())
+  }
+  document.addEventListener('visibilitychange', catchUp, { signal: link.ended })
+  addEventListener('pageshow', catchUp, { signal: link.ended })
+}

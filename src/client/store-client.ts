@@ -1,0 +1,262 @@
+// The store as the page sees it: typed by the app, every call answered by the worker.
+
+import { StoreError } from '../log/errors.ts'
+import type { Event, RecordedEvent } from '../log/event.ts'
+import { checkName, encodeEvents } from '../log/event-batch.ts'
+import { newEventId } from '../log/event-id.ts'
+import { type ExpectedStreamVersion, isExpectedStreamVersion } from '../log/expected-version.ts'
+import { jsonTextOf } from '../log/json-text.ts'
+import type { App, CommandOf, DecidersOf, Evolve, ProjectionsOf, StateOf } from '../model/app.ts'
+import type {
+  AppendOptions,
+  AppendResult,
+  EventStore,
+  ReadAllOptions,
+  ReadStreamOptions,
+  ReadStreamResult,
+  StreamAppend,
+  SubscribeOptions,
+  Subscription,
+  VerifyOptions,
+  VerifyReport,
+} from '../model/event-store.ts'
+import { evolveState } from '../model/evolve.ts'
+import type { HashedSnapshot } from '../model/snapshot.ts'
+import type { Rejection, SyncStatus } from '../model/sync-status.ts'
+import type { ExecuteCall, WireAppend } from '../protocol/worker-api.ts'
+import { readAllPages, readWholeStream } from './paged-reads.ts'
+import type { Readable } from './readable.ts'
+import type { EventHandler, Subscriptions } from './subscriptions.ts'
+import type { Verifications } from './verifications.ts'
+import type { View, Views } from './views.ts'
+import type { StoreHealth, WorkerLink } from './worker-link.ts'
+import { WriteQueue } from './write-queue.ts'
+
+export type ExecuteOptions = Readonly<{
+  /** Default: whatever version the stream has when the command is decided. */
+  expectedStreamVersion?: ExpectedStreamVersion
+  /** How often to decide again when another writer was first. Default 10; 0 with an expected version. */
+  retries?: number
+  /** UUID of the attempt, to try again safely: the same one is answered with the result of the first. */
+  commandId?: string
+}>
+
+export type ExecuteResult<S> = AppendResult & Readonly<{ state: S }>
+
+/** Names of the deciders or projections of an app. */
+type NameIn<T> = keyof T & string
+
+/** A store, opened by a page. Commands, documents and states have the types of the app that the worker serves. */
+export interface StoreClient<A extends App> extends EventStore {
+  readonly storeId: string
+
+  /**
+   * Has a decider of the app decide on a command, and appends what it returns. Decided again when another writer
+   * was first.
+   *
+   * @throws `StoreError` `command-refused` with the decider's reason; `VersionConflict` when the retries are
+   * used up; as `appendToStream`.
+   */
+  execute<N extends NameIn<DecidersOf<A>>>(
+    decider: N,
+    id: string,
+    command: CommandOf<DecidersOf<A>[N]>,
+    options?: ExecuteOptions,
+  ): Promise<ExecuteResult<StateOf<DecidersOf<A>[N]>>>
+
+  /** A live document. The same object for the same document, so that it may be asked for at each render. */
+  view<N extends NameIn<ProjectionsOf<A>>>(
+    projection: N,
+    documentId: string,
+  ): View<StateOf<ProjectionsOf<A>[N]>>
+
+  projection<N extends NameIn<ProjectionsOf<A>>>(
+    name: N,
+  ): Readonly<{
+    /** The document now, with the hash of its state; null without events. */
+    get: (documentId: string) => Promise<HashedSnapshot<StateOf<ProjectionsOf<A>[N]>> | null>
+  }>
+
+  readonly sync: SyncControl
+
+  /** Pending commits that the server's events made impossible, until they are acknowledged. */
+  rejections(): Promise<readonly Rejection[]>
+  acknowledgeRejection(id: string): Promise<void>
+
+  /** Whether the worker answers and the storage holds. */
+  health(): Readable<StoreHealth>
+}
+
+/** Sync of this replica, whichever tab does the syncing. */
+export type SyncControl = Readonly<{
+  status: () => Readable<SyncStatus>
+  /** `false` stops sync in all tabs of this store, until `true`. The browser's own word is heeded beside it. */
+  setOnline: (online: boolean) => Promise<void>
+  /** A fresh bearer token. Takes sync up again where the server had refused the last one. */
+  setToken: (token: string) => Promise<void>
+  /** Sync now instead of at the next hint or retry. */
+  poke: () => Promise<void>
+}>
+
+type ClientParts = Readonly<{
+  storeId: string
+  link: WorkerLink
+  views: Views
+  subscriptions: Subscriptions
+  verifications: Verifications
+  syncStatus: Readable<SyncStatus>
+}>
+
+/** The casts to `A` rest on the worker's serving the app that the page names as its type. */
+export class WorkerStoreClient<A extends App> implements StoreClient<A> {
+  readonly storeId: string
+  readonly sync: SyncControl
+  readonly #parts: ClientParts
+  readonly #link: WorkerLink
+  readonly #writes: WriteQueue
+
+  constructor(parts: ClientParts) {
+    const { storeId, link, syncStatus } = parts
+    this.#parts = parts
+    this.#link = link
+    this.#writes = new WriteQueue(link)
+    this.storeId = storeId
+    this.sync = {
+      status: () => syncStatus,
+      setOnline: online => link.call(worker => worker.setOnline(online)),
+      setToken: token => link.call(worker => worker.setToken(token)),
+      poke: () => link.call(worker => worker.pokeSync()),
+    }
+  }
+
+  async appendToStream<E extends Event>(
+    streamName: string,
+    events: readonly E[],
+    { onConflict, expectedStreamVersion }: AppendOptions = {},
+  ): Promise<AppendResult> {
+    const append = encodeAppend({
+      streamName,
+      events,
+      ...(expectedStreamVersion !== undefined && { expectedStreamVersion }),
+    })
+    const [result] = await this.#writes.append({
+      type: 'append',
+      appends: [append],
+      ...(onConflict && { onConflict }),
+    })
+    return result!
+  }
+
+  async appendToStreams(
+    appends: readonly StreamAppend[],
+    { onConflict }: Pick<AppendOptions, 'onConflict'> = {},
+  ): Promise<readonly AppendResult[]> {
+    if (appends.length === 0) return []
+    return this.#writes.append({
+      type: 'append',
+      appends: appends.map(encodeAppend),
+      ...(onConflict && { onConflict }),
+    })
+  }
+
+  async execute<N extends NameIn<DecidersOf<A>>>(
+    decider: N,
+    id: string,
+    command: CommandOf<DecidersOf<A>[N]>,
+    { commandId = newEventId(), ...options }: ExecuteOptions = {},
+  ): Promise<ExecuteResult<StateOf<DecidersOf<A>[N]>>> {
+    const call: ExecuteCall = {
+      type: 'execute',
+      decider,
+      id,
+      command: jsonTextOf(command, 'command'),
+      commandId,
+      ...options,
+    }
+    const answer = await this.#writes.execute(call)
+    return answer as ExecuteResult<StateOf<DecidersOf<A>[N]>>
+  }
+
+  async readStream<E extends Event>(
+    streamName: string,
+    options: ReadStreamOptions = {},
+  ): Promise<ReadStreamResult<E>> {
+    return (await readWholeStream(this.#link, streamName, options)) as ReadStreamResult<E>
+  }
+
+  readAll<E extends Event>(options: ReadAllOptions = {}): AsyncIterable<RecordedEvent<E>> {
+    return readAllPages(this.#link, options) as AsyncIterable<RecordedEvent<E>>
+  }
+
+  async streamExists(streamName: string): Promise<boolean> {
+    return (await this.#link.call(worker => worker.streamVersion(streamName))) > 0
+  }
+
+  async aggregateStream<S, E extends Event>(
+    streamName: string,
+    { evolve, initialState }: Readonly<{ evolve: Evolve<S, E>; initialState: () => S }>,
+  ): Promise<Readonly<{ state: S; currentStreamVersion: number; streamExists: boolean }>> {
+    const { events, ...stream } = await this.readStream<E>(streamName)
+    const state = events.reduce((folded, event) => evolveState(evolve, folded, event), initialState())
+    return { state, ...stream }
+  }
+
+  subscribe<E extends Event>(
+    onEvent: (event: RecordedEvent<E>) => void | Promise<void>,
+    options: SubscribeOptions = {},
+  ): Promise<Subscription> {
+    return this.#parts.subscriptions.subscribe(onEvent as EventHandler, options)
+  }
+
+  view<N extends NameIn<ProjectionsOf<A>>>(
+    projection: N,
+    documentId: string,
+  ): View<StateOf<ProjectionsOf<A>[N]>> {
+    return this.#parts.views.view(projection, documentId) as View<StateOf<ProjectionsOf<A>[N]>>
+  }
+
+  projection<N extends NameIn<ProjectionsOf<A>>>(name: N) {
+    return {
+      get: async (documentId: string) => {
+        const snapshot = await this.#link.call(worker => worker.snapshot(name, documentId))
+        return snapshot as HashedSnapshot<StateOf<ProjectionsOf<A>[N]>> | null
+      },
+    }
+  }
+
+  verify(options: VerifyOptions = {}): Promise<VerifyReport> {
+    return this.#parts.verifications.verify(options)
+  }
+
+  rejections(): Promise<readonly Rejection[]> {
+    return this.#link.call(worker => worker.rejections())
+  }
+
+  acknowledgeRejection(id: string): Promise<void> {
+    return this.#link.call(worker => worker.acknowledgeRejection(id))
+  }
+
+  health(): Readable<StoreHealth> {
+    return this.#link.health
+  }
+
+  /** Writes that were asked for before are answered before; then the worker closes the log. */
+  close(): Promise<void> {
+    this.#writes.flush()
+    return this.#link.close()
+  }
+}
+
+/** @throws `InvalidEvent`, `StoreError` `invalid-argument`: before anything is sent. */
+function encodeAppend({
+  streamName,
+  events,
+  expectedStreamVersion = 'NO_CONCURRENCY_CHECK',
+}: StreamAppend): WireAppend {
+  checkName(streamName, 'streamName')
+  if (!isExpectedStreamVersion(expectedStreamVersion)) {
+    const problem = `There is no expected version ${String(expectedStreamVersion)}`
+    throw new StoreError('invalid-argument', problem, { streamName, expectedStreamVersion })
+  }
+  return { streamName, expectedStreamVersion, batch: encodeEvents(events) }
+}

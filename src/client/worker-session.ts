@@ -1,0 +1,175 @@
+// One worker, from the handshake to its end: knows whether it lives.
+
+import * as Comlink from 'comlink'
+import { StoreError } from '../log/errors.ts'
+import { errorFromWire } from '../protocol/wire-error.ts'
+import {
+  type Connected,
+  type Handshake,
+  type PageApi,
+  type PageValues,
+  type Reply,
+  readHandshake,
+  WORKER_PROTOCOL,
+  type WorkerApi,
+} from '../protocol/worker-api.ts'
+
+/** What a page needs of a worker. A `MessagePort` will do, for tests and for workers behind workers. */
+export type WorkerEndpoint = Comlink.Endpoint & { terminate?: () => void; close?: () => void }
+
+export type SessionOptions = Readonly<{
+  values: PageValues
+  page: PageApi
+  /** For the handshake and the opening of the store. */
+  timeoutMs: number
+  /** Whether the session ends the worker when it ends itself. */
+  ownsWorker: boolean
+}>
+
+/** How long a worker may leave a ping unanswered before it counts as dead. */
+const PROBE_MS = 5_000
+
+/** @throws what the worker threw when it opened the store; `worker-died`, `worker-timeout`. */
+export async function openSession(endpoint: WorkerEndpoint, options: SessionOptions): Promise<WorkerSession> {
+  const session = new WorkerSession(endpoint, options.ownsWorker)
+  const timer = setTimeout(() => session.end(unanswered(options.timeoutMs)), options.timeoutMs)
+  try {
+    await session.connect(options)
+    return session
+  } catch (error) {
+    session.end(error)
+    throw error
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+export class WorkerSession {
+  readonly worker: Comlink.Remote<WorkerApi>
+  readonly startedAt = Date.now()
+  readonly #endpoint: WorkerEndpoint
+  readonly #ownsWorker: boolean
+  readonly #life = new AbortController()
+  #connected: Connected | null = null
+  #probe: ReturnType<typeof setTimeout> | undefined
+
+  constructor(endpoint: WorkerEndpoint, ownsWorker: boolean) {
+    this.#endpoint = endpoint
+    this.#ownsWorker = ownsWorker
+    this.worker = proxyOf(endpoint)
+    this.#watchEvents()
+  }
+
+  /** Aborts when the worker is gone, with the error as the reason. */
+  get ended(): AbortSignal {
+    return this.#life.signal
+  }
+
+  get connected(): Connected {
+    if (!this.#connected) throw new Error('not connected')
+    return this.#connected
+  }
+
+  async connect({ values, page }: SessionOptions): Promise<void> {
+    const protocol = await this.#untilEnd(this.#ready())
+    if (protocol !== WORKER_PROTOCOL) {
+      throw new StoreError('invalid-argument', 'Page and worker are of different versions: reload the page', {
+        page: WORKER_PROTOCOL,
+        worker: protocol,
+      })
+    }
+    const reply = await this.#untilEnd<Reply<Connected>>(this.worker.connect(values, Comlink.proxy(page)))
+    if (!reply.ok) throw errorFromWire(reply.error)
+    this.#connected = reply.value
+    this.#watchLifeLock(reply.value.lifeLock)
+  }
+
+  /** Ends the session unless the worker answers a ping. */
+  probe(): void {
+    if (this.#probe || this.ended.aborted) return
+    this.#probe = setTimeout(() => this.end(died('it does not answer')), PROBE_MS)
+    const alive = () => {
+      clearTimeout(this.#probe)
+      this.#probe = undefined
+    }
+    this.worker.ping().then(alive, alive)
+  }
+
+  /** Safe to call twice. */
+  end(reason: unknown): void {
+    if (this.ended.aborted) return
+    clearTimeout(this.#probe)
+    this.#life.abort(reason)
+    if (!this.#ownsWorker) return
+    this.#endpoint.terminate?.()
+    this.#endpoint.close?.()
+  }
+
+  #watchEvents(): void {
+    const { signal } = this.#life
+    const listen = (type: string, listener: (event: Event) => void) =>
+      this.#endpoint.addEventListener(type, listener as EventListener, { signal })
+    listen('error', event => {
+      const problem = 'message' in event && event.message ? String(event.message) : 'its script did not load'
+      if (!this.#connected) return this.end(died(problem))
+      // Some uncaught exception in the worker: most live on after it.
+      this.probe()
+    })
+    listen('messageerror', () => this.end(died('a message of it could not be read')))
+    listen('close', () => this.end(died('its port was closed')))
+  }
+
+  /** The worker holds a lock as long as it lives: whoever is granted it knows that the worker is gone. */
+  #watchLifeLock(name: string | null): void {
+    const locks = globalThis.navigator?.locks
+    if (name === null || !locks) return
+    const isGone = locks.request(name, { signal: this.ended }, () => this.end(died('it was terminated')))
+    // Rejects when the session ended before the lock was granted.
+    isGone.catch(() => {})
+  }
+
+  /** Resolves with the worker's protocol version. */
+  #ready(): Promise<number> {
+    return new Promise(resolve => {
+      const listener = ((event: MessageEvent) => {
+        const handshake = readHandshake(event.data)
+        if (handshake?.streamdingo !== 'ready') return
+        this.#endpoint.removeEventListener('message', listener)
+        resolve(handshake.protocol)
+      }) as EventListener
+      this.#endpoint.addEventListener('message', listener, { signal: this.ended })
+      this.#endpoint.start?.()
+      this.#endpoint.postMessage({ streamdingo: 'hello' } satisfies Handshake)
+    })
+  }
+
+  #untilEnd<T>(work: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      if (this.ended.aborted) reject(this.ended.reason)
+      this.ended.addEventListener('abort', () => reject(this.ended.reason), { once: true })
+      work.then(resolve, reject)
+    })
+  }
+}
+
+/**
+ * When the last proxy of an endpoint is collected, Comlink tells the other side to stop serving: calls in flight are
+ * never answered, and nobody else is served behind. So a proxy lives as long as its endpoint.
+ */
+const proxies = new WeakMap<WorkerEndpoint, Comlink.Remote<WorkerApi>>()
+
+function proxyOf(endpoint: WorkerEndpoint): Comlink.Remote<WorkerApi> {
+  const known = proxies.get(endpoint)
+  if (known) return known
+  const proxy = Comlink.wrap<WorkerApi>(endpoint)
+  proxies.set(endpoint, proxy)
+  return proxy
+}
+
+function died(problem: string): StoreError {
+  return new StoreError('worker-died', `The worker ended: ${problem}`, { problem })
+}
+
+function unanswered(timeoutMs: number): StoreError {
+  return new StoreError('worker-timeout', `The worker was not ready within ${timeoutMs} ms`, { timeoutMs })
+}

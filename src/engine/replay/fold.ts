@@ -1,0 +1,88 @@
+// What all folds share: the part of the log they read, what they fold with, and where they come to stand.
+
+import { isStoreError, type StoreError } from '../../log/errors.ts'
+import type { Event, GlobalPosition, Hash, RecordedEvent } from '../../log/event.ts'
+import type { Evolve, SnapshotPolicy } from '../../model/app.ts'
+import type { EventLog } from '../event-log.ts'
+
+/** What a fold needs of the log. */
+export type FoldLog = Pick<
+  EventLog,
+  | 'storage'
+  | 'hash'
+  | 'head'
+  | 'cursor'
+  | 'readStream'
+  | 'readAll'
+  | 'streamVersion'
+  | 'isEffective'
+  | 'catchUp'
+  | 'onChange'
+>
+
+/** The part of a decider or projection that folds. */
+export type FoldDefinition<S> = Readonly<{
+  initialState: () => S
+  evolve: Evolve<S, Event>
+  version?: string
+  snapshot?: SnapshotPolicy
+  /** Types to fold; all where it is left out. */
+  canHandle?: readonly string[]
+}>
+
+/**
+ * Up to where a fold has read. A fold stands as long as this event is effective: a rebase supersedes the whole
+ * tail from some position on, so an event that it left alone has nothing superseded before it.
+ */
+export type Mark = Readonly<{
+  /** How many events were read: for one stream its version. 0 before the first one. */
+  version: number
+  position: GlobalPosition
+  /** Hash of the event at `position`; null before the first one. */
+  eventHash: Hash | null
+}>
+
+export const NOTHING_READ: Mark = { version: 0, position: 0, eventHash: null }
+
+/** A handler of the app failed on the event at `position`; nothing from there on is folded. */
+export type FoldFailure = Readonly<{ error: StoreError; position: GlobalPosition }>
+
+const DEFAULT_EVERY = 1_000
+
+export function isStanding({ position }: Mark, log: Pick<FoldLog, 'isEffective'>): boolean {
+  return position === 0 || log.isEffective(position)
+}
+
+/** The mark behind events that were just read. */
+export function markBehind(before: Mark, events: readonly RecordedEvent[]): Mark {
+  const last = events.at(-1)
+  if (!last) return before
+  const { globalPosition, hash } = last.metadata
+  return { version: before.version + events.length, position: globalPosition, eventHash: hash }
+}
+
+/** How many of these events, in order of position, are confirmed. */
+export function countConfirmed(events: readonly RecordedEvent[], confirmedThrough: GlobalPosition): number {
+  let low = 0
+  let high = events.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (events[middle]!.metadata.globalPosition <= confirmedThrough) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+/** Events between two snapshots; infinite for `never`. */
+export function snapshotEvery({ snapshot = {} }: Pick<FoldDefinition<unknown>, 'snapshot'>): number {
+  return snapshot === 'never' ? Infinity : (snapshot.every ?? DEFAULT_EVERY)
+}
+
+export const handlerVersionOf = ({ version = '1' }: Pick<FoldDefinition<unknown>, 'version'>): string =>
+  version
+
+/** Rethrows what is no failure of a handler. */
+export function failureFrom(error: unknown, event: RecordedEvent): FoldFailure {
+  if (!isStoreError(error, 'handler-failed')) throw error
+  return { error, position: event.metadata.globalPosition }
+}

@@ -1,0 +1,56 @@
+// A state with the events behind it, and the step from one to the next.
+
+import type { GlobalPosition, RecordedEvent, StreamVersion } from '../../log/event.ts'
+import { evolveState } from '../../model/evolve.ts'
+import {
+  type FoldDefinition,
+  type FoldFailure,
+  failureFrom,
+  type Mark,
+  markBehind,
+  NOTHING_READ,
+} from './fold.ts'
+
+/** Events that were folded, those passed by left out: how many, and the last one. All 0 when there was none. */
+export type FoldedEvents = Readonly<{ count: number; version: StreamVersion; position: GlobalPosition }>
+
+export type Folded<S> = Readonly<{ state: S; read: Mark; folded: FoldedEvents }>
+
+/** Folds events on top; stops before one whose handler fails. */
+export type FoldStep<S> = (
+  before: Folded<S>,
+  events: readonly RecordedEvent[],
+) => Readonly<{ reached: Folded<S>; failure: FoldFailure | null }>
+
+export function initiallyFolded<S>({ initialState }: FoldDefinition<S>): Folded<S> {
+  return { state: initialState(), read: NOTHING_READ, folded: { count: 0, version: 0, position: 0 } }
+}
+
+export function foldStepOf<S>({ evolve, canHandle }: FoldDefinition<S>): FoldStep<S> {
+  const handles = canHandle ? new Set(canHandle) : null
+  return (before, events) => {
+    let { state } = before
+    let { count } = before.folded
+    let last: RecordedEvent | null = null
+    let failure: FoldFailure | null = null
+    let i = 0
+    try {
+      for (; i < events.length; i++) {
+        const event = events[i]!
+        if (handles !== null && !handles.has(event.type)) continue
+        state = evolveState(evolve, state, event)
+        count++
+        last = event
+      }
+    } catch (error) {
+      failure = failureFrom(error, events[i]!)
+    }
+    const read = markBehind(before.read, failure ? events.slice(0, i) : events)
+    return { reached: { state, read, folded: foldedBehind(before.folded, count, last) }, failure }
+  }
+}
+
+function foldedBehind(before: FoldedEvents, count: number, last: RecordedEvent | null): FoldedEvents {
+  if (!last) return before
+  return { count, version: last.metadata.streamVersion, position: last.metadata.globalPosition }
+}

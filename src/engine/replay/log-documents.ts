@@ -1,0 +1,195 @@
+// Documents of a projection that folds all streams. All of them are held in memory, and one snapshot holds them
+// all.
+
+import type { GlobalPosition, RecordedEvent } from '../../log/event.ts'
+import type { AnyProjection } from '../../model/app.ts'
+import type { LogChange } from '../event-log.ts'
+import { DocumentLayer, type LayerStep, layerStepOf } from './document-layer.ts'
+import {
+  countConfirmed,
+  type FoldFailure,
+  type FoldLog,
+  handlerVersionOf,
+  isStanding,
+  snapshotEvery,
+} from './fold.ts'
+import { Pace } from './pace.ts'
+import type { OnFoldFailure, ProjectionDocument, ProjectionDocuments } from './projection-documents.ts'
+import type { FoldSnapshot, SnapshotOwner } from './snapshot-record.ts'
+import type { LoadOptions, SnapshotStore } from './snapshot-store.ts'
+import { TaskChain } from './task-chain.ts'
+import { Watchers } from './watchers.ts'
+
+export type LogDocumentsOptions = Readonly<{
+  log: FoldLog
+  name: string
+  definition: AnyProjection
+  snapshots: SnapshotStore
+  onFailure: OnFoldFailure
+}>
+
+export class LogDocuments implements ProjectionDocuments {
+  readonly watchers = new Watchers()
+  readonly #options: LogDocumentsOptions
+  readonly #log: FoldLog
+  readonly #step: LayerStep
+  readonly #owner: SnapshotOwner
+  readonly #turns = new TaskChain()
+  /** Confirmed events alone: no rebase reaches here. */
+  readonly #base = new DocumentLayer()
+  readonly #latest = new DocumentLayer(this.#base)
+  /** The confirmed position that the base has everything of. */
+  #baseThrough: GlobalPosition = 0
+  #isRestored = false
+  /** A rebase superseded entries from here on since the fold last looked. */
+  #supersededFrom: GlobalPosition | null = null
+  #failure: FoldFailure | null = null
+  #isAdvanceQueued = false
+  /** Documents that changed since watchers were told. */
+  readonly #touched = new Set<string>()
+
+  constructor(options: LogDocumentsOptions) {
+    this.#options = options
+    this.#log = options.log
+    this.#step = layerStepOf(options.definition)
+    this.#owner = { kind: 'projection', name: options.name, streamName: null }
+  }
+
+  latest(documentId: string): Promise<ProjectionDocument | null> {
+    return this.#turns.run(async () => {
+      await this.#advance()
+      const document = this.#latest.get(documentId)
+      if (!document) return null
+      const { state, count, position } = document
+      const pending = count - (this.#base.get(documentId)?.count ?? 0)
+      return { state, streamVersion: count, globalPosition: position, pending }
+    })
+  }
+
+  onChange({ supersededFrom }: LogChange): void {
+    if (supersededFrom !== null) {
+      this.#supersededFrom = Math.min(supersededFrom, this.#supersededFrom ?? supersededFrom)
+    }
+    // Which documents an event belongs to is known once it is folded; while nobody watches, that can wait.
+    if (this.watchers.isEmpty || this.#isAdvanceQueued) return
+    this.#isAdvanceQueued = true
+    const advanced = this.#turns.run(() => {
+      this.#isAdvanceQueued = false
+      return this.#advance()
+    })
+    // Who asks for the document now is given the error.
+    advanced.catch(() => this.watchers.tell(this.watchers.documentIds()))
+  }
+
+  async #advance(): Promise<void> {
+    if (!this.#isRestored) await this.#restore()
+    do {
+      await this.#takeBackSuperseded()
+      await this.#readOn()
+      // A rebase in the meantime takes back what was just folded.
+    } while (this.#supersededFrom !== null)
+    await this.#advanceBase()
+    this.#keepSnapshots()
+    if (this.#failure) this.#options.onFailure(this.#failure)
+    this.#tellWatchers()
+  }
+
+  async #takeBackSuperseded(): Promise<void> {
+    const from = this.#supersededFrom
+    this.#supersededFrom = null
+    if (this.#failure && !this.#log.isEffective(this.#failure.position)) this.#failure = null
+    if (from === null || from > this.#latest.mark.position) return
+    for (const id of this.#latest.ownIds()) this.#touched.add(id)
+    this.#latest.drop()
+    if (!isStanding(this.#base.mark, this.#log)) await this.#restore()
+  }
+
+  async #restore(): Promise<void> {
+    this.#base.drop()
+    this.#latest.drop()
+    this.#baseThrough = 0
+    this.#supersededFrom = null
+    const { confirmedThrough } = this.#log.cursor()
+    const newest = await this.#load()
+    if (newest && newest.position > confirmedThrough) {
+      const confirmed = confirmedThrough > 0 ? await this.#load({ maxPosition: confirmedThrough }) : null
+      if (confirmed) this.#base.restore(confirmed)
+      this.#latest.restore(newest)
+    } else if (newest) {
+      this.#base.restore(newest)
+      this.#latest.drop()
+    }
+    this.#isRestored = true
+  }
+
+  async #readOn(): Promise<void> {
+    const pace = new Pace()
+    const { confirmedThrough } = this.#log.cursor()
+    if (this.#failure) return
+    for await (const events of this.#log.readAll({ from: this.#latest.mark.position + 1 })) {
+      // These may be of before a rebase, or behind it with others missing in between.
+      if (this.#supersededFrom !== null) return
+      const confirmed = countConfirmed(events, confirmedThrough)
+      this.#fold(events.slice(0, confirmed))
+      if (confirmed > 0) this.#mergeDown()
+      if (confirmed < events.length && !this.#failure) this.#fold(events.slice(confirmed))
+      if (this.#failure) return
+      await pace.breathe()
+    }
+  }
+
+  #fold(events: readonly RecordedEvent[]): void {
+    this.#failure = this.#step(this.#latest, events, this.#touched)
+  }
+
+  /** Brings the base up to the confirmed position: what stands above it is what is pending. */
+  async #advanceBase(): Promise<void> {
+    const { confirmedThrough } = this.#log.cursor()
+    if (this.#latest.mark.position <= confirmedThrough) this.#mergeDown()
+    else if (this.#baseThrough !== confirmedThrough) await this.#readIntoBase(confirmedThrough)
+    this.#baseThrough = confirmedThrough
+  }
+
+  async #readIntoBase(to: GlobalPosition): Promise<void> {
+    const pace = new Pace()
+    for await (const events of this.#log.readAll({ from: this.#base.mark.position + 1, to })) {
+      const failure = this.#step(this.#base, events, this.#touched)
+      if (failure) throw failure.error
+      await pace.breathe()
+    }
+  }
+
+  #mergeDown(): void {
+    for (const id of this.#latest.ownIds()) {
+      if (this.#base.get(id)?.count !== this.#latest.get(id)!.count) this.#touched.add(id)
+    }
+    this.#latest.mergeDown()
+  }
+
+  async #load(bounds: Omit<LoadOptions, 'handlerVersion'> = {}): Promise<FoldSnapshot | null> {
+    const { snapshots, definition } = this.#options
+    if (snapshotEvery(definition) === Infinity) return null
+    return snapshots.load(this.#owner, { ...bounds, handlerVersion: handlerVersionOf(definition) })
+  }
+
+  /**
+   * A snapshot holds all documents, so it waits for as many events as there are documents: however many they
+   * become, an event costs no more than writing one document.
+   */
+  #keepSnapshots(): void {
+    const { snapshots, definition } = this.#options
+    for (const layer of [this.#base, this.#latest]) {
+      const { version, position } = layer.mark
+      const every = Math.max(snapshotEvery(definition), layer.size)
+      if (version - snapshots.newestVersion(this.#owner, position) < every) continue
+      const snapshot = layer.toSnapshot()
+      if (snapshot) snapshots.save(this.#owner, handlerVersionOf(definition), snapshot)
+    }
+  }
+
+  #tellWatchers(): void {
+    const touched = [...this.#touched]
+    this.#touched.clear()
+    this.watchers.tell(touched)
+  }
+}

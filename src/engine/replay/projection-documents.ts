@@ -1,0 +1,24 @@
+// What the projector asks of the documents of a projection, whether they come from one stream each or from all.
+
+import type { GlobalPosition, StreamVersion } from '../../log/event.ts'
+import type { LogChange } from '../event-log.ts'
+import type { FoldFailure } from './fold.ts'
+import type { Watchers } from './watchers.ts'
+
+export type ProjectionDocument = Readonly<{
+  state: unknown
+  streamVersion: StreamVersion
+  globalPosition: GlobalPosition
+  pending: number
+}>
+
+export interface ProjectionDocuments {
+  readonly watchers: Watchers
+  /** Folds what is new first. Null for a document into which no event was folded. */
+  latest(documentId: string): Promise<ProjectionDocument | null>
+  /** Tells the watchers of documents that changed, at once or as soon as that is known. */
+  onChange(change: LogChange): void
+}
+
+/** Told each time a failure is met; the same one may be met again. */
+export type OnFoldFailure = (failure: FoldFailure) => void

@@ -1,0 +1,98 @@
+// Gives the documents of the app's projections, current, and tells when they changed.
+
+import { stateHashOf } from '../../integrity/state-hash.ts'
+import { StoreError } from '../../log/errors.ts'
+import type { App } from '../../model/app.ts'
+import type { HashedSnapshot, Snapshot } from '../../model/snapshot.ts'
+import { type FoldLog, handlerVersionOf } from './fold.ts'
+import { LogDocuments } from './log-documents.ts'
+import type { OnFoldFailure, ProjectionDocuments } from './projection-documents.ts'
+import { type SnapshotDrop, SnapshotStore } from './snapshot-store.ts'
+import { StreamDocuments } from './stream-documents.ts'
+
+export type HandlerFailure = Readonly<{
+  projection: string
+  /** `handler-failed`; its facts name the event. */
+  error: StoreError
+}>
+
+export type ProjectorOptions = Readonly<{
+  log: FoldLog
+  app: App
+  /**
+   * Told once of each event whose handler fails. The document stays as it was before that event (a projection over
+   * all streams: all of its documents), and later events are not folded into it.
+   */
+  onHandlerFailed?: (failure: HandlerFailure) => void
+  /** Told of every snapshot that was dropped, or could not be written. What it costs is a longer fold. */
+  onSnapshotDropped?: (drop: SnapshotDrop) => void
+}>
+
+/** @throws `StoreError` `unknown-projection` from each method that takes a name. */
+export interface Projector {
+  /** Null for a document without events. Behind a handler that failed: the last good state. */
+  latest(projection: string, documentId: string): Promise<Snapshot<unknown> | null>
+  /** As {@link latest}. @throws `InvalidEvent` with the path of what JSON cannot carry in the state. */
+  snapshot(projection: string, documentId: string): Promise<HashedSnapshot<unknown> | null>
+  /**
+   * Calls `onDirty` after each change that touched the document or how much of it is pending; now and then also
+   * without need, never less. It is called in the middle of a change and must return at once.
+   */
+  watch(projection: string, documentId: string, onDirty: () => void, signal: AbortSignal): void
+  /** Resolves when nothing is written any more. */
+  close(): Promise<void>
+}
+
+export function createProjector(options: ProjectorOptions): Projector {
+  const { log, app, onSnapshotDropped } = options
+  const life = new AbortController()
+  const snapshots = new SnapshotStore({ log, onSnapshotDropped })
+  const projections = new Map(
+    Object.entries(app.projections ?? {}).map(([name, definition]) => {
+      const parts = { log, name, definition, snapshots, onFailure: reportOnce(name, options) }
+      const documents: ProjectionDocuments = definition.getDocumentId
+        ? new LogDocuments(parts)
+        : new StreamDocuments(parts)
+      return [name, { documents, handlerVersion: handlerVersionOf(definition) }]
+    }),
+  )
+  const projectionNamed = (name: string) => {
+    const projection = projections.get(name)
+    if (projection) return projection
+    throw new StoreError('unknown-projection', `The app has no projection "${name}"`, { projection: name })
+  }
+  log.onChange(change => {
+    for (const { documents } of projections.values()) documents.onChange(change)
+  }, life.signal)
+
+  const latest: Projector['latest'] = async (projection, documentId) => {
+    const document = await projectionNamed(projection).documents.latest(documentId)
+    return document && { ...document, confirmedPosition: log.cursor().serverPosition }
+  }
+  return {
+    latest,
+    async snapshot(projection, documentId) {
+      const { handlerVersion } = projectionNamed(projection)
+      const document = await latest(projection, documentId)
+      return document && { ...document, handlerVersion, stateHash: stateHashOf(document.state, log.hash) }
+    },
+    watch(projection, documentId, onDirty, signal) {
+      projectionNamed(projection).documents.watchers.add(documentId, onDirty, signal)
+    },
+    async close() {
+      life.abort()
+      await snapshots.flush()
+    },
+  }
+}
+
+/** A failure is met again whenever its document is asked for, and after a rebase at another position. */
+function reportOnce(projection: string, { onHandlerFailed }: ProjectorOptions): OnFoldFailure {
+  const reported = new Set<unknown>()
+  return ({ error }) => {
+    const { eventId } = error.facts as { eventId?: unknown }
+    if (reported.has(eventId)) return
+    reported.add(eventId)
+    onHandlerFailed?.({ projection, error })
+  }
+}

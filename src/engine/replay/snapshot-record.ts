@@ -1,0 +1,69 @@
+// A snapshot as bytes: SHA-256 of the text, then the text, which is JSON.
+
+import { stateHashOf } from '../../integrity/state-hash.ts'
+import { equalBytes, textOf, utf8 } from '../../log/bytes.ts'
+import type { GlobalPosition, Hash } from '../../log/event.ts'
+import { HASH_BYTES, type HashProvider } from '../../log/hash-provider.ts'
+
+/** Whose state a snapshot holds. `streamName` is null for all documents of a projection over all streams. */
+export type SnapshotOwner = Readonly<{
+  kind: 'decider' | 'projection'
+  name: string
+  streamName: string | null
+}>
+
+/** A folded state, and the event it stands on. */
+export type FoldSnapshot = Readonly<{
+  /** Events can be read on behind these. For a stream, `version` is its version. */
+  version: number
+  position: GlobalPosition
+  eventHash: Hash
+  state: unknown
+  /** What the fold has to remember beside the state; plain JSON. */
+  facts: unknown
+}>
+
+export type SnapshotRecord = SnapshotOwner &
+  FoldSnapshot &
+  Readonly<{ format: number; handlerVersion: string; stateHash: Hash }>
+
+const FORMAT = 1
+
+/** @throws `InvalidEvent` when the state has something in it that JSON cannot carry. */
+export function snapshotToBytes(
+  snapshot: SnapshotOwner & FoldSnapshot & Readonly<{ handlerVersion: string }>,
+  hash: HashProvider,
+): Uint8Array<ArrayBuffer> {
+  const { kind, name, streamName, handlerVersion, version, position, eventHash, state, facts } = snapshot
+  const record: SnapshotRecord = {
+    format: FORMAT,
+    kind,
+    name,
+    streamName,
+    handlerVersion,
+    version,
+    position,
+    eventHash,
+    stateHash: stateHashOf(state, hash),
+    facts,
+    state,
+  }
+  const text = utf8(JSON.stringify(record))
+  const bytes = new Uint8Array(HASH_BYTES + text.length)
+  bytes.set(hash.digest(text))
+  bytes.set(text, HASH_BYTES)
+  return bytes
+}
+
+/** Null for bytes that are not what was written, or were written in another version of the format. */
+export function snapshotFromBytes(bytes: Uint8Array, hash: HashProvider): SnapshotRecord | null {
+  const text = bytes.subarray(HASH_BYTES)
+  if (!equalBytes(hash.digest(text), bytes.subarray(0, HASH_BYTES))) return null
+  try {
+    const record = JSON.parse(textOf(text)) as SnapshotRecord
+    return record.format === FORMAT && record.stateHash === stateHashOf(record.state, hash) ? record : null
+  } catch {
+    // Somebody else's bytes can have the right digest, too.
+    return null
+  }
+}

@@ -1,0 +1,239 @@
+// Persisted snapshots: which there are, whether one may be used, and how long it is kept.
+
+import type { GlobalPosition, RecordedEvent } from '../../log/event.ts'
+import type { FoldLog } from './fold.ts'
+import {
+  type FoldSnapshot,
+  type SnapshotOwner,
+  type SnapshotRecord,
+  snapshotFromBytes,
+  snapshotToBytes,
+} from './snapshot-record.ts'
+import { TaskChain } from './task-chain.ts'
+
+/** Why a snapshot was not used, or not written. The state is folded from the events instead. */
+export type SnapshotProblem =
+  /** Its bytes are not what was written, or its state does not have the hash it was stored with. */
+  | 'damaged'
+  /** It is a snapshot of something else. */
+  | 'foreign'
+  /** Made by handlers of another version. */
+  | 'handler-version'
+  /** It stands on an event that this log does not have, or has in another place. */
+  | 'other-history'
+  /** It stands on an event that a rebase superseded. */
+  | 'superseded'
+  /** The state cannot be written as JSON, or the storage refused; see `cause`. */
+  | 'not-written'
+
+export type SnapshotDrop = Readonly<{
+  owner: SnapshotOwner
+  position: GlobalPosition
+  problem: SnapshotProblem
+  cause?: unknown
+}>
+
+export type SnapshotStoreOptions = Readonly<{
+  log: Pick<
+    FoldLog,
+    'storage' | 'hash' | 'head' | 'cursor' | 'readStream' | 'readAll' | 'isEffective' | 'catchUp'
+  >
+  /** Told of every snapshot that was dropped or could not be written. Must not throw. */
+  onSnapshotDropped?: ((drop: SnapshotDrop) => void) | undefined
+}>
+
+export type LoadOptions = Readonly<{
+  handlerVersion: string
+  /** Only snapshots at or before. */
+  maxVersion?: number
+  maxPosition?: GlobalPosition
+}>
+
+type Kept = Readonly<{ key: string; version: number; position: GlobalPosition }>
+type Unwritten = Readonly<{ owner: SnapshotOwner; handlerVersion: string; snapshot: FoldSnapshot }>
+
+/** How many of the newest are kept, beside the newest one that is confirmed. */
+const NEWEST_KEPT = 3
+/** Snapshots wait so long for others to be written with, and for newer ones to be written in their place. */
+const LINGER_MS = 250
+
+export class SnapshotStore {
+  readonly #log: SnapshotStoreOptions['log']
+  readonly #onDropped: (drop: SnapshotDrop) => void
+  /** By prefix, in order of position: what this worker has seen or saved. */
+  readonly #kept = new Map<string, Kept[]>()
+  /** Keys that could not be written: not tried again, but no reason to give up older ones. */
+  readonly #failed = new Set<string>()
+  readonly #unwritten = new Map<string, Unwritten>()
+  readonly #deletions = new Set<string>()
+  readonly #writes = new TaskChain()
+  #timer: ReturnType<typeof setTimeout> | undefined
+
+  constructor({ log, onSnapshotDropped }: SnapshotStoreOptions) {
+    this.#log = log
+    this.#onDropped = onSnapshotDropped ?? (() => {})
+  }
+
+  /** The newest snapshot that fits. Those that do not are deleted, reported, and the next older one is tried. */
+  async load(owner: SnapshotOwner, options: LoadOptions): Promise<FoldSnapshot | null> {
+    const { maxVersion = Infinity, maxPosition = Infinity } = options
+    const prefix = prefixOf(owner)
+    await this.flush()
+    const rows = await this.#log.storage.list(prefix)
+    this.#kept.set(
+      prefix,
+      rows.map(([key]) => keptAt(key)),
+    )
+    for (const [key, bytes] of rows.reverse()) {
+      const kept = keptAt(key)
+      if (kept.version > maxVersion || kept.position > maxPosition) continue
+      const checked = await this.#check(owner, kept, bytes, options.handlerVersion)
+      if (typeof checked !== 'string') return checked
+      this.#remove(prefix, kept)
+      this.#onDropped({ owner, position: kept.position, problem: checked })
+    }
+    return null
+  }
+
+  /** Version of the newest snapshot at or before a position, 0 where there is none. */
+  newestVersion(owner: SnapshotOwner, maxPosition: GlobalPosition): number {
+    const kept = this.#kept.get(prefixOf(owner))
+    const newest = kept?.findLast(
+      ({ position }) => position <= maxPosition && this.#log.isEffective(position),
+    )
+    return newest?.version ?? 0
+  }
+
+  /** Written soon, together with others, never in the caller's way. The state must not be changed any more. */
+  save(owner: SnapshotOwner, handlerVersion: string, snapshot: FoldSnapshot): void {
+    const prefix = prefixOf(owner)
+    const { version, position } = snapshot
+    const key = keyOf(prefix, version, position)
+    const others = (this.#kept.get(prefix) ?? []).filter(kept => kept.key !== key)
+    const kept = [...others, { key, version, position }].sort((a, b) => a.position - b.position)
+    this.#kept.set(prefix, kept)
+    this.#unwritten.set(key, { owner, handlerVersion, snapshot })
+    for (const one of this.#outlived(kept)) this.#remove(prefix, one)
+    this.#writeSoon()
+  }
+
+  /** Writes what waits. Never rejects: what cannot be written is reported. */
+  flush(): Promise<void> {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    return this.#writes.run(() => this.#writeWaiting())
+  }
+
+  async #check(
+    owner: SnapshotOwner,
+    kept: Kept,
+    bytes: Uint8Array,
+    handlerVersion: string,
+  ): Promise<SnapshotRecord | SnapshotProblem> {
+    const record = snapshotFromBytes(bytes, this.#log.hash)
+    if (!record) return 'damaged'
+    if (!isOf(record, owner, kept)) return 'foreign'
+    if (record.handlerVersion !== handlerVersion) return 'handler-version'
+    // Another tab may be ahead of what this one has read of the log.
+    if (record.position > this.#log.head()) await this.#log.catchUp()
+    if (record.position > this.#log.head()) return 'other-history'
+    if (!this.#log.isEffective(record.position)) return 'superseded'
+    return (await this.#standsOn(record)) ? record : 'other-history'
+  }
+
+  async #standsOn({ streamName, version, position, eventHash }: SnapshotRecord): Promise<boolean> {
+    const events =
+      streamName === null
+        ? this.#log.readAll({ from: position, to: position })
+        : this.#log.readStream(streamName, { from: version, to: version })
+    const event = await firstOf(events)
+    return event?.metadata.globalPosition === position && event.metadata.hash === eventHash
+  }
+
+  /**
+   * Superseded ones, and those older than the newest few. One that no rebase can supersede is always kept, and so
+   * is the last one: when it failed to be written, it tells when to try again.
+   */
+  #outlived(kept: readonly Kept[]): Kept[] {
+    const { confirmedThrough } = this.#log.cursor()
+    const usable = kept.filter(
+      ({ key, position }) => this.#log.isEffective(position) && !this.#failed.has(key),
+    )
+    const confirmed = usable.findLast(({ position }) => position <= confirmedThrough)
+    const wanted = new Set([...usable.slice(-NEWEST_KEPT), confirmed, kept.at(-1)])
+    return kept.filter(one => !wanted.has(one))
+  }
+
+  #remove(prefix: string, { key }: Kept): void {
+    this.#kept.set(
+      prefix,
+      this.#kept.get(prefix)!.filter(kept => kept.key !== key),
+    )
+    this.#failed.delete(key)
+    if (this.#unwritten.delete(key)) return
+    this.#deletions.add(key)
+    this.#writeSoon()
+  }
+
+  #writeSoon(): void {
+    this.#timer ??= setTimeout(() => this.flush(), LINGER_MS)
+  }
+
+  async #writeWaiting(): Promise<void> {
+    if (this.#unwritten.size + this.#deletions.size === 0) return
+    const values: Record<string, Uint8Array<ArrayBuffer> | null> = {}
+    for (const key of this.#deletions) values[key] = null
+    const written: [string, Unwritten][] = []
+    for (const [key, unwritten] of this.#unwritten) {
+      try {
+        const { owner, handlerVersion, snapshot } = unwritten
+        values[key] = snapshotToBytes({ ...owner, ...snapshot, handlerVersion }, this.#log.hash)
+        written.push([key, unwritten])
+      } catch (cause) {
+        this.#fail(key, unwritten, cause)
+      }
+    }
+    this.#deletions.clear()
+    this.#unwritten.clear()
+    try {
+      await this.#log.storage.put(values)
+    } catch (cause) {
+      for (const [key, unwritten] of written) this.#fail(key, unwritten, cause)
+    }
+  }
+
+  #fail(key: string, { owner, snapshot }: Unwritten, cause: unknown): void {
+    this.#failed.add(key)
+    this.#onDropped({ owner, position: snapshot.position, problem: 'not-written', cause })
+  }
+}
+
+/** A stream name is never empty, so all documents together have a prefix of their own. */
+function prefixOf({ kind, name, streamName }: SnapshotOwner): string {
+  return `${['snapshot', kind, name, streamName ?? ''].map(encodeURIComponent).join('/')}/`
+}
+
+/** Keys of one owner sort by position. */
+function keyOf(prefix: string, version: number, position: GlobalPosition): string {
+  return `${prefix}${String(position).padStart(16, '0')}/${version}`
+}
+
+function keptAt(key: string): Kept {
+  const [position, version] = key.split('/').slice(-2).map(Number)
+  return { key, position: position!, version: version! }
+}
+
+function isOf(record: SnapshotRecord, owner: SnapshotOwner, { version, position }: Kept): boolean {
+  return (
+    record.kind === owner.kind &&
+    record.name === owner.name &&
+    record.streamName === owner.streamName &&
+    record.version === version &&
+    record.position === position
+  )
+}
+
+async function firstOf(parts: AsyncIterable<readonly RecordedEvent[]>): Promise<RecordedEvent | undefined> {
+  for await (const [event] of parts) return event
+  return undefined
+}

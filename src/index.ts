@@ -1,0 +1,62 @@
+// The door for the page: opens stores. It reaches no storage, no hashing and no engine.
+
+export { type OpenStoreOptions, openStore } from './client/open-store.ts'
+export type { Readable } from './client/readable.ts'
+export type { ExecuteOptions, ExecuteResult, StoreClient, SyncControl } from './client/store-client.ts'
+export type { View } from './client/views.ts'
+export type { StoreHealth, WorkerSource } from './client/worker-link.ts'
+export type { WorkerEndpoint } from './client/worker-session.ts'
+export type { OnConflict } from './log/commit-note.ts'
+export {
+  type ErrorFacts,
+  InvalidEvent,
+  isStoreError,
+  LogDamaged,
+  StorageFailed,
+  type StorageProblem,
+  StoreError,
+  type StoreErrorCode,
+  VersionConflict,
+} from './log/errors.ts'
+export type {
+  Event,
+  EventStatus,
+  GlobalPosition,
+  Hash,
+  RecordedEvent,
+  RecordedMetadata,
+  StreamVersion,
+} from './log/event.ts'
+export type { ExpectedStreamVersion } from './log/expected-version.ts'
+export type {
+  AnyDecider,
+  AnyProjection,
+  App,
+  Command,
+  CommandOf,
+  DeciderDefinition,
+  DecidersOf,
+  Evolve,
+  Handlers,
+  ProjectionDefinition,
+  ProjectionsOf,
+  SnapshotPolicy,
+  StateOf,
+} from './model/app.ts'
+export type {
+  AppendOptions,
+  AppendResult,
+  EventStore,
+  ReadAllOptions,
+  ReadStreamOptions,
+  ReadStreamResult,
+  StreamAppend,
+  SubscribeOptions,
+  Subscription,
+  VerifyOptions,
+  VerifyProblem,
+  VerifyProgress,
+  VerifyReport,
+} from './model/event-store.ts'
+export type { HashedSnapshot, Snapshot } from './model/snapshot.ts'
+export type { PlainError, Rejection, SyncPhase, SyncStatus } from './model/sync-status.ts'

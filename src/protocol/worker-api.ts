@@ -1,0 +1,160 @@
+// The link between page and worker: what is asked, what is answered, and the handshake before the first call.
+
+import type { OnConflict } from '../log/commit-note.ts'
+import type { GlobalPosition, RecordedEvent, StreamVersion } from '../log/event.ts'
+import type { EventBatch } from '../log/event-batch.ts'
+import type { ExpectedStreamVersion } from '../log/expected-version.ts'
+import type {
+  AppendResult,
+  ReadAllOptions,
+  ReadStreamOptions,
+  ReadStreamResult,
+  SubscribeOptions,
+  VerifyProgress,
+  VerifyReport,
+} from '../model/event-store.ts'
+import type { HashedSnapshot, Snapshot } from '../model/snapshot.ts'
+import type { Rejection, SyncStatus } from '../model/sync-status.ts'
+import type { WireError } from './wire-error.ts'
+
+/** Page and worker must agree on it: a cached worker script can be older than the page. */
+export const WORKER_PROTOCOL = 1
+
+/** Every call is answered with one of these; a call that rejects is a bug or a broken link. */
+export type Reply<T> = Readonly<{ ok: true; value: T }> | Readonly<{ ok: false; error: WireError }>
+
+/** Values that the page gives and the worker file may use: plain data. */
+export type PageValues = Readonly<{
+  storeId: string
+  /** Where the sync server is. */
+  url?: string
+  /** Bearer token for the sync server. */
+  token?: string
+}>
+
+export type Connected = Readonly<{
+  /** Name of a Web Lock that the worker holds as long as it lives; null where there are no Web Locks. */
+  lifeLock: string | null
+  syncStatus: SyncStatus
+}>
+
+export type WireAppend = Readonly<{
+  streamName: string
+  expectedStreamVersion: ExpectedStreamVersion
+  batch: EventBatch
+}>
+
+export type AppendCall = Readonly<{
+  type: 'append'
+  appends: readonly WireAppend[]
+  onConflict?: OnConflict
+}>
+
+export type ExecuteCall = Readonly<{
+  type: 'execute'
+  decider: string
+  id: string
+  /** JSON text of the command. */
+  command: string
+  /** UUID of the attempt: the same one again is answered with the result of the first. */
+  commandId: string
+  expectedStreamVersion?: ExpectedStreamVersion
+  retries?: number
+}>
+
+export type WriteCall = AppendCall | ExecuteCall
+
+export type ExecuteAnswer = AppendResult & Readonly<{ state: unknown }>
+
+export type WriteAnswer =
+  | Readonly<{ type: 'append'; results: readonly AppendResult[] }>
+  | Readonly<{ type: 'execute'; result: ExecuteAnswer }>
+
+/** Part of a read; `more` says that the worker stopped because the page was full. */
+export type StreamPage = ReadStreamResult & Readonly<{ more: boolean }>
+export type LogPage = Readonly<{ events: readonly RecordedEvent[]; more: boolean }>
+
+export type SubscribeCall = Readonly<{ subscriptionId: number }> &
+  Pick<SubscribeOptions, 'streamName' | 'from'>
+
+/** Events of a subscription in order, and what the subscription told behind the last of them. */
+export type Delivery = Readonly<{
+  subscriptionId: number
+  events: readonly RecordedEvent[]
+  notice: 'caught-up' | 'fell-behind' | null
+  /** Position up to which every event is in this delivery or an earlier one, or was passed by. */
+  position: GlobalPosition
+}>
+
+export type ViewUpdate = Readonly<{
+  viewId: number
+  /** Undefined where none could be had: what was shown before stays. */
+  snapshot: Snapshot<unknown> | null | undefined
+  /** Why there is no snapshot, or why it stands before an event that a handler failed on. */
+  error: WireError | null
+}>
+
+/** Offered by the worker. */
+export interface WorkerApi {
+  /** Must be the first call. Opens the store. */
+  connect(values: PageValues, page: PageApi): Promise<Reply<Connected>>
+  ping(): Promise<Reply<void>>
+
+  /** All writes of one tick of the page, taken in order. Each is answered by itself. */
+  write(calls: readonly WriteCall[]): Promise<Reply<readonly Reply<WriteAnswer>[]>>
+  readStream(streamName: string, options: ReadStreamOptions): Promise<Reply<StreamPage>>
+  readAll(options: ReadAllOptions): Promise<Reply<LogPage>>
+  streamVersion(streamName: string): Promise<Reply<StreamVersion>>
+  snapshot(projection: string, documentId: string): Promise<Reply<HashedSnapshot<unknown> | null>>
+
+  /** Answered with the position that the subscription starts behind. */
+  subscribe(call: SubscribeCall): Promise<Reply<GlobalPosition>>
+  unsubscribe(subscriptionId: number): Promise<Reply<void>>
+  watchView(viewId: number, projection: string, documentId: string): Promise<Reply<void>>
+  unwatchView(viewId: number): Promise<Reply<void>>
+
+  /** Told of by `PageApi.progress`. */
+  verify(callId: number): Promise<Reply<VerifyReport>>
+  cancel(callId: number): Promise<Reply<void>>
+
+  /** Reads what other tabs wrote: hints to a page that slept may have been lost. */
+  catchUp(): Promise<Reply<void>>
+  setOnline(online: boolean): Promise<Reply<void>>
+  setToken(token: string): Promise<Reply<void>>
+  pokeSync(): Promise<Reply<void>>
+  rejections(): Promise<Reply<readonly Rejection[]>>
+  acknowledgeRejection(id: string): Promise<Reply<void>>
+
+  /** Resolves when nothing is written any more. */
+  close(): Promise<Reply<void>>
+}
+
+/** Offered by the page. The worker sends the next of a kind only when the last one was answered. */
+export interface PageApi {
+  /** Answered when every handler has run. `stop`: the page wants no more of this subscription. */
+  deliver(delivery: Delivery): Promise<'continue' | 'stop'>
+  /** The subscription ended in the worker. */
+  dropped(subscriptionId: number, error: WireError): Promise<void>
+  /** Answered in the frame in which the snapshot is shown. */
+  showView(update: ViewUpdate): Promise<'continue' | 'stop'>
+  syncStatus(status: SyncStatus): Promise<void>
+  progress(callId: number, progress: VerifyProgress): Promise<void>
+  /** The storage ended on its own: the database was deleted, or another tab upgrades it. */
+  storageLost(error: WireError): Promise<void>
+}
+
+/**
+ * Posted outside Comlink. The worker says `ready` when it starts to serve, and in answer to each `hello`: whichever
+ * side comes second is heard.
+ */
+export type Handshake =
+  | Readonly<{ streamdingo: 'hello' }>
+  | Readonly<{ streamdingo: 'ready'; protocol: number }>
+
+/** Null for any other message on the same port. */
+export function readHandshake(data: unknown): Handshake | null {
+  if (typeof data !== 'object' || data === null || !('streamdingo' in data)) return null
+  if (data.streamdingo === 'hello') return { streamdingo: 'hello' }
+  if (data.streamdingo !== 'ready' || !('protocol' in data) || typeof data.protocol !== 'number') return null
+  return { streamdingo: 'ready', protocol: data.protocol }
+}

@@ -1,0 +1,82 @@
+// Why a request did not do what it was for, as a value: on a network that is the normal case. And what follows.
+
+import { type ErrorFacts, StoreError, type StoreErrorCode } from '../log/errors.ts'
+import type { PlainError } from '../model/sync-status.ts'
+
+export type SyncFailure =
+  /** The server answered with an error. */
+  | Readonly<{
+      type: 'refused'
+      status: number
+      code: string
+      message: string
+      facts: ErrorFacts
+      retryAfterMs: number | null
+    }>
+  /** No answer: no network, no server, or none in time. */
+  | Readonly<{ type: 'unreachable'; message: string; timedOut: boolean }>
+  /** An answer that is none: another program's, a broken one, one without an end. */
+  | Readonly<{ type: 'rubbish'; message: string }>
+  /** The application has no token to send, so nothing was sent. */
+  | Readonly<{ type: 'no-token' }>
+  /** The server's log is another one than before, restored or reset. */
+  | Readonly<{ type: 'epoch-changed'; expected: string; actual: string }>
+  /** The log here could not take the page in. */
+  | Readonly<{ type: 'local'; error: PlainError }>
+
+/** `stop` lasts until the application acts, `wait` until the next try. */
+export type Verdict = Readonly<{ type: 'stop' | 'wait'; error: PlainError; retryAfterMs: number }>
+
+export function verdictOn(failure: SyncFailure): Verdict {
+  switch (failure.type) {
+    case 'refused':
+      return verdictOnRefusal(failure)
+    case 'unreachable':
+      return wait('sync-unreachable', failure.message, { timedOut: failure.timedOut })
+    case 'rubbish':
+      return wait('sync-protocol', failure.message)
+    case 'no-token':
+      return stop('sync-refused', 'There is no token to send to the server', { reason: 'no-token' })
+    case 'epoch-changed': {
+      const { expected, actual } = failure
+      return stop('sync-protocol', 'The server has another log than before', {
+        reason: failure.type,
+        expected,
+        actual,
+      })
+    }
+    case 'local':
+      // A full disk may have room again; a page that does not fit the chain will not fit the next time either.
+      return { type: typeOfLocal(failure.error), error: failure.error, retryAfterMs: 0 }
+  }
+}
+
+export function plainError(code: StoreErrorCode, message: string, facts: ErrorFacts = {}): PlainError {
+  return plainErrorOf(new StoreError(code, message, facts))
+}
+
+function verdictOnRefusal(failure: Extract<SyncFailure, { type: 'refused' }>): Verdict {
+  const { status, code, message, retryAfterMs } = failure
+  const facts = { ...failure.facts, status, reason: code }
+  if (status === 401 || status === 403) return stop('sync-refused', message, facts)
+  if (code === 'ahead-of-server') return stop('sync-protocol', message, facts)
+  const isPassing = status >= 500 || status === 408 || status === 429
+  const verdict = wait(isPassing ? 'sync-unreachable' : 'sync-refused', message, facts)
+  return { ...verdict, retryAfterMs: retryAfterMs ?? 0 }
+}
+
+function typeOfLocal({ code }: PlainError): Verdict['type'] {
+  return code === 'storage-failed' ? 'wait' : 'stop'
+}
+
+function stop(code: StoreErrorCode, message: string, facts: ErrorFacts = {}): Verdict {
+  return { type: 'stop', error: plainError(code, message, facts), retryAfterMs: 0 }
+}
+
+function wait(code: StoreErrorCode, message: string, facts: ErrorFacts = {}): Verdict {
+  return { type: 'wait', error: plainError(code, message, facts), retryAfterMs: 0 }
+}
+
+export function plainErrorOf({ code, message, facts, recovery }: StoreError): PlainError {
+  return { code, message, facts, recovery }
+}

@@ -1,0 +1,52 @@
+// What goes into the sync state machine and what comes out of it: plain values, so that a run can be written down.
+
+import type { PushReceipt } from '../protocol/sync-messages.ts'
+import type { SyncFailure } from './sync-failure.ts'
+
+/** What the log says of itself. */
+export type Standing = Readonly<{
+  /** '' before the first contact. */
+  epoch: string
+  /** Place in the server's log up to which this replica has everything. */
+  position: number
+  /** Events that the server has not confirmed. */
+  pending: number
+  /** Commits that wait for the application to acknowledge their rejection. */
+  rejected: number
+}>
+
+export type SyncInput =
+  | Readonly<{ type: 'started'; standing: Standing }>
+  | Readonly<{ type: 'stopped' }>
+  | Readonly<{ type: 'online' }>
+  | Readonly<{ type: 'offline' }>
+  /** The application wants a try now: it has a new token, or somebody pressed a button. */
+  | Readonly<{ type: 'poked' }>
+  | Readonly<{ type: 'logChanged'; standing: Standing }>
+  | Readonly<{ type: 'timer' }>
+  | Readonly<{ type: 'hint'; position: number; epoch: string }>
+  | Readonly<{ type: 'hintsOpened' }>
+  | Readonly<{ type: 'hintsClosed' }>
+  /** A page is in the log. `head` is the end of the server's log when it answered. */
+  | Readonly<{ type: 'pullDone'; standing: Standing; head: number }>
+  | Readonly<{ type: 'pullFailed'; failure: SyncFailure }>
+  /** `standing` may have moved: a receipt that says where the commits stand is as good as a page of them. */
+  | Readonly<{ type: 'pushDone'; receipt: PushReceipt; standing: Standing }>
+  | Readonly<{ type: 'pushFailed'; failure: SyncFailure; sent: Readonly<{ commits: number; bytes: number }> }>
+  /** The push found nothing to send, and sent nothing. */
+  | Readonly<{ type: 'pushEmpty'; standing: Standing }>
+
+/** `pull` and `push` are answered by one `…Done`, `…Failed` or `pushEmpty` each, aborted ones too. */
+export type SyncEffect =
+  | Readonly<{ type: 'pull'; after: number; epoch: string }>
+  | Readonly<{ type: 'push'; epoch: string; maxBytes: number }>
+  | Readonly<{ type: 'abortRequest' }>
+  /** Takes the place of the timer before. */
+  | Readonly<{ type: 'schedule'; delayMs: number }>
+  | Readonly<{ type: 'cancelTimer' }>
+  /** Keeps the stream of hints open, opening it again as needed, until `closeHints`. */
+  | Readonly<{ type: 'openHints' }>
+  | Readonly<{ type: 'closeHints' }>
+
+/** The two things a pure function cannot know: the time in milliseconds, and a random number in [0, 1). */
+export type Moment = Readonly<{ now: number; chance: number }>

@@ -1,0 +1,221 @@
+// Runs the effects of the sync state machine: the thin shell between a log, a server and the clock.
+
+import type { EventLog, RemotePage } from '../engine/event-log.ts'
+import { isStoreError, StorageFailed, type StoreError } from '../log/errors.ts'
+import type { Rejection, SyncStatus } from '../model/sync-status.ts'
+import type { PushReceipt } from '../protocol/sync-messages.ts'
+import type { Fetch, ServerAccess } from './authorized-fetch.ts'
+import { type Clock, systemClock, type TimerId } from './clock.ts'
+import { listenForHints } from './hints.ts'
+import { plainErrorOf } from './sync-failure.ts'
+import type { Standing, SyncEffect, SyncInput } from './sync-io.ts'
+import { initialSyncState, statusOf, step } from './sync-state.ts'
+import { createTransport } from './transport.ts'
+
+export type SyncLoopOptions = Readonly<{
+  log: EventLog
+  /** Where the server's handler is mounted, such as `https://example.org/sync`. */
+  url: string
+  /** The bearer token for the next request; null when there is none, which stops sync until {@link SyncLoop.poke}. */
+  token: () => string | null | Promise<string | null>
+  fetch?: Fetch
+  clock?: Clock
+  /** In [0, 1). */
+  random?: () => number
+  /** Called with each status that differs from the one before. Must not throw. */
+  onStatus?: (status: SyncStatus) => void
+  /** Called once with commits that could not be taken up again; they are in `log.rejections()` too. Must not throw. */
+  onRejected?: (rejections: readonly Rejection[]) => void
+}>
+
+export type SyncLoop = Readonly<{
+  /** Once; a loop that was stopped stays so. */
+  start: () => void
+  /** Until it is told otherwise the loop believes that there is a network. Offline, it requests nothing. */
+  setOnline: (online: boolean) => void
+  /** Tries now, whatever it waited for: after a new token, an acknowledged rejection, a press of a button. */
+  poke: () => void
+  status: () => SyncStatus
+  /** Resolves when nothing is under way any more. A page that is being written is written to the end. */
+  stop: () => Promise<void>
+}>
+
+/**
+ * Syncs a log with a server: pulls before it pushes, retries with backoff, and stops with an error in the status
+ * where retrying cannot help. Nothing it meets on the way touches a pending event.
+ *
+ * A changed `epoch` (the server was restored or reset) stops it with `sync-protocol`.
+ */
+export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
+  const { log, clock = systemClock, random = Math.random, onStatus, onRejected } = options
+  const access: ServerAccess = {
+    url: options.url,
+    token: options.token,
+    fetch: options.fetch ?? ((url, init) => globalThis.fetch(url, init)),
+  }
+  const transport = createTransport({ ...access, clock, hash: log.hash })
+  const lifetime = new AbortController()
+  const underWay = new Set<Promise<void>>()
+  let state = initialSyncState
+  let rejected = 0
+  let timer: TimerId = null
+  let request = new AbortController()
+  let hints = new AbortController()
+
+  return {
+    start() {
+      if (state.life !== 'new') return
+      log.onChange(lookAtLog, lifetime.signal)
+      dispatch({ type: 'started', standing: standing() })
+      follow(countRejections())
+    },
+    setOnline: online => dispatch({ type: online ? 'online' : 'offline' }),
+    poke() {
+      if (state.life === 'over') return
+      dispatch({ type: 'poked' })
+      follow(countRejections())
+    },
+    status: () => statusOf(state),
+    async stop() {
+      lifetime.abort()
+      dispatch({ type: 'stopped' })
+      await Promise.all(underWay)
+    },
+  }
+
+  function dispatch(input: SyncInput): void {
+    const before = state
+    const [next, effects] = step(before, input, { now: clock.now(), chance: random() })
+    state = next
+    for (const effect of effects) run(effect)
+    report(statusOf(before), statusOf(next))
+  }
+
+  function run(effect: SyncEffect): void {
+    switch (effect.type) {
+      case 'pull':
+        request = new AbortController()
+        follow(pull(effect.after, effect.epoch, request.signal).then(dispatch))
+        break
+      case 'push':
+        request = new AbortController()
+        follow(push(effect.epoch, effect.maxBytes, request.signal).then(dispatch))
+        break
+      case 'abortRequest':
+        request.abort()
+        break
+      case 'schedule':
+        clock.clearTimeout(timer)
+        timer = clock.setTimeout(() => dispatch({ type: 'timer' }), effect.delayMs)
+        break
+      case 'cancelTimer':
+        clock.clearTimeout(timer)
+        break
+      case 'openHints':
+        hints = new AbortController()
+        follow(hear(hints.signal))
+        break
+      case 'closeHints':
+        hints.abort()
+        break
+    }
+  }
+
+  async function pull(after: number, epoch: string, signal: AbortSignal): Promise<SyncInput> {
+    try {
+      const answer = await transport.pull(after, signal)
+      if (answer.type !== 'ok') return { type: 'pullFailed', failure: answer }
+      const page = answer.value
+      if (epoch !== '' && page.epoch !== epoch) {
+        return { type: 'pullFailed', failure: { type: 'epoch-changed', expected: epoch, actual: page.epoch } }
+      }
+      await apply(page)
+      return { type: 'pullDone', standing: standing(), head: page.head }
+    } catch (error) {
+      return { type: 'pullFailed', failure: { type: 'local', error: plainErrorOf(storeErrorOf(error)) } }
+    }
+  }
+
+  async function apply(page: RemotePage): Promise<void> {
+    const outcome = await log.applyRemote(page)
+    if (outcome.rejected.length === 0) return
+    await countRejections()
+    onRejected?.(outcome.rejected)
+  }
+
+  async function push(epoch: string, maxBytes: number, signal: AbortSignal): Promise<SyncInput> {
+    const sent = { commits: 0, bytes: 0 }
+    try {
+      const pending = await log.pendingCommits(maxBytes)
+      if (pending.length === 0) return { type: 'pushEmpty', standing: standing() }
+      sent.commits = pending.length
+      for (const { bytes } of pending) sent.bytes += bytes
+      const commits = pending.map(({ entries }) => entries)
+      const answer = await transport.push({ epoch, commits }, signal)
+      if (answer.type !== 'ok') return { type: 'pushFailed', failure: answer, sent }
+      await applyReceipt(answer.value, commits)
+      return { type: 'pushDone', receipt: answer.value, standing: standing() }
+    } catch (error) {
+      return { type: 'pushFailed', failure: { type: 'local', error: plainErrorOf(storeErrorOf(error)) }, sent }
+    }
+  }
+
+  /** A receipt that places the commits right behind all that is here is a page of them: no need to fetch it. */
+  async function applyReceipt(
+    { epoch, accepted, after }: PushReceipt,
+    commits: RemotePage['commits'],
+  ): Promise<void> {
+    const cursor = log.cursor()
+    if (accepted === 0 || after !== cursor.serverPosition || epoch !== cursor.epoch) return
+    const own = commits.slice(0, accepted)
+    await apply({ epoch, after, commits: own, next: after + own.flat().length })
+  }
+
+  function hear(signal: AbortSignal): Promise<void> {
+    return listenForHints({
+      ...access,
+      clock,
+      random,
+      signal,
+      onOpened: () => dispatch({ type: 'hintsOpened' }),
+      onClosed: () => dispatch({ type: 'hintsClosed' }),
+      onHint: hint => dispatch({ type: 'hint', ...hint }),
+    })
+  }
+
+  /** They are in the side table, so that only asking tells how many there are. */
+  async function countRejections(): Promise<void> {
+    try {
+      rejected = (await log.rejections()).length
+      lookAtLog()
+    } catch {
+      // A storage that fails says so to the next pull; the count stays as it was.
+    }
+  }
+
+  function lookAtLog(): void {
+    dispatch({ type: 'logChanged', standing: standing() })
+  }
+
+  function standing(): Standing {
+    const { epoch, serverPosition } = log.cursor()
+    return { epoch, position: serverPosition, pending: log.pendingCount(), rejected }
+  }
+
+  function follow(work: Promise<void>): void {
+    underWay.add(work)
+    work.finally(() => underWay.delete(work))
+  }
+
+  function report(before: SyncStatus, after: SyncStatus): void {
+    const keys = Object.keys(after) as (keyof SyncStatus)[]
+    if (keys.some(key => before[key] !== after[key])) onStatus?.(after)
+  }
+}
+
+/** What is no error of the store is a defect: shown and tried again, since nothing was written. */
+function storeErrorOf(error: unknown): StoreError {
+  if (isStoreError(error)) return error
+  const message = error instanceof Error ? error.message : String(error)
+  return new StorageFailed('failed', message, { cause: error })
+}

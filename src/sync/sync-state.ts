@@ -1,0 +1,316 @@
+// What sync does next: a pure state machine, run alike by the worker, the tests and a simulator.
+
+import type { PlainError, SyncPhase, SyncStatus } from '../model/sync-status.ts'
+import { backoffMs } from './backoff.ts'
+import { plainError, type SyncFailure, verdictOn } from './sync-failure.ts'
+import type { Moment, Standing, SyncEffect, SyncInput } from './sync-io.ts'
+
+/** Local appends of this long go into one push. */
+export const LINGER_MS = 25
+/** Without hints the server is asked this often, at most; half of it at least. */
+export const POLL_MS = 30_000
+/** Most bytes of commits in one push, but for a single commit: small enough for the usual limits of proxies. */
+export const PUSH_BYTES = 1024 * 1024
+/** Pushes that ran out of time become no smaller than this. */
+const SLOW_PUSH_BYTES = 16 * 1024
+
+type RequestKind = 'pull' | 'push'
+/** `after` is where `standing` was when it began. */
+type Request = Readonly<{ kind: RequestKind; after: number; isAborted: boolean }>
+type Timer = Readonly<{ purpose: 'retry' | 'linger' | 'poll'; at: number }>
+
+export type SyncState = Readonly<{
+  life: 'new' | 'running' | 'over'
+  online: boolean
+  /** Stopped by an error until the application acts. */
+  isHalted: boolean
+  error: PlainError | null
+  standing: Standing
+  request: Request | null
+  timer: Timer | null
+  hints: 'closed' | 'opening' | 'open'
+  /** A pull has to come before anything else. */
+  isPullDue: boolean
+  /** The furthest position that a hint has named since the last pull began. */
+  hinted: number
+  /** Where a push that was answered began, until the server's log is seen to have moved on from there. */
+  answeredAt: number | null
+  /** Bytes of the next push, and the most that the server is thought to take. */
+  pushBytes: number
+  pushLimit: number
+  failures: Readonly<Record<RequestKind, number>>
+  lastContactAt: number | null
+}>
+
+export const initialSyncState: SyncState = {
+  life: 'new',
+  online: true,
+  isHalted: false,
+  error: null,
+  standing: { epoch: '', position: 0, pending: 0, rejected: 0 },
+  request: null,
+  timer: null,
+  hints: 'closed',
+  isPullDue: false,
+  hinted: 0,
+  answeredAt: null,
+  pushBytes: PUSH_BYTES,
+  pushLimit: PUSH_BYTES,
+  failures: { pull: 0, push: 0 },
+  lastContactAt: null,
+}
+
+/**
+ * Takes one input and says what to do. Inputs that do not fit the state, such as a late timer, change nothing.
+ *
+ * What holds in every state, whatever comes in:
+ *
+ * 1. There is never more than one request, pull or push, under way.
+ * 2. Offline, halted, not started or stopped, nothing is requested: no pull, no push, no hints, and no timer runs.
+ * 3. The request before each push was a pull that reached the end of the server's log as it was then, and no hint
+ *    has named a later position after it. Hints that come in the middle of that pull wait for the one that follows
+ *    the push: else a log that others write to all the time would never let this replica push.
+ * 4. Only the log moves `standing`: neither a receipt nor a hint confirms anything here. A hint can but cause a pull.
+ * 5. After a failure nothing is requested until the retry timer fires, the network returns, or the application pokes.
+ * 6. Two answered pushes from one position of the server's log are separated by a wait: a server that takes commits
+ *    and does not show them, or calls them stale and has nothing newer, cannot make this spin.
+ * 7. A push that was too large is followed by one of at most half its size, down to one commit, then by a halt.
+ * 8. A halt needs the application to act (`poked`). Nothing pending is given up by any input.
+ *
+ * A changed epoch halts: the server was restored or reset, and what to do about that is not decided here.
+ */
+export function step(
+  state: SyncState,
+  input: SyncInput,
+  moment: Moment,
+): readonly [SyncState, readonly SyncEffect[]] {
+  const next = proceed(take(state, input, moment), moment)
+  // A timer that has fired is gone, and needs no cancelling.
+  const before = input.type === 'timer' ? { ...state, timer: null } : state
+  return [next, effectsBetween(before, next, moment)]
+}
+
+/** What the application is told of a state. */
+export function statusOf(state: SyncState): SyncStatus {
+  const { standing, timer, lastContactAt, error } = state
+  return {
+    phase: phaseOf(state),
+    pending: standing.pending,
+    rejected: standing.rejected,
+    serverPosition: standing.position,
+    lastContactAt,
+    retryAt: timer?.purpose === 'retry' ? timer.at : null,
+    error,
+  }
+}
+
+function phaseOf({ life, isHalted, online, request, timer }: SyncState): SyncPhase {
+  if (life !== 'running') return 'off'
+  if (isHalted) return 'stopped'
+  if (!online) return 'offline'
+  if (request) return request.kind === 'pull' ? 'pulling' : 'pushing'
+  if (timer?.purpose === 'retry') return 'waiting'
+  return timer?.purpose === 'linger' ? 'pushing' : 'idle'
+}
+
+function take(state: SyncState, input: SyncInput, moment: Moment): SyncState {
+  switch (input.type) {
+    case 'started':
+      if (state.life !== 'new') return state
+      return { ...state, life: 'running', standing: input.standing, isPullDue: true }
+    case 'stopped':
+      return { ...state, life: 'over' }
+    case 'online':
+      return state.online ? state : { ...tryNow(state), online: true }
+    case 'offline':
+      return { ...state, online: false, error: state.isHalted ? state.error : null }
+    case 'poked':
+      return { ...tryNow(state), isHalted: false, pushBytes: PUSH_BYTES, pushLimit: PUSH_BYTES }
+    case 'logChanged':
+      return takeLogChange(state, input.standing, moment)
+    case 'timer':
+      return takeTimer(state)
+    case 'hint':
+      return takeHint(state, input)
+    case 'hintsOpened':
+      return state.hints === 'opening' ? { ...state, hints: 'open' } : state
+    case 'hintsClosed':
+      return state.hints === 'open' ? { ...state, hints: 'opening' } : state
+    case 'pullDone':
+      return state.request?.kind === 'pull' ? takePage(state, input, moment) : state
+    case 'pullFailed':
+      return state.request?.kind === 'pull' ? takeFailure(state, 'pull', input.failure, moment) : state
+    case 'pushDone':
+      return state.request?.kind === 'push' ? takeReceipt(state, input, moment) : state
+    case 'pushFailed':
+      return state.request?.kind === 'push' ? takePushFailure(state, input, moment) : state
+    case 'pushEmpty':
+      return state.request?.kind === 'push' ? takeNothingToPush(state, input.standing) : state
+  }
+}
+
+function tryNow(state: SyncState): SyncState {
+  return { ...state, timer: null, isPullDue: true, failures: { pull: 0, push: 0 } }
+}
+
+function takeLogChange(state: SyncState, standing: Standing, { now }: Moment): SyncState {
+  const isBusy =
+    state.request !== null || state.timer?.purpose === 'retry' || state.timer?.purpose === 'linger'
+  if (standing.pending === 0 || isBusy) return { ...state, standing }
+  return { ...state, standing, timer: { purpose: 'linger', at: now + LINGER_MS } }
+}
+
+function takeTimer(state: SyncState): SyncState {
+  if (state.timer === null) return state
+  return { ...state, timer: null, isPullDue: state.isPullDue || state.timer.purpose === 'poll' }
+}
+
+function takeHint(
+  state: SyncState,
+  { position, epoch }: Readonly<{ position: number; epoch: string }>,
+): SyncState {
+  // Positions of two epochs cannot be compared: the pull will tell.
+  const hinted = epoch === state.standing.epoch ? position : Number.POSITIVE_INFINITY
+  return { ...state, hinted: Math.max(state.hinted, hinted) }
+}
+
+function takePage(
+  state: SyncState,
+  { standing, head }: Readonly<{ standing: Standing; head: number }>,
+  moment: Moment,
+): SyncState {
+  const isPullDue = standing.position < head
+  const next = { ...state, request: null, standing, isPullDue, lastContactAt: moment.now }
+  const hasMoved = state.answeredAt !== null && standing.position > state.answeredAt
+  if (state.answeredAt !== null && !hasMoved && standing.pending > 0) {
+    return isBehind(next) ? next : waitForPush(next, moment)
+  }
+  const isThrough = hasMoved || standing.pending === 0
+  const failures = { pull: 0, push: isThrough ? 0 : state.failures.push }
+  const error = failures.push === 0 ? null : state.error
+  // See invariant 3: the pull behind the push will reach what hints named meanwhile.
+  const hinted = standing.pending > 0 && !isPullDue ? 0 : state.hinted
+  return { ...next, answeredAt: null, failures, error, hinted }
+}
+
+function waitForPush(state: SyncState, moment: Moment): SyncState {
+  const message = 'The server answered a push, but its log did not move'
+  const error = plainError('sync-protocol', message, { position: state.standing.position })
+  return waitAfter({ ...state, answeredAt: null }, 'push', { error, retryAfterMs: 0 }, moment)
+}
+
+function takeReceipt(
+  state: SyncState,
+  { receipt, standing }: Extract<SyncInput, { type: 'pushDone' }>,
+  { now }: Moment,
+): SyncState {
+  const { epoch, refusal } = receipt
+  const answeredAt = state.request?.after ?? null
+  const pushBytes = Math.min(state.pushLimit, state.pushBytes * 2)
+  const next = { ...state, request: null, standing, isPullDue: true, lastContactAt: now, answeredAt, pushBytes }
+  if (epoch !== state.standing.epoch) {
+    const changed = { type: 'epoch-changed', expected: state.standing.epoch, actual: epoch } as const
+    return halt(next, verdictOn(changed).error)
+  }
+  if (refusal === null || refusal.reason === 'stale') return next
+  return halt(next, plainError('sync-refused', `The server refused a commit: ${refusal.detail}`, refusal))
+}
+
+function takePushFailure(
+  state: SyncState,
+  { failure, sent }: Extract<SyncInput, { type: 'pushFailed' }>,
+  moment: Moment,
+): SyncState {
+  const half = Math.max(1, Math.floor(Math.min(state.pushBytes, sent.bytes) / 2))
+  if (failure.type === 'refused' && failure.status === 413) {
+    const next = { ...state, request: null, isPullDue: true, lastContactAt: moment.now }
+    if (sent.commits > 1) return { ...next, pushBytes: half, pushLimit: half }
+    const message = `The server takes no commit as large as this one of ${sent.bytes} bytes`
+    return halt(next, plainError('sync-refused', message, { status: 413, bytes: sent.bytes }))
+  }
+  const isTooSlow = failure.type === 'unreachable' && failure.timedOut
+  // On a slow link the same bytes would run out of time again and again.
+  const smaller = Math.min(state.pushLimit, Math.max(half, SLOW_PUSH_BYTES))
+  return takeFailure(isTooSlow ? { ...state, pushBytes: smaller } : state, 'push', failure, moment)
+}
+
+function takeNothingToPush(state: SyncState, standing: Standing): SyncState {
+  // Where the count says otherwise, asking again at once would spin.
+  return { ...state, request: null, isPullDue: standing.pending === 0, standing: { ...standing, pending: 0 } }
+}
+
+function takeFailure(state: SyncState, kind: RequestKind, failure: SyncFailure, moment: Moment): SyncState {
+  const next = { ...state, request: null, isPullDue: true }
+  // Aborted since the network went: no failure of the server's.
+  if (state.request?.isAborted) return next
+  const verdict = verdictOn(failure)
+  const answered = failure.type === 'refused' ? { ...next, lastContactAt: moment.now } : next
+  return verdict.type === 'stop' ? halt(answered, verdict.error) : waitAfter(answered, kind, verdict, moment)
+}
+
+function halt(state: SyncState, error: PlainError): SyncState {
+  return { ...state, isHalted: true, answeredAt: null, error }
+}
+
+function waitAfter(
+  state: SyncState,
+  kind: RequestKind,
+  { error, retryAfterMs }: Readonly<{ error: PlainError; retryAfterMs: number }>,
+  { now, chance }: Moment,
+): SyncState {
+  const failures = { ...state.failures, [kind]: state.failures[kind] + 1 }
+  const at = now + retryAfterMs + backoffMs(failures[kind], chance)
+  return { ...state, isPullDue: true, failures, error, timer: { purpose: 'retry', at } }
+}
+
+/** What a state at rest goes on to: one request, or a timer, or waiting for what comes. */
+function proceed(state: SyncState, { now, chance }: Moment): SyncState {
+  if (state.life !== 'running' || !state.online || state.isHalted) return quiet(state)
+  if (state.request !== null || state.timer?.purpose === 'retry') return state
+  if (isBehind(state)) {
+    return begin('pull', { ...state, isPullDue: false, hinted: 0 })
+  }
+  const reached: SyncState = { ...state, hints: state.hints === 'closed' ? 'opening' : state.hints }
+  if (state.timer?.purpose === 'linger') return reached
+  if (state.standing.pending > 0) return begin('push', reached)
+  if (reached.hints === 'open') return { ...reached, timer: null }
+  return {
+    ...reached,
+    timer: state.timer ?? { purpose: 'poll', at: now + Math.round(POLL_MS * (1 - chance / 2)) },
+  }
+}
+
+function begin(kind: RequestKind, state: SyncState): SyncState {
+  return { ...state, timer: null, request: { kind, after: state.standing.position, isAborted: false } }
+}
+
+function isBehind({ isPullDue, hinted, standing }: SyncState): boolean {
+  return isPullDue || hinted > standing.position
+}
+
+function quiet(state: SyncState): SyncState {
+  const { request } = state
+  const aborted = request && !request.isAborted ? { ...request, isAborted: true } : request
+  return { ...state, request: aborted, timer: null, hints: 'closed' }
+}
+
+/** Effects are the difference of two states, so that a state can never claim what was not asked for. */
+function effectsBetween(before: SyncState, after: SyncState, { now }: Moment): SyncEffect[] {
+  const effects: SyncEffect[] = []
+  if (after.timer !== before.timer) {
+    effects.push(after.timer ? { type: 'schedule', delayMs: after.timer.at - now } : { type: 'cancelTimer' })
+  }
+  if (before.hints === 'closed' && after.hints !== 'closed') effects.push({ type: 'openHints' })
+  if (before.hints !== 'closed' && after.hints === 'closed') effects.push({ type: 'closeHints' })
+  if (after.request !== null && after.request !== before.request) {
+    effects.push(after.request.isAborted ? { type: 'abortRequest' } : requestFor(after, after.request.kind))
+  }
+  return effects
+}
+
+function requestFor({ standing, pushBytes }: SyncState, kind: RequestKind): SyncEffect {
+  const { epoch, position } = standing
+  return kind === 'pull'
+    ? { type: 'pull', after: position, epoch }
+    : { type: 'push', epoch, maxBytes: pushBytes }
+}

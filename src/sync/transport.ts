@@ -1,0 +1,162 @@
+// Pull and push over HTTP. Whatever the server or the network does, the result is a value.
+
+import { textOf } from '../log/bytes.ts'
+import type { HashProvider } from '../log/hash-provider.ts'
+import {
+  decodeErrorBody,
+  decodePullResponse,
+  decodePushReceipt,
+  type ErrorBody,
+  encodePushRequest,
+  MalformedMessage,
+  type PullResponse,
+  type PushReceipt,
+  type PushRequest,
+} from '../protocol/sync-messages.ts'
+import { authorizedFetch, type ServerAccess, type ServerRequest, unreachable } from './authorized-fetch.ts'
+import type { Clock } from './clock.ts'
+import { BodyTooLarge, readBody } from './response-body.ts'
+import { retryAfterMs } from './retry-after.ts'
+import type { SyncFailure } from './sync-failure.ts'
+import { createWatchdog, type Watchdog } from './watchdog.ts'
+
+/** Bytes asked for in one page. */
+const PAGE_BYTES = 4 * 1024 * 1024
+/** Most bytes of a page that are read: a page may be a single commit, which may be larger than what was asked for. */
+const MAX_PAGE_BYTES = 32 * 1024 * 1024
+/** Most bytes of an answer in JSON that are read. */
+const MAX_JSON_BYTES = 64 * 1024
+/** How long the server may be silent before a request is given up. */
+const PATIENCE_MS = 30_000
+/** On top of it for what is sent, since nothing tells how far an upload is: 32 bytes a millisecond are 256 kbit/s. */
+const SLOWEST_BYTES_PER_MS = 32
+
+export type Answer<T> = Readonly<{ type: 'ok'; value: T }> | SyncFailure
+
+export type Transport = Readonly<{
+  /** The next page behind a place in the server's log. A page moves on, or is at the end of the log. */
+  pull: (after: number, signal: AbortSignal) => Promise<Answer<PullResponse>>
+  push: (message: PushRequest, signal: AbortSignal) => Promise<Answer<PushReceipt>>
+}>
+
+export type TransportOptions = ServerAccess & Readonly<{ clock: Clock; hash: HashProvider }>
+
+export function createTransport(options: TransportOptions): Transport {
+  const { clock, hash } = options
+
+  return {
+    async pull(after, signal) {
+      const path = `/v1/log?after=${after}&maxBytes=${PAGE_BYTES}`
+      const answer = await exchange({ path, accept: 'application/octet-stream' }, MAX_PAGE_BYTES, signal)
+      if (answer.type !== 'ok') return answer
+      const { status, bytes } = answer.value
+      return status === 200 ? decoded(() => pageOf(bytes, after)) : refusalOf(answer.value)
+    },
+
+    async push(message, signal) {
+      const body = await encodePushRequest(message, hash)
+      const request = { path: '/v1/log', accept: 'application/json', method: 'POST', body } as const
+      const answer = await exchange(request, MAX_JSON_BYTES, signal)
+      if (answer.type !== 'ok') return answer
+      const json = jsonOf(answer.value.bytes)
+      const isReceipt = answer.value.status === 200 || tellsOfRefusal(json)
+      return isReceipt
+        ? decoded(() => receiptOf(json, message.commits.length))
+        : refusalOfPush(answer.value, message.epoch)
+    },
+  }
+
+  async function exchange(
+    request: ServerRequest,
+    maxBytes: number,
+    signal: AbortSignal,
+  ): Promise<Answer<Exchanged>> {
+    const uploadMs = Math.ceil((request.body?.length ?? 0) / SLOWEST_BYTES_PER_MS)
+    const watchdog = createWatchdog(clock, PATIENCE_MS + uploadMs, signal)
+    try {
+      const fetched = await authorizedFetch(options, request, watchdog)
+      return fetched.type === 'response' ? await readExchange(fetched.response, maxBytes, watchdog) : fetched
+    } finally {
+      watchdog.release()
+    }
+  }
+
+  async function readExchange(
+    response: Response,
+    maxBytes: number,
+    watchdog: Watchdog,
+  ): Promise<Answer<Exchanged>> {
+    try {
+      const bytes = await readBody(response, response.ok ? maxBytes : MAX_JSON_BYTES, watchdog)
+      return {
+        type: 'ok',
+        value: { status: response.status, bytes, retryAfterMs: retryAfterMs(response, clock) },
+      }
+    } catch (error) {
+      return error instanceof BodyTooLarge
+        ? { type: 'rubbish', message: error.message }
+        : unreachable(error, watchdog)
+    }
+  }
+}
+
+type Exchanged = Readonly<{ status: number; bytes: Uint8Array<ArrayBuffer>; retryAfterMs: number | null }>
+
+function decoded<T>(decode: () => T): Answer<T> {
+  try {
+    return { type: 'ok', value: decode() }
+  } catch (error) {
+    if (error instanceof MalformedMessage) return { type: 'rubbish', message: error.message }
+    throw error
+  }
+}
+
+function pageOf(bytes: Uint8Array, after: number): PullResponse {
+  const page = decodePullResponse(bytes)
+  const isEmpty = page.commits.length === 0
+  if (page.after === after && (isEmpty ? page.next === after : page.next > after)) {
+    // An empty page is the end, whatever grew behind it since it was read: hints tell of that.
+    return isEmpty ? { ...page, head: after } : page
+  }
+  throw new MalformedMessage(
+    'unexpected',
+    `a page from ${page.after} to ${page.next}, asked for behind ${after}`,
+  )
+}
+
+function receiptOf(json: unknown, commitsSent: number): PushReceipt {
+  const receipt = decodePushReceipt(json)
+  const { accepted, refusal } = receipt
+  if (refusal === null ? accepted === commitsSent : accepted < commitsSent) return receipt
+  throw new MalformedMessage('unexpected', `a receipt for ${accepted} of ${commitsSent} commits`)
+}
+
+/** A receipt with a refusal comes with the status of an error; this is how it differs from the body of one. */
+function tellsOfRefusal(json: unknown): boolean {
+  return typeof json === 'object' && json !== null && 'refusal' in json
+}
+
+function refusalOf({ status, bytes, retryAfterMs }: Exchanged): SyncFailure {
+  return { type: 'refused', status, retryAfterMs, ...errorBodyOf(jsonOf(bytes), status) }
+}
+
+function refusalOfPush(exchanged: Exchanged, epoch: string): SyncFailure {
+  const refusal = refusalOf(exchanged)
+  if (refusal.type !== 'refused' || refusal.code !== 'epoch-changed') return refusal
+  return { type: 'epoch-changed', expected: epoch, actual: String(refusal.facts['epoch']) }
+}
+
+/** Proxies answer for the server, and with bodies of their own. */
+function errorBodyOf(json: unknown, status: number): ErrorBody {
+  const body = decoded(() => decodeErrorBody(json))
+  if (body.type === 'ok') return body.value
+  return { code: `http-${status}`, message: `The server answered with status ${status}`, facts: {} }
+}
+
+function jsonOf(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(textOf(bytes))
+  } catch {
+    return undefined
+  }
+}

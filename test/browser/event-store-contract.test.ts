@@ -1,0 +1,22 @@
+// The behaviour of every EventStore, over a real worker and IndexedDB.
+
+import { openStore } from '../../src/index.ts'
+import { describeEventStore } from '../../src/testing/index.ts'
+
+let stores = 0
+
+describeEventStore('a store in a worker, in IndexedDB', async () => {
+  const storeId = `contract-${Date.now()}-${++stores}`
+  const open = () =>
+    openStore(() => new Worker(new URL('./cart-worker.ts', import.meta.url), { type: 'module' }), { storeId })
+  let store = await open()
+  return {
+    store,
+    reopen: async () => {
+      await store.close()
+      store = await open()
+      return store
+    },
+    dispose: () => store.close(),
+  }
+})

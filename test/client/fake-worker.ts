@@ -1,0 +1,111 @@
+// A worker at the other end of a MessageChannel, whose answers a test makes up.
+
+import * as Comlink from 'comlink'
+import type { SyncStatus } from '../../src/model/sync-status.ts'
+import {
+  type PageApi,
+  type PageValues,
+  type Reply,
+  WORKER_PROTOCOL,
+  type WorkerApi,
+  type WriteAnswer,
+  type WriteCall,
+} from '../../src/protocol/worker-api.ts'
+
+export const RESTING: SyncStatus = {
+  phase: 'off',
+  pending: 0,
+  rejected: 0,
+  serverPosition: 0,
+  lastContactAt: null,
+  retryAt: null,
+  error: null,
+}
+
+export const ok = <T>(value: T): Reply<T> => ({ ok: true, value })
+export const never = <T>(): Promise<T> => new Promise(() => {})
+
+export type FakeWorker = Readonly<{
+  /** The page's end. */
+  port: MessagePort
+  /** Calls in order of arrival. */
+  calls: readonly string[]
+  /** Resolves when a method was called so many times in all. */
+  called: (method: keyof WorkerApi, times?: number) => Promise<void>
+  /** The page that connected. */
+  page: () => PageApi
+  values: () => PageValues
+  /** The worker is gone without a word. */
+  die: () => void
+}>
+
+export function fakeWorker(
+  answers: Partial<WorkerApi> = {},
+  { protocol = WORKER_PROTOCOL } = {},
+): FakeWorker {
+  const { port1, port2 } = new MessageChannel()
+  const calls: string[] = []
+  const waiters: (() => void)[] = []
+  let page: PageApi | undefined
+  let values: PageValues | undefined
+  const api: Partial<WorkerApi> = {
+    connect: async (given, connected) => {
+      values = given
+      page = connected
+      return ok({ lifeLock: null, syncStatus: RESTING })
+    },
+    ping: async () => ok(undefined),
+    close: async () => {
+      page = undefined
+      return ok(undefined)
+    },
+    write: async writes => ok(writes.map(written)),
+    unsubscribe: async () => ok(undefined),
+    unwatchView: async () => ok(undefined),
+    watchView: async () => ok(undefined),
+    ...answers,
+  }
+  const counted = Object.fromEntries(
+    Object.entries(api).map(([method, answer]) => [
+      method,
+      (...args: never[]) => {
+        calls.push(method)
+        for (const waiter of waiters) waiter()
+        return (answer as (...args: never[]) => unknown)(...args)
+      },
+    ]),
+  )
+  port2.addEventListener('message', event => {
+    if (event.data?.streamdingo === 'hello') port2.postMessage({ streamdingo: 'ready', protocol })
+  })
+  Comlink.expose(counted, port2)
+  return {
+    port: port1,
+    calls,
+    called: (method, times = 1) =>
+      new Promise(resolve => {
+        const look = () => {
+          if (calls.filter(call => call === method).length >= times) resolve()
+        }
+        waiters.push(look)
+        look()
+      }),
+    page: () => page!,
+    values: () => values!,
+    die: () => port2.close(),
+  }
+}
+
+/** The answer to a write that the log took. */
+export function written(call: WriteCall): Reply<WriteAnswer> {
+  const result = {
+    nextExpectedStreamVersion: 1,
+    lastEventGlobalPosition: 1,
+    createdNewStream: true,
+    idempotent: false,
+    headHash: '' as never,
+  }
+  return call.type === 'append'
+    ? ok({ type: 'append', results: call.appends.map(() => result) })
+    : ok({ type: 'execute', result: { ...result, state: JSON.parse(call.command) } })
+}

@@ -1,0 +1,330 @@
+import { describe, expect, test } from 'vitest'
+import type { EventLog } from '../../../src/engine/event-log.ts'
+import {
+  type FoldSnapshot,
+  type SnapshotOwner,
+  snapshotFromBytes,
+  snapshotToBytes,
+} from '../../../src/engine/replay/snapshot-record.ts'
+import { type SnapshotDrop, SnapshotStore } from '../../../src/engine/replay/snapshot-store.ts'
+import { StorageFailed } from '../../../src/log/errors.ts'
+import type { KeyValues } from '../../../src/storage/log-storage.ts'
+import { createMemoryDatabase } from '../../../src/storage/memory/index.ts'
+import { append, count, foldLogOf, openDevice, openServer, pull, sync } from './replicas.ts'
+
+const OWNER: SnapshotOwner = { kind: 'projection', name: 'board', streamName: 'a' }
+const ALL: SnapshotOwner = { kind: 'projection', name: 'board', streamName: null }
+const handlerVersion = '1'
+
+async function openStore(log?: EventLog, database = createMemoryDatabase()) {
+  const opened = log ?? (await openDevice(database))
+  const drops: SnapshotDrop[] = []
+  const puts: KeyValues[] = []
+  const problems = () => drops.map(({ problem }) => problem)
+  const storage = {
+    get: (key: string) => opened.storage.get(key),
+    list: (prefix: string) => opened.storage.list(prefix),
+    put: (values: KeyValues) => {
+      puts.push(values)
+      return opened.storage.put(values)
+    },
+  }
+  const store = new SnapshotStore({
+    log: foldLogOf(opened, { storage }),
+    onSnapshotDropped: drop => drops.push(drop),
+  })
+  return { log: opened, database, store, drops, puts, problems }
+}
+
+/** A snapshot on the event of a stream at a version. */
+async function snapshotAt(log: EventLog, version: number, streamName = 'a'): Promise<FoldSnapshot> {
+  for await (const [event] of log.readStream(streamName, { from: version, to: version })) {
+    const { globalPosition, hash } = event!.metadata
+    return { version, position: globalPosition, eventHash: hash, state: { at: version }, facts: null }
+  }
+  throw new Error('no such event')
+}
+
+const snapshotKeys = (database: { values: ReadonlyMap<string, unknown> }) =>
+  [...database.values.keys()].filter(key => key.startsWith('snapshot/')).sort()
+
+/** A log of 40 events in the stream a, with snapshots at 10, 20 and 30. */
+async function openWithSnapshots() {
+  const opened = await openStore()
+  await count(opened.log, 'a', 1, 40)
+  for (const version of [10, 20, 30]) {
+    opened.store.save(OWNER, handlerVersion, await snapshotAt(opened.log, version))
+  }
+  await opened.store.flush()
+  const [oldest, middle, newest] = snapshotKeys(opened.database)
+  return { ...opened, oldest: oldest!, middle: middle!, newest: newest! }
+}
+
+const load = async (store: SnapshotStore, options = {}) =>
+  (await store.load(OWNER, { handlerVersion, ...options }))?.version ?? null
+
+describe('the newest snapshot', () => {
+  test('is used, and none is dropped', async () => {
+    const { store, problems } = await openWithSnapshots()
+    expect(await store.load(OWNER, { handlerVersion })).toMatchObject({ version: 30, state: { at: 30 } })
+    expect(problems()).toEqual([])
+  })
+
+  test('at or before a version or a position is used', async () => {
+    const { store } = await openWithSnapshots()
+    expect(await load(store, { maxVersion: 29 })).toBe(20)
+    expect(await load(store, { maxVersion: 30 })).toBe(30)
+    expect(await load(store, { maxPosition: 10 })).toBe(10)
+    expect(await load(store, { maxPosition: 9 })).toBe(null)
+  })
+
+  test('is found in the log as another handle of it sees it', async () => {
+    const { database } = await openWithSnapshots()
+    const { store } = await openStore(undefined, database)
+    expect(await load(store)).toBe(30)
+  })
+
+  test('is none where none was saved', async () => {
+    const { store } = await openStore()
+    expect(await load(store)).toBe(null)
+  })
+})
+
+describe('a snapshot that does not hold is dropped, reported, and the next older one is used:', () => {
+  test('any byte of it changed', async () => {
+    const { database, newest, log } = await openWithSnapshots()
+    const bytes = database.values.get(newest)!
+    for (let i = 0; i < bytes.length; i++) {
+      const changed = bytes.slice()
+      changed[i]! ^= 1
+      database.values.set(newest, changed)
+      const { store, problems } = await openStore(log)
+      expect(await load(store), `byte ${i}`).toBe(20)
+      expect(problems()).toEqual(['damaged'])
+    }
+  })
+
+  test('deleted for good', async () => {
+    const { database, newest, middle, oldest, store } = await openWithSnapshots()
+    database.values.set(newest, new Uint8Array([1, 2, 3]))
+    await load(store)
+    await store.flush()
+    expect(snapshotKeys(database)).toEqual([oldest, middle])
+  })
+
+  test('cut short, empty, or something else with a right digest', async () => {
+    const { database, newest, log } = await openWithSnapshots()
+    const bytes = database.values.get(newest)!
+    const text = new TextEncoder().encode('null')
+    const forged = new Uint8Array([...log.hash.digest(text), ...text])
+    for (const changed of [bytes.slice(0, -1), bytes.slice(0, 20), new Uint8Array(), forged]) {
+      database.values.set(newest, changed)
+      const { store, problems } = await openStore(log)
+      expect(await load(store)).toBe(20)
+      expect(problems()).toEqual(['damaged'])
+    }
+  })
+
+  test('another state under the same stateHash', async () => {
+    const { database, newest, log, store, problems } = await openWithSnapshots()
+    const record = snapshotFromBytes(database.values.get(newest)!, log.hash)!
+    const text = new TextEncoder().encode(JSON.stringify({ ...record, state: { at: 31 } }))
+    database.values.set(newest, new Uint8Array([...log.hash.digest(text), ...text]))
+    expect(await load(store)).toBe(20)
+    expect(problems()).toEqual(['damaged'])
+  })
+
+  test('made by handlers of another version', async () => {
+    const { store, problems } = await openWithSnapshots()
+    expect(await load(store, { handlerVersion: '2' })).toBe(null)
+    expect(problems()).toEqual(['handler-version', 'handler-version', 'handler-version'])
+  })
+
+  test('transplanted from another stream, another projection, a decider, or all documents', async () => {
+    const { database, newest, log } = await openWithSnapshots()
+    await count(log, 'b', 1, 30)
+    const record = snapshotFromBytes(database.values.get(newest)!, log.hash)!
+    const owners = [
+      { ...OWNER, streamName: 'b' },
+      { ...OWNER, name: 'other' },
+      { ...OWNER, kind: 'decider' as const },
+      ALL,
+    ]
+    for (const owner of owners) {
+      database.values.set(newest, snapshotToBytes({ ...record, ...owner }, log.hash))
+      const { store, problems } = await openStore(log)
+      expect(await load(store)).toBe(20)
+      expect(problems()).toEqual(['foreign'])
+    }
+  })
+
+  test('put under the key of another version or position', async () => {
+    const { database, middle, newest, log } = await openWithSnapshots()
+    database.values.set(newest, database.values.get(middle)!)
+    const { store, problems } = await openStore(log)
+    expect(await load(store)).toBe(20)
+    expect(problems()).toEqual(['foreign'])
+  })
+
+  test('on an event with another hash, at another place, or past the end of the log', async () => {
+    const changes: ((good: FoldSnapshot, other: FoldSnapshot) => FoldSnapshot)[] = [
+      (good, { eventHash }) => ({ ...good, eventHash }),
+      good => ({ ...good, version: 34 }),
+      good => ({ ...good, position: 36 }),
+      good => ({ ...good, version: 99, position: 99 }),
+    ]
+    for (const change of changes) {
+      const { log, store, problems } = await openWithSnapshots()
+      const bad = change(await snapshotAt(log, 35), await snapshotAt(log, 34))
+      store.save(OWNER, handlerVersion, bad)
+      expect(await load(store)).toBe(30)
+      expect(problems()).toEqual(['other-history'])
+    }
+  })
+
+  test('of all documents, on an event with another hash', async () => {
+    const { log, store, problems } = await openWithSnapshots()
+    const good = await snapshotAt(log, 35)
+    store.save(ALL, handlerVersion, good)
+    store.save(ALL, handlerVersion, { ...(await snapshotAt(log, 38)), eventHash: good.eventHash })
+    expect((await store.load(ALL, { handlerVersion }))?.version).toBe(35)
+    expect(problems()).toEqual(['other-history'])
+  })
+
+  test('of a log that has gone another way', async () => {
+    const { database } = await openWithSnapshots()
+    const other = await openDevice()
+    await count(other, 'a', 1, 40)
+    for (const [key, bytes] of database.values) await other.storage.put({ [key]: bytes })
+    const { store, problems } = await openStore(other)
+    expect(await load(store)).toBe(null)
+    expect(problems()).toEqual(['other-history', 'other-history', 'other-history'])
+  })
+
+  test('on an event that a rebase superseded', async () => {
+    const [{ log, store, problems }, server] = [await openStore(), await openServer()]
+    await count(log, 'a', 1, 10)
+    await sync(log, server)
+    await count(log, 'a', 11, 20)
+    for (const version of [10, 20]) store.save(OWNER, handlerVersion, await snapshotAt(log, version))
+    await append(server, 'a', { data: 'theirs' })
+    await pull(log, server)
+    expect(await load(store)).toBe(10)
+    expect(problems()).toEqual(['superseded'])
+  })
+})
+
+test('a snapshot that another tab made ahead of this one is used once the log has caught up', async () => {
+  const { log, database } = await openStore()
+  await count(log, 'a', 1, 10)
+  const behind = await openStore(await openDevice(database))
+  await count(log, 'a', 11, 20)
+  const ahead = await openStore(log)
+  ahead.store.save(OWNER, handlerVersion, await snapshotAt(log, 20))
+  await ahead.store.flush()
+  expect(behind.log.head()).toBe(10)
+  expect(await load(behind.store)).toBe(20)
+})
+
+describe('writing', () => {
+  test('puts all that waits into one write, that of many streams, too', async () => {
+    const { log, store, puts } = await openStore()
+    const names = ['a', 'b/c', 'ü', 'b%2Fc', '__proto__']
+    for (const name of names) await count(log, name, 1, 10)
+    for (const streamName of names) {
+      store.save({ ...OWNER, streamName }, handlerVersion, await snapshotAt(log, 10, streamName))
+    }
+    await store.flush()
+    expect(puts.map(values => Object.keys(values).length)).toEqual([names.length])
+    for (const streamName of names) {
+      expect(await store.load({ ...OWNER, streamName }, { handlerVersion })).toMatchObject({
+        position: (await snapshotAt(log, 10, streamName)).position,
+      })
+    }
+  })
+
+  test('happens by itself, soon', async () => {
+    const { log, store, puts } = await openStore()
+    await count(log, 'a', 1, 10)
+    const written = new Promise<void>(resolve => {
+      const push = puts.push.bind(puts)
+      puts.push = (...values) => {
+        resolve()
+        return push(...values)
+      }
+    })
+    store.save(OWNER, handlerVersion, await snapshotAt(log, 10))
+    await written
+  })
+
+  test('keeps the newest three, and leaves out what newer ones replaced before it was written', async () => {
+    const { log, database, store } = await openStore()
+    await count(log, 'a', 1, 60)
+    for (const version of [10, 20, 30, 40]) {
+      store.save(OWNER, handlerVersion, await snapshotAt(log, version))
+      await store.flush()
+    }
+    for (const version of [50, 60]) store.save(OWNER, handlerVersion, await snapshotAt(log, version))
+    await store.flush()
+    expect(snapshotKeys(database).map(key => key.split('/').at(-1))).toEqual(['40', '50', '60'])
+  })
+
+  test('keeps one that no rebase can supersede', async () => {
+    const [{ log, database, store }, server] = [await openStore(), await openServer()]
+    await count(log, 'a', 1, 12)
+    await sync(log, server)
+    await count(log, 'a', 13, 60)
+    for (const version of [5, 10, 20, 30, 40, 50]) {
+      store.save(OWNER, handlerVersion, await snapshotAt(log, version))
+    }
+    await store.flush()
+    expect(snapshotKeys(database).map(key => key.split('/').at(-1))).toEqual(['10', '30', '40', '50'])
+  })
+
+  test('that fails is reported, tried again only with the next one, and gives up no older one', async () => {
+    const { log } = await openStore()
+    await count(log, 'a', 1, 60)
+    let isFull = false
+    const storage = {
+      ...foldLogOf(log, {}).storage,
+      list: (prefix: string) => log.storage.list(prefix),
+      put: async (values: KeyValues) => {
+        if (isFull) throw new StorageFailed('quota', 'full')
+        await log.storage.put(values)
+      },
+    }
+    const drops: SnapshotDrop[] = []
+    const store = new SnapshotStore({
+      log: foldLogOf(log, { storage }),
+      onSnapshotDropped: drop => drops.push(drop),
+    })
+    store.save(OWNER, handlerVersion, await snapshotAt(log, 10))
+    await store.flush()
+    isFull = true
+    for (const version of [20, 30, 40, 50]) {
+      store.save(OWNER, handlerVersion, await snapshotAt(log, version))
+      await store.flush()
+      expect(store.newestVersion(OWNER, 60)).toBe(version)
+    }
+    expect(drops).toMatchObject(
+      [20, 30, 40, 50].map(position => ({
+        position,
+        problem: 'not-written',
+        cause: { code: 'storage-failed' },
+      })),
+    )
+    isFull = false
+    expect(await load(store)).toBe(10)
+  })
+
+  test('refuses a state that JSON cannot carry, and writes the others', async () => {
+    const { log, store, drops } = await openStore()
+    await count(log, 'a', 1, 20)
+    const bad = { ...(await snapshotAt(log, 20)), state: { when: new Map() } }
+    store.save(OWNER, handlerVersion, await snapshotAt(log, 10))
+    store.save(OWNER, handlerVersion, bad)
+    await store.flush()
+    expect(drops).toMatchObject([{ problem: 'not-written', cause: { facts: { path: 'state.when' } } }])
+    expect(await load(store)).toBe(10)
+  })
+})

@@ -1,0 +1,208 @@
+// Devices that sync with the real server, in one process: the network between them is the test's to break.
+
+import type { EventLog } from '../../src/engine/event-log.ts'
+import { openLog } from '../../src/engine/open-log.ts'
+import type { OnConflict } from '../../src/log/commit-note.ts'
+import { StorageFailed } from '../../src/log/errors.ts'
+import type { RecordedEvent } from '../../src/log/event.ts'
+import { encodeEvents } from '../../src/log/event-batch.ts'
+import type { App } from '../../src/model/app.ts'
+import type { Rejection, SyncStatus } from '../../src/model/sync-status.ts'
+import { bearerToken } from '../../src/server/access.ts'
+import { createSyncServer, type SyncServer, type SyncServerLimits } from '../../src/server/sync-server.ts'
+import type { LogStorage } from '../../src/storage/log-storage.ts'
+import { createMemoryDatabase, memoryStorage } from '../../src/storage/memory/index.ts'
+import { createSyncLoop, type SyncLoop } from '../../src/sync/sync-loop.ts'
+import { wrapStorage } from '../support/wrap-storage.ts'
+import { createFakeClock, type FakeClock } from './fake-clock.ts'
+
+export const STORE = 'shared'
+const TOKEN = 'good-token'
+
+/** What the network does to one request: `deliver` hands it to the server. */
+export type Fault = (deliver: () => Promise<Response>, request: Request) => Response | Promise<Response>
+
+export const FAULTS = {
+  lostRequest: () => Promise.reject(new TypeError('fetch failed')),
+  lostAnswer: async deliver => {
+    await deliver()
+    throw new TypeError('fetch failed')
+  },
+  hanging: (_deliver, { signal }) =>
+    new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
+  failing: () => Response.json({ code: 'internal', message: 'The server failed' }, { status: 500 }),
+  portal: () => new Response('<html>Sign in</html>', { headers: { 'content-type': 'text/html' } }),
+} satisfies Record<string, Fault>
+
+/** A tank that holds ten: filling it further is refused. */
+const app = {
+  deciders: {
+    tank: {
+      streamName: (id: string) => `tank-${id}`,
+      initialState: () => 0,
+      evolve: { Filled: (level: number, event: RecordedEvent) => level + (event.data as { by: number }).by },
+      decide: (command: { type: 'Fill'; data: { by: number } }, level: number) => {
+        if (level + command.data.by > 10) throw new Error(`only ${10 - level} left`)
+        return { type: 'Filled', data: command.data }
+      },
+    },
+  },
+} satisfies App
+
+/** How many of the next writes find the disk full. */
+type Disk = { writesToFail: number }
+
+export class SyncWorld {
+  readonly clock: FakeClock = createFakeClock()
+  readonly devices: Device[] = []
+  server: SyncServer
+
+  constructor(limits: SyncServerLimits = {}) {
+    this.server = createServer(limits)
+  }
+
+  /** Another server with an empty log, at the same address. */
+  async replaceServer(): Promise<void> {
+    await this.server.close()
+    this.server = createServer({})
+  }
+
+  async openDevice(database = createMemoryDatabase(), storeId = STORE): Promise<Device> {
+    const disk = { writesToFail: 0 }
+    const storage = failingStorage(memoryStorage({ database }), disk)
+    const log = await openLog({ storage, storeId, app, now: this.clock.now })
+    const device = new Device(log, disk, this)
+    this.devices.push(device)
+    return device
+  }
+
+  /** Lets time pass from timer to timer until `isDone`, but not while a request is under way. */
+  async run(isDone: () => boolean): Promise<void> {
+    while (!isDone()) {
+      await nextTurn()
+      if (!this.devices.some(({ isBusy }) => isBusy)) this.clock.advance(this.clock.waiting()[0] ?? 0)
+    }
+  }
+
+  /** Everything is confirmed everywhere, and everybody has the same. */
+  async converge(): Promise<void> {
+    await this.run(() => {
+      const statuses = this.devices.map(({ loop }) => loop.status())
+      const end = Math.max(...statuses.map(({ serverPosition }) => serverPosition))
+      return statuses.every(
+        ({ phase, pending, serverPosition }) => phase === 'idle' && pending === 0 && serverPosition === end,
+      )
+    })
+  }
+
+  async close(): Promise<void> {
+    for (const { loop } of this.devices) await loop.stop()
+    await this.server.close()
+    for (const { log } of this.devices) await log.close()
+  }
+}
+
+export class Device {
+  readonly log: EventLog
+  readonly loop: SyncLoop
+  readonly disk: Disk
+  readonly rejected: Rejection[] = []
+  /** Method and path of each request but for hints. */
+  readonly requests: string[] = []
+  /** What happens to the next requests, one fault each; hints are let be. */
+  readonly faults: Fault[] = []
+  token: string | null = TOKEN
+  #open = 0
+  #waiting: (() => void)[] = []
+
+  constructor(log: EventLog, disk: Disk, world: SyncWorld) {
+    this.log = log
+    this.disk = disk
+    this.loop = createSyncLoop({
+      log,
+      url: 'http://server/',
+      token: () => this.token,
+      clock: world.clock,
+      random: () => 0.5,
+      fetch: (url, init) => this.#fetch(new Request(url, init), world),
+      onStatus: () => {
+        for (const look of this.#waiting.splice(0)) look()
+      },
+      onRejected: rejections => this.rejected.push(...rejections),
+    })
+  }
+
+  get isBusy(): boolean {
+    return this.#open > 0 || this.loop.status().phase === 'pulling'
+  }
+
+  /** Resolves with the first status from now on that fits. */
+  async until(fits: (status: SyncStatus) => boolean): Promise<SyncStatus> {
+    for (;;) {
+      const status = this.loop.status()
+      if (fits(status)) return status
+      await new Promise<void>(resolve => this.#waiting.push(resolve))
+    }
+  }
+
+  async append(streamName: string, texts: readonly string[], onConflict?: OnConflict): Promise<void> {
+    const batch = encodeEvents(texts.map(data => ({ type: 'Said', data })))
+    const append = { streamName, expectedStreamVersion: 'NO_CONCURRENCY_CHECK', batch } as const
+    await this.log.append({ appends: [append], ...(onConflict && { onConflict }) })
+  }
+
+  async fill(by: number): Promise<void> {
+    const command = { type: 'Fill', data: { by } }
+    await this.log.execute({ decider: 'tank', id: '1', command, commandId: crypto.randomUUID() })
+  }
+
+  /** `stream@version data hash` of each confirmed event, in the server's order. */
+  async confirmed(): Promise<string[]> {
+    const lines: string[] = []
+    for await (const part of this.log.readAll()) {
+      for (const { data, metadata } of part) {
+        const { status, streamName, streamVersion, hash } = metadata
+        if (status === 'confirmed')
+          lines.push(`${streamName}@${streamVersion} ${JSON.stringify(data)} ${hash}`)
+      }
+    }
+    return lines
+  }
+
+  async #fetch(request: Request, world: SyncWorld): Promise<Response> {
+    const deliver = () => world.server.fetch(request)
+    const { pathname } = new URL(request.url)
+    if (pathname === '/v1/hints') return deliver()
+    this.requests.push(`${request.method} ${pathname}`)
+    if (this.#open > 0) throw new Error('two requests at once')
+    this.#open++
+    try {
+      return await (this.faults.shift() ?? deliver)(deliver, request)
+    } finally {
+      this.#open--
+    }
+  }
+}
+
+export function nextTurn(): Promise<void> {
+  return new Promise(resolve => setImmediate(resolve))
+}
+
+function createServer(limits: SyncServerLimits): SyncServer {
+  const database = createMemoryDatabase()
+  return createSyncServer({
+    openStorage: () => memoryStorage({ database }),
+    authorize: request =>
+      bearerToken(request) === TOKEN ? { storeId: STORE, read: true, append: true } : null,
+    limits,
+  })
+}
+
+function failingStorage(storage: LogStorage, disk: Disk): LogStorage {
+  return wrapStorage(storage, {
+    append: async (...args) => {
+      if (disk.writesToFail-- > 0) throw new StorageFailed('quota', 'The disk is full')
+      return storage.append(...args)
+    },
+  })
+}

@@ -1,0 +1,145 @@
+// The composition root: puts storage, log, replay, sync and tabs together, and serves them on a port.
+
+import * as Comlink from 'comlink'
+import type { EventLog } from '../src/engine/event-log.ts'
+import { createEventStore } from '../src/engine/event-store.ts'
+import { openLog } from '../src/engine/open-log.ts'
+import { createProjector } from '../src/engine/replay/projector.ts'
+import type { SnapshotDrop } from '../src/engine/replay/snapshot-store.ts'
+import type { App } from '../src/model/app.ts'
+import { wireErrorOf } from '../src/protocol/wire-error.ts'
+import {
+  type Handshake,
+  type PageApi,
+  type PageValues,
+  readHandshake,
+  WORKER_PROTOCOL,
+} from '../src/protocol/worker-api.ts'
+import type { LogStorage } from '../src/storage/log-storage.ts'
+import { createSyncLoop } from '../src/sync/sync-loop.ts'
+import { shareGrowth } from './growth-hints.ts'
+import { HandlerFailures } from './handler-failures.ts'
+import { createLatestSender } from './latest-sender.ts'
+import { sharedNameOf } from './shared-name.ts'
+import { type OpenParts, type StoreParts, StoreService } from './store-service.ts'
+import { SubscriptionFeeds } from './subscription-feeds.ts'
+import { createSyncOff, SyncRole, type SyncTarget } from './sync-role.ts'
+import { TabChannel } from './tab-channel.ts'
+import { ViewFeeds } from './view-feeds.ts'
+
+export type ServeStoreOptions = Readonly<{
+  app: App
+  /** Called with what the page gave to `openStore`. The store opens and closes what it returns. */
+  storage: (values: PageValues) => LogStorage
+  /**
+   * Where to sync. What the page gives comes before what an object says; a function decides by itself, and turns
+   * sync off with null.
+   */
+  sync?: Partial<SyncTarget> | ((values: PageValues) => SyncTarget | null)
+  /** Told what goes wrong beside a call. Default: `reportError`, as for any uncaught error. */
+  onError?: (error: Error) => void
+}>
+
+/** Serves a store to the page that made this worker and calls `openStore`. To be called at once, not after an `await`. */
+export function serveStore(options: ServeStoreOptions): void {
+  // `self` is typed as a window here; what is used of it a worker has, too.
+  const port = self as unknown as Comlink.Endpoint
+  serveStoreOn(port, { onError: error => self.reportError(error), ...options })
+}
+
+type PortOptions = ServeStoreOptions & Required<Pick<ServeStoreOptions, 'onError'>>
+
+/** As {@link serveStore}, on any port. */
+export function serveStoreOn(port: Comlink.Endpoint, options: PortOptions): void {
+  const sayReady = () =>
+    port.postMessage({ streamdingo: 'ready', protocol: WORKER_PROTOCOL } satisfies Handshake)
+  const onMessage = ((event: MessageEvent) => {
+    if (readHandshake(event.data)?.streamdingo === 'hello') sayReady()
+  }) as EventListener
+  port.addEventListener('message', onMessage)
+  const openParts: OpenParts = (values, page) => openStoreParts(options, values, page)
+  Comlink.expose(new StoreService(openParts), port)
+  sayReady()
+}
+
+async function openStoreParts(options: PortOptions, values: PageValues, page: PageApi): Promise<StoreParts> {
+  const { app, onError } = options
+  const storage = options.storage(values)
+  storage.onLost(error => void page.storageLost(wireErrorOf(error)))
+  const log = await openLog({ storage, storeId: values.storeId, app, onBackgroundError: onError })
+  try {
+    return await assemble(log, options, values, page)
+  } catch (error) {
+    await log.close()
+    throw error
+  }
+}
+
+async function assemble(
+  log: EventLog,
+  options: PortOptions,
+  values: PageValues,
+  page: PageApi,
+): Promise<StoreParts> {
+  const { app, onError } = options
+  const target = syncTargetOf(options.sync, values)
+  const life = new AbortController()
+  const syncLife = new AbortController()
+  const name = await sharedNameOf(log.storage)
+  const channel = new TabChannel(name, life.signal)
+  const tellGrowth = shareGrowth({ log, channel, signal: life.signal, onError })
+  const failures = new HandlerFailures(app)
+  const projector = createProjector({
+    log,
+    app,
+    onHandlerFailed: failure => {
+      failures.add(failure)
+      onError(failure.error)
+    },
+    onSnapshotDropped: drop => reportDrop(drop, onError),
+  })
+  const { latest, watch, snapshot } = projector
+  const failure = failures.holdingBack.bind(failures)
+  const views = new ViewFeeds({ latest, watch, failure }, page)
+  const subscriptions = new SubscriptionFeeds(createEventStore(log), () => log.head(), page)
+  const showStatus = createLatestSender(() => page.syncStatus(sync.status()), life.signal)
+  const syncParts = { log, onStatus: showStatus, signal: syncLife.signal }
+  const sync = target
+    ? new SyncRole({ ...syncParts, target, channel, name, createLoop: createSyncLoop })
+    : createSyncOff(syncParts)
+  sync.start()
+  showStatus()
+  return {
+    log,
+    snapshot,
+    views,
+    subscriptions,
+    sync,
+    async close() {
+      syncLife.abort()
+      await sync.ended()
+      views.close()
+      subscriptions.close()
+      await projector.close()
+      await log.close()
+      tellGrowth()
+      life.abort()
+    },
+  }
+}
+
+function syncTargetOf(sync: ServeStoreOptions['sync'], values: PageValues): SyncTarget | null {
+  if (typeof sync === 'function') return sync(values)
+  const { url, token } = { ...sync, ...values }
+  return url === undefined ? null : { url, ...(token !== undefined && { token }) }
+}
+
+/** Snapshots that a new version or a rebase made useless are nothing to tell. */
+function reportDrop(
+  { owner, position, problem, cause }: SnapshotDrop,
+  onError: (error: Error) => void,
+): void {
+  if (problem === 'handler-version' || problem === 'superseded') return
+  const name = `${owner.kind} ${owner.name}`
+  onError(new Error(`The snapshot of ${name} at position ${position} was dropped: ${problem}`, { cause }))
+}

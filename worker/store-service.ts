@@ -1,0 +1,185 @@
+// What the worker answers the page: every method of the port, over the parts that the composition root gives.
+
+import type { AppendRequest, EventLog, ExecuteRequest } from '../src/engine/event-log.ts'
+import { StoreError } from '../src/log/errors.ts'
+import type { VerifyProgress } from '../src/model/event-store.ts'
+import type { HashedSnapshot } from '../src/model/snapshot.ts'
+import type {
+  Connected,
+  ExecuteCall,
+  PageApi,
+  PageValues,
+  Reply,
+  WorkerApi,
+  WriteAnswer,
+  WriteCall,
+} from '../src/protocol/worker-api.ts'
+import { createLatestSender } from './latest-sender.ts'
+import { holdLifeLock } from './life-lock.ts'
+import { readLogPage, readStreamPage } from './page-reads.ts'
+import { replyOf } from './reply.ts'
+import type { SubscriptionFeeds } from './subscription-feeds.ts'
+import type { SyncSwitch } from './sync-role.ts'
+import type { ViewFeeds } from './view-feeds.ts'
+
+/** An open store with all that stands on it. */
+export type StoreParts = Readonly<{
+  log: EventLog
+  snapshot: (projection: string, documentId: string) => Promise<HashedSnapshot<unknown> | null>
+  views: ViewFeeds
+  subscriptions: SubscriptionFeeds
+  sync: SyncSwitch
+  close: () => Promise<void>
+}>
+
+export type OpenParts = (values: PageValues, page: PageApi) => Promise<StoreParts>
+
+export class StoreService implements WorkerApi {
+  readonly #openParts: OpenParts
+  readonly #verifying = new Map<number, AbortController>()
+  #lifeLock: Promise<string | null> | null = null
+  #page: PageApi | null = null
+  #parts: Promise<StoreParts> | null = null
+
+  constructor(openParts: OpenParts) {
+    this.#openParts = openParts
+  }
+
+  connect(values: PageValues, page: PageApi): Promise<Reply<Connected>> {
+    return replyOf(async () => {
+      if (this.#parts) throw new StoreError('invalid-argument', 'This worker serves a store already')
+      this.#lifeLock ??= holdLifeLock()
+      // Held: Comlink closes the port of a proxy that is collected.
+      this.#page = page
+      this.#parts = this.#openParts(values, page)
+      try {
+        const { sync } = await this.#parts
+        return { lifeLock: await this.#lifeLock, syncStatus: sync.status() }
+      } catch (error) {
+        this.#parts = null
+        throw error
+      }
+    })
+  }
+
+  ping(): Promise<Reply<void>> {
+    return replyOf(() => {})
+  }
+
+  write(calls: readonly WriteCall[]): Promise<Reply<readonly Reply<WriteAnswer>[]>> {
+    // Not one after the other: what is handed over together goes into one write of the log.
+    return this.#reply(({ log }) => Promise.all(calls.map(call => replyOf(() => carryOut(call, log)))))
+  }
+
+  readStream(
+    ...[streamName, options]: Parameters<WorkerApi['readStream']>
+  ): ReturnType<WorkerApi['readStream']> {
+    return this.#reply(({ log }) => readStreamPage(log, streamName, options))
+  }
+
+  readAll(...[options]: Parameters<WorkerApi['readAll']>): ReturnType<WorkerApi['readAll']> {
+    return this.#reply(({ log }) => readLogPage(log, options))
+  }
+
+  streamVersion(streamName: string): Promise<Reply<number>> {
+    return this.#reply(({ log }) => log.streamVersion(streamName))
+  }
+
+  snapshot(projection: string, documentId: string): Promise<Reply<HashedSnapshot<unknown> | null>> {
+    return this.#reply(({ snapshot }) => snapshot(projection, documentId))
+  }
+
+  subscribe(...[call]: Parameters<WorkerApi['subscribe']>): ReturnType<WorkerApi['subscribe']> {
+    return this.#reply(({ subscriptions }) => subscriptions.subscribe(call))
+  }
+
+  unsubscribe(subscriptionId: number): Promise<Reply<void>> {
+    return this.#reply(({ subscriptions }) => subscriptions.unsubscribe(subscriptionId))
+  }
+
+  watchView(viewId: number, projection: string, documentId: string): Promise<Reply<void>> {
+    return this.#reply(({ views }) => views.watch(viewId, projection, documentId))
+  }
+
+  unwatchView(viewId: number): Promise<Reply<void>> {
+    return this.#reply(({ views }) => views.unwatch(viewId))
+  }
+
+  verify(callId: number): ReturnType<WorkerApi['verify']> {
+    return this.#reply(async ({ log }) => {
+      const cancelled = new AbortController()
+      this.#verifying.set(callId, cancelled)
+      let progress: VerifyProgress = { verified: 0, total: 0 }
+      const tell = createLatestSender(async () => this.#page?.progress(callId, progress), cancelled.signal)
+      const onProgress = (latest: VerifyProgress) => {
+        progress = latest
+        tell()
+      }
+      try {
+        return await log.verify({ onProgress, signal: cancelled.signal })
+      } finally {
+        this.#verifying.delete(callId)
+      }
+    })
+  }
+
+  cancel(callId: number): Promise<Reply<void>> {
+    return replyOf(() => this.#verifying.get(callId)?.abort())
+  }
+
+  catchUp(): Promise<Reply<void>> {
+    return this.#reply(({ log }) => log.catchUp())
+  }
+
+  setOnline(online: boolean): Promise<Reply<void>> {
+    return this.#reply(({ sync }) => sync.setOnline(online))
+  }
+
+  setToken(token: string): Promise<Reply<void>> {
+    return this.#reply(({ sync }) => sync.setToken(token))
+  }
+
+  pokeSync(): Promise<Reply<void>> {
+    return this.#reply(({ sync }) => sync.poke())
+  }
+
+  rejections(): ReturnType<WorkerApi['rejections']> {
+    return this.#reply(({ log }) => log.rejections())
+  }
+
+  acknowledgeRejection(id: string): Promise<Reply<void>> {
+    return this.#reply(async ({ log, sync }) => {
+      await log.acknowledgeRejection(id)
+      // It counts them.
+      sync.poke()
+    })
+  }
+
+  close(): Promise<Reply<void>> {
+    return this.#reply(async ({ close }) => {
+      // Another page may connect behind this one.
+      this.#parts = null
+      for (const cancelled of this.#verifying.values()) cancelled.abort()
+      await close()
+      this.#page = null
+    })
+  }
+
+  #reply<T>(work: (parts: StoreParts) => T | Promise<T>): Promise<Reply<T>> {
+    return replyOf(async () => {
+      if (!this.#parts) throw new StoreError('store-closed', 'The worker has no open store')
+      return work(await this.#parts)
+    })
+  }
+}
+
+async function carryOut(call: WriteCall, log: EventLog): Promise<WriteAnswer> {
+  if (call.type === 'execute') return { type: 'execute', result: await log.execute(executeRequestOf(call)) }
+  const { appends, onConflict } = call
+  const request: AppendRequest = { appends, ...(onConflict && { onConflict }) }
+  return { type: 'append', results: await log.append(request) }
+}
+
+function executeRequestOf({ type: _, command, ...call }: ExecuteCall): ExecuteRequest {
+  return { ...call, command: JSON.parse(command) }
+}

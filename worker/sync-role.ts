@@ -1,0 +1,201 @@
+// This tab's part in sync: it runs the loop, or follows the tab that does and passes on what the page wants.
+
+import type { EventLog } from '../src/engine/event-log.ts'
+import type { SyncStatus } from '../src/model/sync-status.ts'
+import type { SyncLoop, SyncLoopOptions } from '../src/sync/sync-loop.ts'
+import { Leadership } from './leadership.ts'
+import type { TabChannel } from './tab-channel.ts'
+
+/** Where to sync, and as whom. */
+export type SyncTarget = Readonly<{
+  url: string
+  /** Bearer token, or where to get one. Without one, sync waits for `sync.setToken`. */
+  token?: string | SyncLoopOptions['token']
+}>
+
+/** What the page can do about sync. */
+export interface SyncSwitch {
+  /** Once. Tells the status from now on. */
+  start(): void
+  status(): SyncStatus
+  setOnline(online: boolean): void
+  setToken(token: string): void
+  poke(): void
+  /** Resolves when this tab does nothing more for sync; its signal ends it. */
+  ended(): Promise<void>
+}
+
+/** Without a server there is nothing to switch; the status tells what would wait for one. */
+export function createSyncOff(options: Pick<SyncRoleOptions, 'log' | 'onStatus' | 'signal'>): SyncSwitch {
+  const { log, onStatus, signal } = options
+  const status = () => restingStatus(log, 'off')
+  const nothing = () => {}
+  return {
+    start: () => log.onChange(() => onStatus(status()), signal),
+    status,
+    setOnline: nothing,
+    setToken: nothing,
+    poke: nothing,
+    ended: () => Promise.resolve(),
+  }
+}
+
+export type SyncRoleOptions = Readonly<{
+  log: EventLog
+  target: SyncTarget
+  channel: TabChannel
+  /** Of the leader's lock. */
+  name: string
+  createLoop: (options: SyncLoopOptions) => SyncLoop
+  onStatus: (status: SyncStatus) => void
+  signal: AbortSignal
+}>
+
+const HEARTBEAT_MS = 5_000
+/** A leader not heard for so long is taken for frozen. Some more by chance, so that not all tabs steal at once. */
+const SILENCE_MS = 20_000
+
+export class SyncRole implements SyncSwitch {
+  readonly #options: SyncRoleOptions
+  readonly #leadership: Leadership
+  #ended: Promise<void> = Promise.resolve()
+  #status: SyncStatus
+  /** Non-null while this tab leads. */
+  #loop: SyncLoop | null = null
+  #token: SyncTarget['token']
+  /** The application's switch, the same in all tabs. */
+  #isWanted = true
+  #silence: ReturnType<typeof setTimeout> | undefined
+
+  constructor(options: SyncRoleOptions) {
+    this.#options = options
+    this.#status = restingStatus(options.log, 'follower')
+    this.#token = options.target.token
+    const { name, signal } = options
+    this.#leadership = new Leadership({ name, signal, lead: lost => this.#lead(lost) })
+  }
+
+  start(): void {
+    this.#listen()
+    this.#ended = this.#leadership.run()
+    this.#heard()
+  }
+
+  status(): SyncStatus {
+    return this.#status
+  }
+
+  setOnline(online: boolean): void {
+    this.#want(online)
+    this.#options.channel.post({ type: 'set-online', online })
+  }
+
+  setToken(token: string): void {
+    this.#take(token)
+    this.#options.channel.post({ type: 'set-token', token })
+  }
+
+  poke(): void {
+    this.#loop?.poke()
+    this.#options.channel.post({ type: 'poke' })
+  }
+
+  ended(): Promise<void> {
+    return this.#ended
+  }
+
+  async #lead(lost: AbortSignal): Promise<void> {
+    const { log, target, createLoop } = this.#options
+    clearTimeout(this.#silence)
+    const loop = createLoop({
+      log,
+      url: target.url,
+      token: () => (typeof this.#token === 'function' ? this.#token() : (this.#token ?? null)),
+      onStatus: status => this.#tell(status),
+    })
+    this.#loop = loop
+    this.#applyOnline()
+    loop.start()
+    this.#tell(loop.status())
+    const heartbeat = setInterval(() => this.#tell(loop.status()), HEARTBEAT_MS)
+    await aborted(lost)
+    clearInterval(heartbeat)
+    this.#loop = null
+    this.#heard()
+    await loop.stop()
+  }
+
+  #listen(): void {
+    const { channel, signal } = this.#options
+    channel.on('sync-status', ({ status, online }) => {
+      if (this.#loop) return
+      this.#isWanted = online
+      this.#show(status)
+      this.#heard()
+    })
+    channel.on('sync-status-wanted', () => {
+      if (this.#loop) this.#tell(this.#loop.status())
+    })
+    channel.on('set-online', ({ online }) => this.#want(online))
+    channel.on('set-token', ({ token }) => this.#take(token))
+    channel.on('poke', () => this.#loop?.poke())
+    channel.post({ type: 'sync-status-wanted' })
+    for (const type of ['online', 'offline']) {
+      globalThis.addEventListener?.(type, () => this.#applyOnline(), { signal })
+    }
+    signal.addEventListener('abort', () => clearTimeout(this.#silence), { once: true })
+  }
+
+  #want(online: boolean): void {
+    this.#isWanted = online
+    this.#applyOnline()
+  }
+
+  #take(token: string): void {
+    this.#token = token
+    this.#loop?.poke()
+  }
+
+  #applyOnline(): void {
+    // Undefined where nobody knows, such as Node: then the requests will tell.
+    const hasNetwork = globalThis.navigator?.onLine !== false
+    this.#loop?.setOnline(this.#isWanted && hasNetwork)
+  }
+
+  #tell(status: SyncStatus): void {
+    this.#show(status)
+    this.#options.channel.post({ type: 'sync-status', status, online: this.#isWanted })
+  }
+
+  #show(status: SyncStatus): void {
+    this.#status = status
+    this.#options.onStatus(status)
+  }
+
+  #heard(): void {
+    clearTimeout(this.#silence)
+    if (this.#loop || this.#options.signal.aborted) return
+    const waitMs = SILENCE_MS * (1 + Math.random() / 2)
+    this.#silence = setTimeout(() => this.#leadership.steal(), waitMs)
+  }
+}
+
+/** The status of a replica that does not sync, or does not know yet who does. */
+function restingStatus(log: EventLog, phase: 'off' | 'follower'): SyncStatus {
+  return {
+    phase,
+    pending: log.pendingCount(),
+    rejected: 0,
+    serverPosition: log.cursor().serverPosition,
+    lastContactAt: null,
+    retryAt: null,
+    error: null,
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise(resolve => {
+    if (signal.aborted) resolve()
+    signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+}

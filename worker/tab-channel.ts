@@ -1,0 +1,42 @@
+// What the tabs of one store tell each other. All of it is hints: a lost, doubled or late one does no harm.
+
+import type { GlobalPosition } from '../src/log/event.ts'
+import type { SyncStatus } from '../src/model/sync-status.ts'
+
+export type TabMessage =
+  /** The log ends at least at `head`. */
+  | Readonly<{ type: 'grew'; head: GlobalPosition }>
+  /** From the tab that syncs, at each change and as a heartbeat. `online`: the application's switch. */
+  | Readonly<{ type: 'sync-status'; status: SyncStatus; online: boolean }>
+  | Readonly<{ type: 'sync-status-wanted' }>
+  /** Of any tab, for the one that syncs. */
+  | Readonly<{ type: 'set-online'; online: boolean }>
+  | Readonly<{ type: 'set-token'; token: string }>
+  | Readonly<{ type: 'poke' }>
+
+export class TabChannel {
+  readonly #channel: BroadcastChannel
+  readonly #signal: AbortSignal
+
+  /** Closed by the signal. */
+  constructor(name: string, signal: AbortSignal) {
+    this.#channel = new BroadcastChannel(name)
+    this.#signal = signal
+    signal.addEventListener('abort', () => this.#channel.close(), { once: true })
+  }
+
+  post(message: TabMessage): void {
+    if (!this.#signal.aborted) this.#channel.postMessage(message)
+  }
+
+  /** Messages of another version of the application that are not known here are passed by. */
+  on<T extends TabMessage['type']>(
+    type: T,
+    listener: (message: Extract<TabMessage, { type: T }>) => void,
+  ): void {
+    const onMessage = ({ data }: MessageEvent<TabMessage | null>) => {
+      if (data?.type === type) listener(data as Extract<TabMessage, { type: T }>)
+    }
+    this.#channel.addEventListener('message', onMessage, { signal: this.#signal })
+  }
+}
