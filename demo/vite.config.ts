@@ -2,23 +2,14 @@
 
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vite'
-import { DOORS } from '../scripts/doors.mjs'
+import { packageAliases } from '../scripts/package-aliases.mjs'
 
-const at = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url))
-
-/** Import names of the doors: `storage-indexeddb` is `streamdingo/storage/indexeddb`. */
-const importName = (door: string): string =>
-  door === 'index' ? 'streamdingo' : `streamdingo/${door.replace('-', '/')}`
+const root = fileURLToPath(new URL('.', import.meta.url))
 
 export default defineConfig(({ command }) => ({
-  root: at('demo'),
-  resolve: {
-    alias: Object.entries(DOORS).map(([door, source]) => ({
-      find: new RegExp(`^${importName(door)}$`),
-      replacement: command === 'build' ? at(`dist/${door}.js`) : at(source),
-    })),
-  },
+  root,
+  resolve: { alias: packageAliases(command === 'build' ? 'dist' : 'sources') },
   worker: { format: 'es' },
-  build: { outDir: at('demo/dist'), emptyOutDir: true, target: 'es2023' },
+  build: { outDir: `${root}dist`, emptyOutDir: true, target: 'es2023' },
   server: { host: '127.0.0.1', proxy: { '/sync': 'http://127.0.0.1:4747' } },
 }))

@@ -7,9 +7,10 @@ import type { PushReceipt } from '../protocol/sync-messages.ts'
 import type { Fetch, ServerAccess } from './authorized-fetch.ts'
 import { type Clock, systemClock, type TimerId } from './clock.ts'
 import { listenForHints } from './hints.ts'
+import { statusOf } from './status-of.ts'
 import { plainErrorOf } from './sync-failure.ts'
 import type { Standing, SyncEffect, SyncInput } from './sync-io.ts'
-import { initialSyncState, statusOf, step } from './sync-state.ts'
+import { initialSyncState, step } from './sync-state.ts'
 import { createTransport } from './transport.ts'
 
 export type SyncLoopOptions = Readonly<{
@@ -156,7 +157,11 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
       await applyReceipt(answer.value, commits)
       return { type: 'pushDone', receipt: answer.value, standing: standing() }
     } catch (error) {
-      return { type: 'pushFailed', failure: { type: 'local', error: plainErrorOf(storeErrorOf(error)) }, sent }
+      return {
+        type: 'pushFailed',
+        failure: { type: 'local', error: plainErrorOf(storeErrorOf(error)) },
+        sent,
+      }
     }
   }
 

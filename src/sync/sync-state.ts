@@ -1,6 +1,6 @@
 // What sync does next: a pure state machine, run alike by the worker, the tests and a simulator.
 
-import type { PlainError, SyncPhase, SyncStatus } from '../model/sync-status.ts'
+import type { PlainError } from '../model/sync-status.ts'
 import { backoffMs } from './backoff.ts'
 import { plainError, type SyncFailure, verdictOn } from './sync-failure.ts'
 import type { Moment, Standing, SyncEffect, SyncInput } from './sync-io.ts'
@@ -88,29 +88,6 @@ export function step(
   // A timer that has fired is gone, and needs no cancelling.
   const before = input.type === 'timer' ? { ...state, timer: null } : state
   return [next, effectsBetween(before, next, moment)]
-}
-
-/** What the application is told of a state. */
-export function statusOf(state: SyncState): SyncStatus {
-  const { standing, timer, lastContactAt, error } = state
-  return {
-    phase: phaseOf(state),
-    pending: standing.pending,
-    rejected: standing.rejected,
-    serverPosition: standing.position,
-    lastContactAt,
-    retryAt: timer?.purpose === 'retry' ? timer.at : null,
-    error,
-  }
-}
-
-function phaseOf({ life, isHalted, online, request, timer }: SyncState): SyncPhase {
-  if (life !== 'running') return 'off'
-  if (isHalted) return 'stopped'
-  if (!online) return 'offline'
-  if (request) return request.kind === 'pull' ? 'pulling' : 'pushing'
-  if (timer?.purpose === 'retry') return 'waiting'
-  return timer?.purpose === 'linger' ? 'pushing' : 'idle'
 }
 
 function take(state: SyncState, input: SyncInput, moment: Moment): SyncState {
@@ -207,7 +184,15 @@ function takeReceipt(
   const { epoch, refusal } = receipt
   const answeredAt = state.request?.after ?? null
   const pushBytes = Math.min(state.pushLimit, state.pushBytes * 2)
-  const next = { ...state, request: null, standing, isPullDue: true, lastContactAt: now, answeredAt, pushBytes }
+  const next = {
+    ...state,
+    request: null,
+    standing,
+    isPullDue: true,
+    lastContactAt: now,
+    answeredAt,
+    pushBytes,
+  }
   if (epoch !== state.standing.epoch) {
     const changed = { type: 'epoch-changed', expected: state.standing.epoch, actual: epoch } as const
     return halt(next, verdictOn(changed).error)

@@ -6,7 +6,10 @@ import { type Device, FAULTS, type Fault, nextTurn, SyncWorld } from './sync-wor
 
 const worlds: SyncWorld[] = []
 afterEach(async () => {
-  for (const world of worlds.splice(0)) await world.close()
+  for (const world of worlds.splice(0)) {
+    await world.close()
+    for (const { mostAtOnce } of world.devices) expect(mostAtOnce, 'requests at once').toBeLessThanOrEqual(1)
+  }
 })
 
 function createWorld(...limits: ConstructorParameters<typeof SyncWorld>): SyncWorld {
@@ -53,6 +56,16 @@ describe('with a sound network', () => {
     world.clock.advance(LINGER_MS)
     await device.until(({ pending, phase }) => pending === 0 && phase === 'idle')
     expect(device.requests.filter(request => request.startsWith('POST'))).toHaveLength(1)
+  })
+
+  test('a receipt that says where the commits stand confirms them, without fetching them', async () => {
+    const world = createWorld()
+    const device = await startDevice(world)
+    await device.append('a', ['one', 'two'])
+    device.faults.push(deliver => deliver(), FAULTS.failing)
+    world.clock.advance(LINGER_MS)
+    const status = await device.until(({ phase }) => phase === 'waiting')
+    expect(status).toMatchObject({ pending: 0, serverPosition: 2 })
   })
 
   test('what one device appends, another is told of and pulls', async () => {
@@ -417,7 +430,6 @@ describe('with a broken network or server', () => {
         expect(orders[1]).toEqual(orders[0])
         expect(orders[2]).toEqual(orders[0])
         await world.close()
-        worlds.length = 0
       }),
       { numRuns: 15 },
     )

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { StorageFailed, StoreError } from '../../src/log/errors.ts'
 import type { PushReceipt } from '../../src/protocol/sync-messages.ts'
-import type { SyncFailure } from '../../src/sync/sync-failure.ts'
+import { statusOf } from '../../src/sync/status-of.ts'
+import { plainError, type SyncFailure } from '../../src/sync/sync-failure.ts'
 import type { Moment, Standing, SyncEffect, SyncInput } from '../../src/sync/sync-io.ts'
 import {
   initialSyncState,
@@ -9,7 +9,6 @@ import {
   POLL_MS,
   PUSH_BYTES,
   type SyncState,
-  statusOf,
   step,
 } from '../../src/sync/sync-state.ts'
 
@@ -198,6 +197,14 @@ describe('hints', () => {
     expect(sync.types()).not.toContain('pull')
   })
 
+  test('that come all the time do not keep this replica from pushing', () => {
+    const sync = started({ pending: 1 })
+    sync.give({ type: 'hint', position: 8, epoch: EPOCH })
+    sync.give({ type: 'pullDone', standing: standing({ position: 5, pending: 1 }), head: 5 })
+    expect(sync.types()).toContain('push')
+    expect(sync.give(answered({}, { position: 5 }))).toEqual([{ ...PULL, after: 5 }])
+  })
+
   test('that lie cost one pull each', () => {
     const sync = idle()
     sync.give({ type: 'hint', position: 1e9, epoch: EPOCH })
@@ -301,12 +308,29 @@ describe('refusals of a push', () => {
     expect(sync.state().pushBytes).toBe(PUSH_BYTES)
   })
 
-  test('out of time: the next push is smaller, and a pull comes first', () => {
+  test('out of time: a pull comes first, and the next push is smaller until one succeeds', () => {
     const sync = pushing()
-    sync.give({ type: 'pushFailed', failure: { ...UNREACHABLE, timedOut: true }, sent: SENT })
-    expect(sync.status()).toMatchObject({ phase: 'waiting', error: { code: 'sync-unreachable' } })
-    expect(sync.state().pushBytes).toBe(2_000)
-    expect(sync.give({ type: 'timer' })).toContainEqual(PULL)
+    const failure: SyncFailure = { ...UNREACHABLE, timedOut: true }
+    const budgets = Array.from({ length: 8 }, () => {
+      sync.give({ type: 'pushFailed', failure, sent: { commits: 9, bytes: sync.state().pushBytes } })
+      expect(sync.status()).toMatchObject({ phase: 'waiting', error: { code: 'sync-unreachable' } })
+      expect(sync.give({ type: 'timer' })).toEqual([PULL])
+      sync.give({ type: 'pullDone', standing: standing({ pending: 1 }), head: 0 })
+      return sync.state().pushBytes / 1024
+    })
+    expect(budgets).toEqual([512, 256, 128, 64, 32, 16, 16, 16])
+    sync.give(answered())
+    expect(sync.state().pushBytes).toBe(32 * 1024)
+  })
+
+  test('what was once too large for the server is not tried again', () => {
+    const sync = pushing()
+    sync.give({ type: 'pushFailed', failure: refused(413), sent: { commits: 9, bytes: 600_000 } })
+    for (let position = 0; position < 3; position++) {
+      sync.give({ type: 'pullDone', standing: standing({ position, pending: 1 }), head: position })
+      sync.give(answered())
+      expect(sync.state().pushBytes).toBe(300_000)
+    }
   })
 
   test('another epoch in the receipt: stops', () => {
@@ -328,10 +352,10 @@ describe('failures', () => {
     ['a server that is behind', refused(409, 'ahead-of-server'), 'sync-protocol'],
     [
       'a page that does not fit',
-      { type: 'local', error: new StoreError('sync-protocol', 'no', { after: 3 }) },
+      { type: 'local', error: plainError('sync-protocol', 'no', { after: 3 }) },
       'sync-protocol',
     ],
-    ['a closed log', { type: 'local', error: new StoreError('store-closed', 'closed') }, 'store-closed'],
+    ['a closed log', { type: 'local', error: plainError('store-closed', 'closed') }, 'store-closed'],
   ]
   test.each(stops)('%s: stops until poked, and asks nothing meanwhile', (_name, failure, code) => {
     const sync = started({ pending: 2 })
@@ -353,7 +377,7 @@ describe('failures', () => {
     ['429', refused(429), 'sync-unreachable'],
     ['404', refused(404), 'sync-refused'],
     ['rubbish', { type: 'rubbish', message: 'no page' }, 'sync-protocol'],
-    ['a full disk', { type: 'local', error: new StorageFailed('quota', 'full') }, 'storage-failed'],
+    ['a full disk', { type: 'local', error: plainError('storage-failed', 'full') }, 'storage-failed'],
   ]
   test.each(waits)('%s: waits with the error shown, then tries again', (_name, failure, code) => {
     const sync = started({ pending: 2 })

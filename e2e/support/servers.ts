@@ -1,0 +1,71 @@
+// Servers under test, each a process or a socket of its own on this machine only.
+
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { preview } from 'vite'
+
+const at = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url))
+
+export type RunningServer = Readonly<{ url: string; close: () => Promise<void> }>
+
+/** The demo's server as `npm start` runs it, on a PGlite of its own. */
+export async function startDemoServer(): Promise<RunningServer> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'streamdingo-demo-'))
+  const child = spawn(process.execPath, ['--import', 'tsx', at('demo/server.ts')], {
+    cwd: at('.'),
+    env: {
+      ...process.env,
+      PORT: '0',
+      DEMO_DATA_DIR: dataDir,
+      TSX_TSCONFIG_PATH: at('demo/tsconfig.json'),
+      DATABASE_URL: '',
+    },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  return {
+    url: await urlFrom(child),
+    close: async () => {
+      child.kill('SIGKILL')
+      await new Promise(resolve => (child.exitCode === null ? child.once('exit', resolve) : resolve(null)))
+      await rm(dataDir, { recursive: true, force: true })
+    },
+  }
+}
+
+/** The harness page; `syncServer` is reached under the same origin, at `/sync`. */
+export async function serveHarness(syncServer?: string): Promise<RunningServer> {
+  const server = await preview({
+    configFile: at('e2e/harness/vite.config.ts'),
+    logLevel: 'warn',
+    preview: {
+      host: '127.0.0.1',
+      port: 0,
+      // Isolated from other origins, a page may ask how much memory it takes.
+      headers: {
+        'cross-origin-opener-policy': 'same-origin',
+        'cross-origin-embedder-policy': 'require-corp',
+      },
+      ...(syncServer && { proxy: { '/sync': syncServer } }),
+    },
+  })
+  const address = server.httpServer.address()
+  if (typeof address !== 'object' || !address) throw new Error('The harness has no port')
+  return { url: `http://127.0.0.1:${address.port}`, close: () => server.close() }
+}
+
+function urlFrom(child: ChildProcess): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let output = ''
+    child.stdout!.on('data', chunk => {
+      output += String(chunk)
+      const url = /http:\/\/\S+/.exec(output)?.[0]
+      if (url) resolve(url)
+    })
+    child.once('exit', code =>
+      reject(new Error(`The server ended with ${code} before it listened: ${output}`)),
+    )
+  })
+}

@@ -1,0 +1,63 @@
+// The loop with everything of the platform: its fetch, its clock, a socket in between.
+
+import { afterEach, expect, test } from 'vitest'
+import { createEventStore } from '../../src/engine/event-store.ts'
+import { openLog } from '../../src/engine/open-log.ts'
+import type { SyncStatus } from '../../src/model/sync-status.ts'
+import { listen } from '../../src/server/node.ts'
+import { memoryStorage } from '../../src/storage/memory/index.ts'
+import { createSyncLoop } from '../../src/sync/sync-loop.ts'
+import { createServer, STORE, TOKEN } from './sync-world.ts'
+
+const ends: (() => Promise<void>)[] = []
+afterEach(async () => {
+  for (const end of ends.splice(0).reverse()) await end()
+})
+
+async function serve() {
+  const { url, close } = await listen(createServer({}), { basePath: '/sync' })
+  ends.push(close)
+  return { url: `${url}/sync`, close }
+}
+
+async function startDevice(url: string) {
+  const log = await openLog({ storage: memoryStorage(), storeId: STORE })
+  const looks: (() => void)[] = []
+  const onStatus = () => {
+    for (const look of looks.splice(0)) look()
+  }
+  const loop = createSyncLoop({ log, url, token: () => TOKEN, onStatus })
+  loop.start()
+  ends.push(async () => {
+    await loop.stop()
+    await log.close()
+  })
+
+  async function until(fits: (status: SyncStatus) => boolean): Promise<SyncStatus> {
+    while (!fits(loop.status())) await new Promise<void>(resolve => looks.push(resolve))
+    return loop.status()
+  }
+  return { store: createEventStore(log), loop, until }
+}
+
+test('what one device appends reaches another that only listens', async () => {
+  const { url } = await serve()
+  const [one, two] = [await startDevice(url), await startDevice(url)]
+  await two.until(({ phase }) => phase === 'idle')
+  await one.store.appendToStream('a', [{ type: 'Said', data: 'hello' }])
+  await two.until(({ serverPosition }) => serverPosition === 1)
+  expect((await two.store.readStream('a')).events).toMatchObject([
+    { type: 'Said', data: 'hello', metadata: { status: 'confirmed' } },
+  ])
+  await one.until(({ pending }) => pending === 0)
+})
+
+test('a server that is gone leaves what is pending alone, and says why nothing happens', async () => {
+  const { url, close } = await serve()
+  const device = await startDevice(url)
+  await device.until(({ phase }) => phase === 'idle')
+  await close()
+  await device.store.appendToStream('a', [{ type: 'Said', data: 'hello' }])
+  const status = await device.until(({ phase }) => phase === 'waiting')
+  expect(status).toMatchObject({ pending: 1, error: { code: 'sync-unreachable' } })
+})
