@@ -51,7 +51,7 @@ export async function runPaper(
   onPhase: (phase: Phase) => void = () => {},
 ): Promise<PaperRun> {
   const server = await startDemoServer()
-  const site = await serveHarness(server.url)
+  const site = await serveHarness({ syncServer: server.url, isIsolated: true })
   const browser = await launchChromium(['--enable-blink-features=ForceEagerMeasureMemory'])
   const phases: Phase[] = []
   const timed = async <T>(

@@ -16,7 +16,7 @@ if (!benchmark) {
   console.error(`No such benchmark: ${name}. There is: ${Object.keys(BENCHMARKS).join(', ')}`)
   process.exit(1)
 }
-await setup()
+setup()
 await benchmark()
 
 async function paper(): Promise<void> {

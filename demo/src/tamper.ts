@@ -36,11 +36,12 @@ export async function undoTampering(storeId: string, { original }: Tampering): P
   database.close()
 }
 
-/** The first title in plain letters in the block's JSON, and where its bytes are. */
+/** A title in plain letters in the block's JSON, and where its bytes are. */
 function findTitle(bytes: Uint8Array): { text: string; start: number } | null {
   // One character a byte, so that places in the text are places in the bytes.
   const text = new TextDecoder('latin1').decode(bytes)
-  const match = /"title":"([A-Za-z][A-Za-z ,]*[A-Za-z])"/.exec(text)
+  // The last one: events stand behind the notes in which a replica keeps its pending commands.
+  const match = [...text.matchAll(/"title":"([A-Za-z][A-Za-z ,]*[A-Za-z])"/g)].at(-1)
   return match ? { text: match[1]!, start: match.index + '"title":"'.length } : null
 }
 

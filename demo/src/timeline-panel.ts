@@ -64,7 +64,7 @@ function row({ type, data, metadata }: RecordedEvent) {
   return html`
     <li data-status=${status} data-position=${globalPosition}>
       <div class="what"><strong>${type}</strong> <span>${summaryOf(data)}</span></div>
-      <div class="where">${streamName} · version ${streamVersion} · <time>${new Date(recordedAt).toLocaleTimeString()}</time></div>
+      <div class="where">${streamName} · version ${streamVersion} · <time>${new Date(recordedAt).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' })}</time></div>
       <div class="chain">
         <code title="Hash of this event: ${hash}">${hash.slice(0, 10)}</code>
         <span aria-hidden="true">⟵</span>

@@ -16,7 +16,7 @@ describe.skipIf(!FIREFOX)(
     let browser: Browser
     beforeAll(async () => {
       server = await startDemoServer()
-      site = await serveHarness(server.url)
+      site = await serveHarness({ syncServer: server.url })
       browser = await launch({ browser: 'firefox', executablePath: FIREFOX!, headless: true })
     })
     afterAll(async () => {

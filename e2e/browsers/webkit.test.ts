@@ -23,7 +23,7 @@ describe.skipIf(!DRIVER || !XVFB || !MINI_BROWSER)(
     let driverProcess: ChildProcess
     beforeAll(async () => {
       server = await startDemoServer()
-      site = await serveHarness(server.url)
+      site = await serveHarness({ syncServer: server.url })
       driverProcess = spawn(XVFB!, ['-a', DRIVER!, `--port=${PORT}`], { detached: true, stdio: 'ignore' })
       await vi.waitFor(() => fetch(`http://127.0.0.1:${PORT}/status`), { timeout: 30_000 })
     })

@@ -35,25 +35,35 @@ export async function startDemoServer(): Promise<RunningServer> {
   }
 }
 
-/** The harness page; `syncServer` is reached under the same origin, at `/sync`. */
-export async function serveHarness(syncServer?: string): Promise<RunningServer> {
+export type HarnessOptions = Readonly<{
+  /** Reached under the harness's own origin, at `/sync`. */
+  syncServer?: string
+  /** Isolated from other origins, a page may ask how much memory it takes. */
+  isIsolated?: boolean
+}>
+
+export async function serveHarness({
+  syncServer,
+  isIsolated = false,
+}: HarnessOptions = {}): Promise<RunningServer> {
   const server = await preview({
     configFile: at('e2e/harness/vite.config.ts'),
     logLevel: 'warn',
     preview: {
       host: '127.0.0.1',
       port: 0,
-      // Isolated from other origins, a page may ask how much memory it takes.
-      headers: {
-        'cross-origin-opener-policy': 'same-origin',
-        'cross-origin-embedder-policy': 'require-corp',
-      },
+      ...(isIsolated && { headers: ISOLATION }),
       ...(syncServer && { proxy: { '/sync': syncServer } }),
     },
   })
   const address = server.httpServer.address()
   if (typeof address !== 'object' || !address) throw new Error('The harness has no port')
   return { url: `http://127.0.0.1:${address.port}`, close: () => server.close() }
+}
+
+const ISOLATION = {
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-embedder-policy': 'require-corp',
 }
 
 function urlFrom(child: ChildProcess): Promise<string> {

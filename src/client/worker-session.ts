@@ -73,7 +73,7 @@ export class WorkerSession {
   async connect({ values, page }: SessionOptions): Promise<void> {
     const protocol = await this.#untilEnd(this.#ready())
     if (protocol !== WORKER_PROTOCOL) {
-      throw new StoreError('invalid-argument', 'Page and worker are of different versions: reload the page', {
+      throw new StoreError('worker-mismatch', 'Page and worker are of different versions: reload the page', {
         page: WORKER_PROTOCOL,
         worker: protocol,
       })

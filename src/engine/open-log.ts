@@ -12,7 +12,6 @@ import type { LogStorage } from '../storage/log-storage.ts'
 import { admitJob } from './admit-job.ts'
 import { appendJob } from './append-job.ts'
 import { BlockStore } from './block-store.ts'
-import type { DeciderFolds } from './command-plan.ts'
 import { EntryLookup } from './entry-lookup.ts'
 import type { EventLog, LogChange, SyncCursor } from './event-log.ts'
 import { executeJob } from './execute-job.ts'
@@ -76,7 +75,7 @@ class OpenLog implements EventLog {
   #reader!: LogReader
   #tail!: PendingTail
   #lookup!: EntryLookup
-  #folds!: DeciderFolds
+  #folds!: ReturnType<typeof createDeciderFolds>
   #writer!: Writer
   #knownHead: GlobalPosition = 0
   #catchingUp: Promise<void> | null = null
@@ -280,6 +279,7 @@ class OpenLog implements EventLog {
       if (!isStoreError(error)) throw error
     })
     await this.#saving
+    await this.#folds.close()
     if (this.#index.head > this.#checkpoint.savedHead) await this.#writeCheckpoint()
     this.#listeners.clear()
     await this.storage.close()

@@ -31,6 +31,7 @@ const RECOVERY = {
     'The stored log does not match its hashes. Run verify() and restore from the server or a backup.',
   'unsupported-format': 'The log was written by a newer version. Update the app.',
   'storage-failed': 'The storage refused. See the problem; nothing that was acknowledged is lost.',
+  'worker-mismatch': 'Page and worker are of different versions of the app. Reload the page.',
   'worker-died': 'The worker ended before it answered. Try again with the same event ids.',
   'worker-timeout': 'The worker did not answer in time. Try again with the same event ids.',
   'store-closed': 'The store was closed. Open it again.',

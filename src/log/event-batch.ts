@@ -26,7 +26,7 @@ export type EventBatch = Readonly<{
 }>
 
 /** What the log says of an event; an application's metadata cannot use these names. */
-const RESERVED_METADATA = [
+export const RESERVED_METADATA = [
   'eventId',
   'streamName',
   'streamVersion',

@@ -40,7 +40,8 @@ export class JsonColumnWriter {
   readonly #bytes: ByteWriter
   readonly #ends: number[] = []
 
-  constructor(capacity?: number) {
+  /** Small by default: most appends are of one event. */
+  constructor(capacity = 256) {
     this.#bytes = new ByteWriter(capacity)
     this.#bytes.u8(OPEN)
   }

@@ -17,7 +17,7 @@ export type Handlers<S, E extends Event> = {
 /** How an event changes a state: pure, synchronous, without mutating the state it is given. */
 export type Evolve<S, E extends Event> = ((state: S, event: RecordedEvent<E>) => S) | Handlers<S, E>
 
-/** When to keep a snapshot: every N events folded (1,000 where it is left out), or never. */
+/** When to keep a snapshot: every N events read, folded or passed by (1,000 where it is left out), or never. */
 export type SnapshotPolicy = Readonly<{ every?: number }> | 'never'
 
 /** Decides on commands against the state of one stream. */

@@ -75,7 +75,7 @@ export type SubscribeOptions = Readonly<{
 export type Subscription = Readonly<{
   /** Position up to which every event was handled or passed by. */
   position: () => GlobalPosition
-  /** Safe to call twice. Resolves when no handler runs any more. */
+  /** Safe to call twice. Resolves when no handler runs any more; called from within one, at once. */
   unsubscribe: () => Promise<void>
 }>
 

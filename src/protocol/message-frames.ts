@@ -1,31 +1,18 @@
 // The binary body of pull and push: a JSON head, then commits as blocks. What comes in is a stranger's.
 
-import { Block, type StoredBlock } from '../log/block.ts'
+import { BLOCK_MAGIC, Block, type StoredBlock } from '../log/block.ts'
 import { BlockWriter } from '../log/block-writer.ts'
-import { ByteReader, ByteWriter, MalformedBytes, textOf, utf8 } from '../log/bytes.ts'
+import { ByteReader, ByteWriter, equalBytes, MalformedBytes, utf8 } from '../log/bytes.ts'
+import { InvalidEvent } from '../log/errors.ts'
 import { SYSTEM_STREAM_PREFIX } from '../log/event.ts'
-import { MAX_NAME_BYTES } from '../log/event-batch.ts'
+import { checkName, MAX_EVENT_BYTES, RESERVED_METADATA } from '../log/event-batch.ts'
 import { type Entry, KIND_EVENT } from '../log/hash-chain.ts'
 import type { HashProvider } from '../log/hash-provider.ts'
-import type { JsonColumn } from '../log/json-column.ts'
 import { jsonSlice } from '../log/json-column.ts'
-import { MAX_JSON_DEPTH, nestsTooDeep } from '../log/json-text.ts'
+import { jsonTextOf, MAX_JSON_DEPTH } from '../log/json-text.ts'
+import { fieldsOf, MalformedMessage, parseJson } from './untrusted-json.ts'
 
 export type Commits = readonly (readonly Entry[])[]
-
-/** What is wrong with a message, for the answer and for the log of whoever runs the server. */
-export type MessageFault = 'framing' | 'json' | 'block' | 'entry' | 'unexpected'
-
-/** A message that is not what the protocol says it is. */
-export class MalformedMessage extends Error {
-  override readonly name = 'MalformedMessage'
-  readonly fault: MessageFault
-
-  constructor(fault: MessageFault, detail: string, options?: ErrorOptions) {
-    super(detail, options)
-    this.fault = fault
-  }
-}
 
 /** `u32 length || JSON head`, then `u32 length || block` to the end. Notes stay with their author. */
 export async function encodeFrames(
@@ -42,12 +29,12 @@ export async function encodeFrames(
     writer.u32(bytes.length)
     writer.raw(bytes)
   }
-  return writer.bytes().slice()
+  return writer.bytes()
 }
 
 /**
- * Whole commits of well-formed entries. Whether their hashes and links hold is for the log to say that takes
- * them in.
+ * Whole commits of events that an append here would have taken, too. Whether their hashes and links hold is for
+ * the log to say that takes them in.
  *
  * @throws {@link MalformedMessage}
  */
@@ -66,16 +53,6 @@ export function decodeFrames(bytes: Uint8Array): { head: unknown; commits: Entry
   }
 }
 
-/** @throws {@link MalformedMessage} for bytes that are no JSON, or nest too deep to look at. */
-export function parseJson(bytes: Uint8Array, what: string, depth = MAX_JSON_DEPTH): unknown {
-  if (nestsTooDeep(bytes, depth)) throw new MalformedMessage('json', `${what} nests deeper than ${depth}`)
-  try {
-    return JSON.parse(textOf(bytes))
-  } catch (cause) {
-    throw new MalformedMessage('json', `${what} is no JSON`, { cause })
-  }
-}
-
 function blocksOf(commits: Commits, hash: HashProvider): Promise<StoredBlock[]> {
   const writer = new BlockWriter(hash, 1)
   for (const commit of commits) {
@@ -85,8 +62,13 @@ function blocksOf(commits: Commits, hash: HashProvider): Promise<StoredBlock[]> 
   return writer.finish()
 }
 
+const MAGIC = utf8(BLOCK_MAGIC)
+
 function readBlock(reader: ByteReader): Block {
   const bytes = reader.raw(reader.u32())
+  if (!equalBytes(bytes.subarray(0, MAGIC.length), MAGIC)) {
+    throw new MalformedMessage('block', `a block of another format than ${BLOCK_MAGIC}`)
+  }
   try {
     return new Block(bytes)
   } catch (cause) {
@@ -97,17 +79,12 @@ function readBlock(reader: ByteReader): Block {
 
 /** Adds the commits that end in the block; returns the entries of the one that goes on in the next. */
 function addCommits(commits: Entry[][], open: Entry[], block: Block): Entry[] {
-  checkDictionaries(block)
-  checkColumn(block.payloads, 'a payload')
-  checkColumn(block.metadata, 'metadata')
+  checkBlock(block)
   let current = open
   let next = 0
   for (let i = 0; i < block.count; i++) {
-    if (block.kinds[i] !== KIND_EVENT) throw new MalformedMessage('entry', 'only events are sent')
     current.push(block.entry(i))
     if (block.commits[next]?.lastIndex !== i) continue
-    if (block.commits[next]!.note !== null)
-      throw new MalformedMessage('block', 'a note belongs to its author alone')
     commits.push(current)
     current = []
     next++
@@ -115,25 +92,57 @@ function addCommits(commits: Entry[][], open: Entry[], block: Block): Entry[] {
   return current
 }
 
-function checkDictionaries(block: Block): void {
-  for (const { streamName } of block.segments) {
-    checkName(streamName)
-    if (streamName.startsWith(SYSTEM_STREAM_PREFIX))
-      throw new MalformedMessage('entry', 'a stream of the system')
+/** Holds a stranger's events to what an append is held to. */
+function checkBlock(block: Block): void {
+  if (block.commits.some(({ note }) => note !== null)) {
+    throw new MalformedMessage('block', 'a note belongs to its author alone')
   }
-  for (const { type, schemaVersion } of block.types) {
-    checkName(type)
+  if (block.kinds.some(kind => kind !== KIND_EVENT)) {
+    throw new MalformedMessage('entry', 'only events are sent')
+  }
+  try {
+    checkDictionaries(block)
+    for (let i = 0; i < block.count; i++) {
+      checkEvent(jsonSlice(block.payloads, i), jsonSlice(block.metadata, i))
+    }
+  } catch (cause) {
+    if (!(cause instanceof InvalidEvent)) throw cause
+    throw new MalformedMessage('entry', cause.message, { cause })
+  }
+}
+
+function checkDictionaries({ segments, types }: Block): void {
+  for (const { streamName } of segments) {
+    checkName(streamName, 'a stream name')
+    if (streamName.startsWith(SYSTEM_STREAM_PREFIX)) {
+      throw new MalformedMessage('entry', 'a stream of the system')
+    }
+  }
+  for (const { type, schemaVersion } of types) {
+    checkName(type, 'a type')
     if (schemaVersion === 0) throw new MalformedMessage('entry', 'a schema version of 0')
   }
 }
 
-function checkName(name: string): void {
-  if (name === '' || name.includes('\0') || utf8(name).length > MAX_NAME_BYTES) {
-    throw new MalformedMessage('entry', `a name must have 1 to ${MAX_NAME_BYTES} bytes, and no U+0000`)
+/** Each value is parsed alone: parsed together, two bad ones could make a good array. */
+function checkEvent(payload: Uint8Array, metadata: Uint8Array): void {
+  const size = payload.length + metadata.length
+  if (size > MAX_EVENT_BYTES) {
+    throw new MalformedMessage('entry', `an event of ${size} bytes, over the limit of ${MAX_EVENT_BYTES}`)
   }
+  // JSON can write what no number holds, such as 1e999, and halves of characters.
+  jsonTextOf(parseJson(payload, 'a payload'), 'a payload')
+  // What the application gave stands one level deeper than it was given.
+  checkMetadata(parseJson(metadata, 'metadata', MAX_JSON_DEPTH + 1))
 }
 
-/** Each value is parsed alone: parsed together, two bad ones could make a good array. */
-function checkColumn(column: JsonColumn, what: string): void {
-  for (let i = 0; i < column.ends.length; i++) parseJson(jsonSlice(column, i), what)
+/** Readers count on the shape, and on the log's own names being the log's. */
+function checkMetadata(value: unknown): void {
+  const { tags = [], metadata = {} } = fieldsOf(value)
+  if (!Array.isArray(tags)) throw new MalformedMessage('entry', 'tags that are no list')
+  for (const tag of tags) checkName(tag, 'a tag')
+  const custom = fieldsOf(metadata)
+  const reserved = RESERVED_METADATA.find(name => Object.hasOwn(custom, name))
+  if (reserved) throw new MalformedMessage('entry', `metadata that sets ${reserved}, as the log alone does`)
+  jsonTextOf(custom, 'metadata')
 }

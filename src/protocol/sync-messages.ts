@@ -2,9 +2,10 @@
 
 import { utf8 } from '../log/bytes.ts'
 import type { HashProvider } from '../log/hash-provider.ts'
-import { type Commits, decodeFrames, encodeFrames, MalformedMessage, parseJson } from './message-frames.ts'
+import { type Commits, decodeFrames, encodeFrames } from './message-frames.ts'
+import { type Fields, fieldsOf, MalformedMessage, parseJson, position, text } from './untrusted-json.ts'
 
-export { MalformedMessage, type MessageFault } from './message-frames.ts'
+export { MalformedMessage, type MessageFault } from './untrusted-json.ts'
 
 export const PROTOCOL_VERSION = 1
 
@@ -56,7 +57,7 @@ export function decodePullResponse(bytes: Uint8Array): PullResponse {
   const { head, commits } = decodeFrames(bytes)
   const fields = fieldsOf(head)
   return {
-    epoch: text(fields, 'epoch'),
+    epoch: epochIn(fields),
     after: position(fields, 'after'),
     next: position(fields, 'next'),
     head: position(fields, 'head'),
@@ -74,14 +75,14 @@ export function encodePushRequest(
 /** @throws {@link MalformedMessage} */
 export function decodePushRequest(bytes: Uint8Array): PushRequest {
   const { head, commits } = decodeFrames(bytes)
-  return { epoch: text(fieldsOf(head), 'epoch'), commits }
+  return { epoch: epochIn(fieldsOf(head)), commits }
 }
 
 /** @throws {@link MalformedMessage} */
 export function decodePushReceipt(json: unknown): PushReceipt {
   const fields = fieldsOf(json)
   return {
-    epoch: text(fields, 'epoch'),
+    epoch: epochIn(fields),
     accepted: position(fields, 'accepted'),
     after: fields['after'] === null ? null : position(fields, 'after'),
     head: position(fields, 'head'),
@@ -94,7 +95,7 @@ export function decodeHead(json: unknown): ServerHead {
   const fields = fieldsOf(json)
   return {
     protocol: position(fields, 'protocol'),
-    epoch: text(fields, 'epoch'),
+    epoch: epochIn(fields),
     position: position(fields, 'position'),
     maxPushBytes: position(fields, 'maxPushBytes'),
     maxPullBytes: position(fields, 'maxPullBytes'),
@@ -104,7 +105,7 @@ export function decodeHead(json: unknown): ServerHead {
 /** @throws {@link MalformedMessage} */
 export function decodeHint(data: string): Hint {
   const fields = fieldsOf(parseJson(utf8(data), 'the hint'))
-  return { position: position(fields, 'position'), epoch: text(fields, 'epoch') }
+  return { position: position(fields, 'position'), epoch: epochIn(fields) }
 }
 
 /** @throws {@link MalformedMessage} when it is no error body of this protocol, as one of a proxy in between. */
@@ -122,23 +123,9 @@ function refusalOf(fields: Fields): PushRefusal {
   return { reason: reason as PushRefusal['reason'], detail: text(fields, 'detail') }
 }
 
-type Fields = Readonly<Record<string, unknown>>
-
-function fieldsOf(value: unknown): Fields {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Fields
-  throw new MalformedMessage('unexpected', 'an object is needed')
-}
-
-function text(fields: Fields, name: string): string {
-  const value = fields[name]
-  if (typeof value === 'string' && value.length <= MAX_TEXT) return value
-  throw new MalformedMessage('unexpected', `${name} must be a text of at most ${MAX_TEXT} characters`)
-}
-
-const MAX_TEXT = 4096
-
-function position(fields: Fields, name: string): number {
-  const value = fields[name]
-  if (Number.isSafeInteger(value) && (value as number) >= 0) return value as number
-  throw new MalformedMessage('unexpected', `${name} must be a whole number from 0`)
+/** Never empty: that is how a replica says that it knows no server yet. */
+function epochIn(fields: Fields): string {
+  const epoch = text(fields, 'epoch')
+  if (epoch !== '') return epoch
+  throw new MalformedMessage('unexpected', 'epoch must not be empty')
 }

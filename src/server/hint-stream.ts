@@ -1,5 +1,6 @@
 // Tells live clients how far the log reaches, as server-sent events. Positions only: what they mean is pulled.
 
+import type { Hint } from '../protocol/sync-messages.ts'
 import type { ServedStore } from './store-registry.ts'
 
 /** Comments sent while nothing happens, so that both ends notice a dead connection. */
@@ -7,63 +8,63 @@ const HEARTBEAT_MS = 15_000
 
 const encoder = new TextEncoder()
 
-/**
- * A stream of `head` events: one at once, then one after each growth, several at once told as one. Ends with
- * `signal`, or when the client goes away; `onEnd` is called once in either case.
- */
-export function hintStream(
-  { log, epoch }: ServedStore,
-  signal: AbortSignal,
-  onEnd: () => void,
-): ReadableStream<Uint8Array> {
+export type HintStreamOptions = Readonly<{
+  store: ServedStore
+  epoch: string
+  /** Called once, when the client goes away or the store is closed. */
+  onEnd: () => void
+}>
+
+/** `head` events (https://html.spec.whatwg.org/multipage/server-sent-events.html): one at once, one after growth. */
+export function hintStream({ store, epoch, onEnd }: HintStreamOptions): ReadableStream<Uint8Array> {
+  const { log } = store
   const ended = new AbortController()
-  const end = (): void => {
-    if (ended.signal.aborted) return
-    ended.abort()
-    onEnd()
-  }
-  return new ReadableStream(
+  let told = -1
+
+  return new ReadableStream<Uint8Array>(
     {
       start(controller) {
-        const send = (text: string): void => {
-          // A client that does not read gets the newest head when it reads again, and no queue is built up for it.
-          if (!ended.signal.aborted && (controller.desiredSize ?? 0) > 0)
-            controller.enqueue(encoder.encode(text))
-        }
-        const sendHead = (): void =>
-          send(`event: head\ndata: ${JSON.stringify({ position: log.head(), epoch })}\n\n`)
-        const heartbeat = setInterval(() => {
-          sendHead()
-          send(':\n\n')
-        }, HEARTBEAT_MS)
-        ended.signal.addEventListener('abort', () => clearInterval(heartbeat), { once: true })
-        log.onChange(coalesced(sendHead), ended.signal)
-        signal.addEventListener(
-          'abort',
+        store.liveClients++
+        const heartbeat = setInterval(() => send(controller, ':\n\n'), HEARTBEAT_MS)
+        whenAborted(ended.signal, () => {
+          clearInterval(heartbeat)
+          store.liveClients--
+          onEnd()
+        })
+        log.onChange(() => tellHead(controller), ended.signal)
+        whenAborted(
+          store.signal,
           () => {
+            // Node 20 may call this although `until` has aborted, when garbage was collected in between.
             if (ended.signal.aborted) return
-            end()
+            ended.abort()
             controller.close()
           },
-          { once: true, signal: ended.signal },
+          ended.signal,
         )
-        sendHead()
       },
-      cancel: end,
+      // Called first of all, and then whenever the client has read what was sent.
+      pull: tellHead,
+      cancel: () => ended.abort(),
     },
-    { highWaterMark: 16 },
+    // No queue is built up for a client that does not read: when it does, it gets the newest head.
+    { highWaterMark: 1 },
   )
+
+  function tellHead(controller: ReadableStreamDefaultController<Uint8Array>): void {
+    const hint: Hint = { position: log.head(), epoch }
+    if (hint.position === told) return
+    if (send(controller, `event: head\ndata: ${JSON.stringify(hint)}\n\n`)) told = hint.position
+  }
 }
 
-/** Calls `run` once for all calls of one turn. */
-function coalesced(run: () => void): () => void {
-  let isDue = false
-  return () => {
-    if (isDue) return
-    isDue = true
-    queueMicrotask(() => {
-      isDue = false
-      run()
-    })
-  }
+function send(controller: ReadableStreamDefaultController<Uint8Array>, text: string): boolean {
+  if ((controller.desiredSize ?? 0) <= 0) return false
+  controller.enqueue(encoder.encode(text))
+  return true
+}
+
+function whenAborted(signal: AbortSignal, run: () => void, until?: AbortSignal): void {
+  if (signal.aborted) run()
+  else signal.addEventListener('abort', run, { once: true, ...(until && { signal: until }) })
 }

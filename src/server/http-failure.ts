@@ -3,7 +3,7 @@
 import { isStoreError } from '../log/errors.ts'
 import { MalformedMessage } from '../protocol/sync-messages.ts'
 
-export type HttpStatus = 400 | 401 | 403 | 404 | 405 | 409 | 413 | 415 | 422 | 429 | 500 | 503
+export type HttpStatus = 400 | 401 | 403 | 404 | 405 | 409 | 413 | 415 | 429 | 500 | 503
 
 /** Thrown anywhere below a route to end the request with this answer. */
 export class HttpFailure extends Error {
@@ -37,10 +37,25 @@ export function httpFailureFrom(error: unknown): HttpFailure {
   return new HttpFailure(500, 'internal', 'The server failed')
 }
 
-/** Seconds after which a client may try again, for the answers that pass. */
+export function failureResponse(failure: HttpFailure): Response {
+  const { status, code, message, facts } = failure
+  return Response.json({ code, message, facts }, { status, headers: headersOf(failure) })
+}
+
+/** Seconds after which a client may try again. */
 const RETRY_AFTER_SECONDS = 5
 
-export function failureResponse({ status, code, message, facts }: HttpFailure): Response {
-  const headers = status === 503 || status === 429 ? { 'retry-after': String(RETRY_AFTER_SECONDS) } : {}
-  return Response.json({ code, message, facts }, { status, headers })
+/** Headers that RFC 9110 (sections 10.2.3, 11.6.1 and 15.5.6) wants beside a status. */
+function headersOf({ status, facts }: HttpFailure): Record<string, string> {
+  switch (status) {
+    case 401:
+      return { 'www-authenticate': 'Bearer' }
+    case 405:
+      return { allow: String(facts['allow']) }
+    case 429:
+    case 503:
+      return { 'retry-after': String(RETRY_AFTER_SECONDS) }
+    default:
+      return {}
+  }
 }

@@ -5,9 +5,11 @@ export { createEventStore } from '../engine/event-store.ts'
 export { type OpenLogOptions, openLog } from '../engine/open-log.ts'
 export { isStoreError, StoreError } from '../log/errors.ts'
 export type { EventStore } from '../model/event-store.ts'
+export type { LogStorage } from '../storage/log-storage.ts'
 export { type Access, type Authorize, bearerToken } from './access.ts'
 export {
   createSyncServer,
+  type ErrorContext,
   type SyncServer,
   type SyncServerLimits,
   type SyncServerOptions,

@@ -4,7 +4,7 @@ import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { serve } from '@hono/node-server'
 import { serveStatic } from '@hono/node-server/serve-static'
-import { Hono } from 'hono'
+import { type Context, Hono } from 'hono'
 import type { SyncServer } from './sync-server.ts'
 
 export type ListenOptions = Readonly<{
@@ -14,7 +14,10 @@ export type ListenOptions = Readonly<{
   hostname?: string
   /** Path under which the sync API is served, such as `/sync`. Default: none. */
   basePath?: string
-  /** A folder of files to serve beside the API. */
+  /**
+   * A folder to serve beside the API, all of it. Files in its `assets/` are taken to carry a hash of their content
+   * in their name, as Vite names them, and are cached for a year; the others are asked for anew each time.
+   */
   staticRoot?: string
 }>
 
@@ -28,12 +31,12 @@ export type Listening = Readonly<{
 export async function listen(server: SyncServer, options: ListenOptions = {}): Promise<Listening> {
   const { port = 0, hostname = '127.0.0.1' } = options
   const http = await start(routes(server, options).fetch, port, hostname)
-  const { port: actual } = http.address() as AddressInfo
   return {
-    url: `http://${hostname}:${actual}`,
+    url: urlOf(http.address() as AddressInfo),
     close: async () => {
       const closed = new Promise<void>(resolve => http.close(() => resolve()))
       await server.close()
+      // Connections are kept alive for requests that will not be answered any more.
       http.closeAllConnections()
       await closed
     },
@@ -43,7 +46,7 @@ export async function listen(server: SyncServer, options: ListenOptions = {}): P
 function routes(server: SyncServer, { basePath = '', staticRoot }: ListenOptions): Hono {
   const app = new Hono()
   app.all(`${basePath}/v1/*`, context => server.fetch(withoutBase(context.req.raw, basePath)))
-  if (staticRoot) app.use(serveStatic({ root: staticRoot, onFound: setCaching }))
+  if (staticRoot) app.use(serveStatic({ root: staticRoot, onFound: setFileHeaders }))
   return app
 }
 
@@ -54,16 +57,21 @@ function withoutBase(request: Request, basePath: string): Request {
   return new Request(url, request)
 }
 
-/** Built files carry a hash of their content in their name; the page that names them does not. */
-function setCaching(path: string, context: { header: (name: string, value: string) => void }): void {
-  const isHashed = /-[\w-]{8}\.\w+$/.test(path)
-  context.header('cache-control', isHashed ? 'public, max-age=31536000, immutable' : 'no-cache')
+function setFileHeaders(_path: string, { req, header }: Context): void {
+  const isHashed = req.path.startsWith('/assets/')
+  header('cache-control', isHashed ? 'public, max-age=31536000, immutable' : 'no-cache')
+  header('x-content-type-options', 'nosniff')
 }
 
 function start(fetch: Hono['fetch'], port: number, hostname: string): Promise<Server> {
   return new Promise((resolve, reject) => {
+    const options = { fetch, port, hostname, overrideGlobalObjects: false }
     // Plain http/1.1 is what `serve` makes where it is told of nothing else.
-    const http = serve({ fetch, port, hostname }, () => resolve(http)) as Server
+    const http = serve(options, () => resolve(http)) as Server
     http.once('error', reject)
   })
+}
+
+function urlOf({ address, family, port }: AddressInfo): string {
+  return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
 }

@@ -2,28 +2,40 @@
 
 import { HttpFailure } from './http-failure.ts'
 
-/** @throws {@link HttpFailure} 413 as soon as the bound is passed, 415 for another or a packed content. */
+/**
+ * @throws {@link HttpFailure} 413 as soon as the bound is passed, 415 for another or a packed content, 400 when
+ * the client goes away before the end.
+ */
 export async function readBody(request: Request, maxBytes: number): Promise<Uint8Array> {
   checkContent(request.headers)
   const chunks: Uint8Array[] = []
   let length = 0
-  for await (const chunk of (request.body ?? []) as AsyncIterable<Uint8Array>) {
+  for await (const chunk of chunksOf(request)) {
     length += chunk.length
     if (length > maxBytes) throw tooLarge(maxBytes)
     chunks.push(chunk)
   }
-  return concatenate(chunks, length)
+  return joined(chunks, length)
 }
 
 function checkContent(headers: Headers): void {
-  const type = headers.get('content-type')?.split(';')[0]?.trim()
+  const type = headers.get('content-type')?.split(';')[0]?.trim().toLowerCase()
   if (type !== 'application/octet-stream') {
     throw new HttpFailure(415, 'content-type', 'Send application/octet-stream')
   }
   // A packed body can grow without bound when it is unpacked.
   const encoding = headers.get('content-encoding')
-  if (encoding && encoding !== 'identity')
+  if (encoding && encoding !== 'identity') {
     throw new HttpFailure(415, 'content-encoding', 'Send the body as it is')
+  }
+}
+
+async function* chunksOf({ body }: Request): AsyncGenerator<Uint8Array> {
+  try {
+    yield* (body ?? []) as AsyncIterable<Uint8Array>
+  } catch {
+    throw new HttpFailure(400, 'incomplete', 'The body broke off')
+  }
 }
 
 function tooLarge(maxBytes: number): HttpFailure {
@@ -32,7 +44,7 @@ function tooLarge(maxBytes: number): HttpFailure {
   })
 }
 
-function concatenate(chunks: readonly Uint8Array[], length: number): Uint8Array {
+function joined(chunks: readonly Uint8Array[], length: number): Uint8Array {
   const bytes = new Uint8Array(length)
   let at = 0
   for (const chunk of chunks) {

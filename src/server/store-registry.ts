@@ -2,20 +2,30 @@
 
 import type { EventLog } from '../engine/event-log.ts'
 import { openLog } from '../engine/open-log.ts'
-import { textOf, utf8 } from '../log/bytes.ts'
 import type { LogStorage } from '../storage/log-storage.ts'
+import { epochOf } from './epoch.ts'
+import { HttpFailure } from './http-failure.ts'
 
-/** A store of this server: its log, and the epoch that tells this log from any other of the same name. */
-export type ServedStore = Readonly<{ log: EventLog; epoch: string }>
+export type ServedStore = {
+  readonly log: EventLog
+  /** Aborted when the log is closed: what outlives a request ends with it. */
+  readonly signal: AbortSignal
+  /** Hint streams that are open. */
+  liveClients: number
+}
+
+/** `release` may be called twice. */
+export type HeldStore = Readonly<{ store: ServedStore; release: () => void }>
 
 export type StoreRegistryOptions = Readonly<{
   openStorage: (storeId: string) => LogStorage | Promise<LogStorage>
   /** Stores that stay open while nobody uses them. */
   maxIdle: number
-  onError: (error: unknown) => void
+  /** Told what goes wrong beside a request. */
+  onError: (error: unknown, storeId: string) => void
 }>
 
-type Slot = { readonly opening: Promise<ServedStore>; users: number }
+type Slot = { readonly opening: Promise<ServedStore>; readonly closed: AbortController; users: number }
 
 export class StoreRegistry {
   readonly #options: StoreRegistryOptions
@@ -23,6 +33,7 @@ export class StoreRegistry {
   readonly #slots = new Map<string, Slot>()
   /** Stores that are being closed: one is opened again only when its storage is free. */
   readonly #closing = new Map<string, Promise<void>>()
+  #isClosed = false
 
   constructor(options: StoreRegistryOptions) {
     this.#options = options
@@ -39,21 +50,14 @@ export class StoreRegistry {
   }
 
   /** Keeps a store open until `release` is called. */
-  async hold(storeId: string): Promise<{ store: ServedStore; release: () => void }> {
+  async hold(storeId: string): Promise<HeldStore> {
+    if (this.#isClosed) throw new HttpFailure(503, 'unavailable', 'The server is closing')
     const slot = this.#slots.get(storeId) ?? this.#open(storeId)
     this.#slots.delete(storeId)
     this.#slots.set(storeId, slot)
     slot.users++
     try {
-      const store = await slot.opening
-      let isHeld = true
-      const release = (): void => {
-        if (!isHeld) return
-        isHeld = false
-        slot.users--
-        this.#closeIdle()
-      }
-      return { store, release }
+      return { store: await slot.opening, release: once(() => this.#release(slot)) }
     } catch (error) {
       // The next request tries again.
       if (this.#slots.get(storeId) === slot) this.#slots.delete(storeId)
@@ -62,55 +66,64 @@ export class StoreRegistry {
   }
 
   async close(): Promise<void> {
-    for (const [storeId, slot] of this.#slots) this.#closeSlot(storeId, slot)
+    this.#isClosed = true
+    for (const [storeId, slot] of this.#slots) this.#close(storeId, slot)
     await Promise.all(this.#closing.values())
   }
 
   #open(storeId: string): Slot {
+    const closed = new AbortController()
     const free = this.#closing.get(storeId) ?? Promise.resolve()
-    const opening = free.then(() => this.#openStore(storeId))
-    return { opening, users: 0 }
+    const opening = free.then(() => this.#openStore(storeId, closed))
+    return { opening, closed, users: 0 }
   }
 
-  async #openStore(storeId: string): Promise<ServedStore> {
+  async #openStore(storeId: string, closed: AbortController): Promise<ServedStore> {
+    const onError = (error: unknown): void => this.#options.onError(error, storeId)
     const storage = await this.#options.openStorage(storeId)
-    // Gone for good, as after a restart of the database: whoever comes next opens it anew.
     storage.onLost(error => {
-      this.#options.onError(error)
-      this.#slots.delete(storeId)
+      onError(error)
+      const slot = this.#slots.get(storeId)
+      // Whoever comes next opens it anew.
+      if (slot?.closed === closed) this.#close(storeId, slot)
     })
-    const log = await openLog({
-      storage,
-      storeId,
-      isAuthority: true,
-      onBackgroundError: this.#options.onError,
-    })
-    return { log, epoch: await readEpoch(log) }
-  }
-
-  #closeIdle(): void {
-    const idle = [...this.#slots].filter(([, { users }]) => users === 0)
-    for (const [storeId, slot] of idle.slice(0, Math.max(0, idle.length - this.#options.maxIdle))) {
-      this.#closeSlot(storeId, slot)
+    const log = await openLog({ storage, storeId, isAuthority: true, onBackgroundError: onError })
+    try {
+      // Before anybody asks: two requests that ask at once must not make two.
+      await epochOf(log)
+      return { log, signal: closed.signal, liveClients: 0 }
+    } catch (error) {
+      await log.close()
+      throw error
     }
   }
 
-  #closeSlot(storeId: string, slot: Slot): void {
+  #release(slot: Slot): void {
+    slot.users--
+    const idle = [...this.#slots].filter(([, { users }]) => users === 0)
+    const excess = Math.max(0, idle.length - this.#options.maxIdle)
+    for (const [storeId, oldest] of idle.slice(0, excess)) this.#close(storeId, oldest)
+  }
+
+  #close(storeId: string, slot: Slot): void {
     this.#slots.delete(storeId)
-    const closed = slot.opening
-      .then(({ log }) => log.close())
-      .catch(this.#options.onError)
-      .finally(() => this.#closing.delete(storeId))
-    this.#closing.set(storeId, closed)
+    slot.closed.abort()
+    const closing = this.#closeLog(storeId, slot).finally(() => {
+      if (this.#closing.get(storeId) === closing) this.#closing.delete(storeId)
+    })
+    this.#closing.set(storeId, closing)
+  }
+
+  async #closeLog(storeId: string, { opening }: Slot): Promise<void> {
+    const store = await opening.catch(() => null)
+    await store?.log.close().catch(error => this.#options.onError(error, storeId))
   }
 }
 
-const EPOCH_KEY = 'server/epoch'
-
-/** Read back after it was written: of two servers that start at once, both serve the one that stayed. */
-async function readEpoch({ storage }: EventLog): Promise<string> {
-  const stored = await storage.get(EPOCH_KEY)
-  if (stored) return textOf(stored)
-  await storage.put({ [EPOCH_KEY]: utf8(crypto.randomUUID()) })
-  return textOf((await storage.get(EPOCH_KEY))!)
+function once(run: () => void): () => void {
+  let isDue = true
+  return () => {
+    if (isDue) run()
+    isDue = false
+  }
 }

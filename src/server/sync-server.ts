@@ -1,31 +1,33 @@
 // The sync server as a Web-standard `fetch` handler: four routes over the same log engine that runs in a worker.
 
-import { Hono } from 'hono'
+import { type Context, Hono, type Next } from 'hono'
 import { cors } from 'hono/cors'
-import { createSha256 } from '../log/sha256.ts'
-import {
-  decodePushRequest,
-  encodePullResponse,
-  PROTOCOL_VERSION,
-  type PushReceipt,
-  type ServerHead,
-} from '../protocol/sync-messages.ts'
+import { decodePushRequest } from '../protocol/sync-messages.ts'
 import type { LogStorage } from '../storage/log-storage.ts'
 import type { Access, Authorize } from './access.ts'
+import { epochOf } from './epoch.ts'
 import { hintStream } from './hint-stream.ts'
 import { failureResponse, HttpFailure, httpFailureFrom } from './http-failure.ts'
+import { answerHead, answerPull, answerPush, pageRequestOf } from './log-exchange.ts'
 import { readBody } from './request-body.ts'
 import { type ServedStore, StoreRegistry } from './store-registry.ts'
 
 export type SyncServerLimits = Readonly<{
-  /** Most bytes of one push. Default 16 MiB: room for the largest commit there can be. */
+  /** Most bytes of one push. Default 16 MiB. */
   maxPushBytes?: number
-  /** Most bytes of one page, but for a single commit that is larger. Default 8 MiB. */
+  /** Most bytes of one page, about, but for a single commit that is larger. Default 8 MiB. */
   maxPullBytes?: number
   /** Most hint streams that are open at once in one store. Default 1,000. */
   maxLiveClients?: number
   /** Stores that stay open while nobody uses them. Default 100. */
   maxIdleStores?: number
+}>
+
+/** What the server was at; null for what is not known, or was for no request. */
+export type ErrorContext = Readonly<{
+  storeId: string | null
+  /** Method and path. */
+  request: string | null
 }>
 
 export type SyncServerOptions = Readonly<{
@@ -36,13 +38,13 @@ export type SyncServerOptions = Readonly<{
   cors?: Readonly<{ origins: readonly string[] }>
   limits?: SyncServerLimits
   /** Told of everything that was not a client's fault. */
-  onError?: (error: unknown) => void
+  onError?: (error: unknown, context: ErrorContext) => void
 }>
 
 export type SyncServer = Readonly<{
-  /** Answers a request; never throws. */
+  /** Answers a request; never rejects. */
   fetch: (request: Request) => Promise<Response>
-  /** Ends live streams and closes every store. */
+  /** Ends live streams and closes every store. Requests that come later are answered with 503. */
   close: () => Promise<void>
 }>
 
@@ -53,128 +55,137 @@ const DEFAULT_LIMITS = {
   maxIdleStores: 100,
 } as const satisfies Required<SyncServerLimits>
 
+/** Methods by path. HEAD is none of them: it would open a stream that nobody reads. */
+const METHODS: Readonly<Record<string, readonly string[]>> = {
+  '/v1/head': ['GET'],
+  '/v1/log': ['GET', 'POST'],
+  '/v1/hints': ['GET'],
+}
+
+type Env = { Variables: { access: Access } }
+
+/** The protocol is written down in docs/protocol.md. */
 export function createSyncServer(options: SyncServerOptions): SyncServer {
   const limits = { ...DEFAULT_LIMITS, ...options.limits }
-  const onError = options.onError ?? (() => {})
-  const hash = createSha256()
-  const closed = new AbortController()
-  const live = new Map<string, number>()
   const stores = new StoreRegistry({
     openStorage: options.openStorage,
     maxIdle: limits.maxIdleStores,
-    onError,
+    onError: (error, storeId) => report(error, { storeId, request: null }),
   })
 
-  const app = new Hono<{ Variables: { access: Access } }>()
-  if (options.cors)
-    app.use(cors({ origin: [...options.cors.origins], allowHeaders: ['authorization', 'content-type'] }))
-  app.use('/v1/*', async (context, next) => {
-    const access = await options.authorize(context.req.raw)
+  const app = new Hono<Env>()
+  app.use(setHeaders)
+  if (options.cors) app.use(corsFor(options.cors.origins))
+  app.use('/v1/*', checkAccess(options.authorize), checkMethod)
+  app.get('/v1/head', context => withStore(context, (store, epoch) => answerHead(store, epoch, limits)))
+  app.get('/v1/log', context => {
+    const page = pageRequestOf(context.req.query(), limits)
+    return withStore(context, (store, epoch) => answerPull(store, epoch, page))
+  })
+  app.post('/v1/log', async context => {
+    const push = decodePushRequest(await readBody(context.req.raw, limits.maxPushBytes))
+    return withStore(context, (store, epoch) => answerPush(store, epoch, push))
+  })
+  app.get('/v1/hints', openHints)
+  app.notFound(() => failureResponse(notFound()))
+  app.onError((error, context) => failed(error, context.req.raw, context.get('access')?.storeId))
+
+  return {
+    async fetch(request) {
+      try {
+        return await app.fetch(request)
+      } catch (error) {
+        // What was thrown and is no Error, such as a text, comes through here.
+        return failed(error, request)
+      }
+    },
+    close: () => stores.close(),
+  }
+
+  function withStore(
+    context: Context<Env>,
+    answer: (store: ServedStore, epoch: string) => Response | Promise<Response>,
+  ): Promise<Response> {
+    return stores.use(context.get('access').storeId, async store => answer(store, await refresh(store)))
+  }
+
+  async function openHints(context: Context<Env>): Promise<Response> {
+    const { store, release } = await stores.hold(context.get('access').storeId)
+    try {
+      const epoch = await refresh(store)
+      if (store.liveClients >= limits.maxLiveClients) {
+        throw new HttpFailure(429, 'too-many-clients', 'No room for another live client')
+      }
+      // Without the second header a proxy such as nginx keeps hints back until it has a buffer full of them.
+      const headers = { 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' }
+      return new Response(hintStream({ store, epoch, onEnd: release }), { headers })
+    } catch (error) {
+      release()
+      throw error
+    }
+  }
+
+  function failed(error: unknown, { method, url }: Request, storeId?: string): Response {
+    const failure = httpFailureFrom(error)
+    const isForeseen = error === failure
+    if (failure.status >= 500 && !isForeseen) {
+      report(error, { storeId: storeId ?? null, request: `${method} ${new URL(url).pathname}` })
+    }
+    return failureResponse(failure)
+  }
+
+  function report(error: unknown, context: ErrorContext): void {
+    try {
+      options.onError?.(error, context)
+    } catch {
+      // A hook that fails must not take the answer with it.
+    }
+  }
+}
+
+/** Other servers may write to the same database: no answer may be behind what one of them has acknowledged. */
+async function refresh({ log }: ServedStore): Promise<string> {
+  await log.catchUp()
+  return epochOf(log)
+}
+
+async function setHeaders({ res }: Context, next: Next): Promise<void> {
+  // What a replica keeps is its log's business, and bytes of strangers are never to be taken for a page.
+  res.headers.set('cache-control', 'no-store')
+  res.headers.set('x-content-type-options', 'nosniff')
+  await next()
+}
+
+function corsFor(origins: readonly string[]) {
+  return cors({
+    origin: [...origins],
+    allowMethods: ['GET', 'POST'],
+    allowHeaders: ['authorization', 'content-type'],
+    exposeHeaders: ['retry-after'],
+    maxAge: 600,
+  })
+}
+
+function checkAccess(authorize: Authorize) {
+  return async (context: Context<Env>, next: Next): Promise<void> => {
+    const access = await authorize(context.req.raw)
     if (!access) throw new HttpFailure(401, 'unauthenticated', 'Send a valid bearer token')
     const needed = context.req.method === 'POST' ? 'append' : 'read'
     if (!access[needed]) throw new HttpFailure(403, 'forbidden', `This token may not ${needed}`)
     context.set('access', access)
     await next()
-  })
-
-  app.get('/v1/head', context =>
-    stores.use(context.get('access').storeId, async ({ log, epoch }) => {
-      const { maxPushBytes, maxPullBytes } = limits
-      const head: ServerHead = {
-        protocol: PROTOCOL_VERSION,
-        epoch,
-        position: log.head(),
-        maxPushBytes,
-        maxPullBytes,
-      }
-      return Response.json(head)
-    }),
-  )
-
-  app.get('/v1/log', context =>
-    stores.use(context.get('access').storeId, async ({ log, epoch }) => {
-      const after = wholeNumber(context.req.query('after'), 'after') ?? 0
-      const asked = wholeNumber(context.req.query('maxBytes'), 'maxBytes') ?? limits.maxPullBytes
-      if (after > log.head()) {
-        const facts = { after, head: log.head(), epoch }
-        throw new HttpFailure(409, 'ahead-of-server', 'The server does not reach that far', facts)
-      }
-      const { commits, next } = await log.readCommits(after, Math.min(asked, limits.maxPullBytes))
-      const body = await encodePullResponse({ epoch, after, next, head: log.head(), commits }, await hash)
-      return new Response(body, {
-        headers: { 'content-type': 'application/octet-stream', 'cache-control': 'no-store' },
-      })
-    }),
-  )
-
-  app.post('/v1/log', async context => {
-    const request = decodePushRequest(await readBody(context.req.raw, limits.maxPushBytes))
-    return stores.use(context.get('access').storeId, store => push(store, request))
-  })
-
-  app.get('/v1/hints', async context => {
-    const { storeId } = context.get('access')
-    const open = live.get(storeId) ?? 0
-    if (open >= limits.maxLiveClients)
-      throw new HttpFailure(503, 'too-many-clients', 'No room for another live client')
-    live.set(storeId, open + 1)
-    const leave = (): void => void live.set(storeId, live.get(storeId)! - 1)
-    const held = await stores.hold(storeId).catch(error => {
-      leave()
-      throw error
-    })
-    const stream = hintStream(held.store, closed.signal, () => {
-      leave()
-      held.release()
-    })
-    return new Response(stream, {
-      headers: { 'content-type': 'text/event-stream', 'cache-control': 'no-store' },
-    })
-  })
-
-  for (const path of ['/v1/head', '/v1/log', '/v1/hints']) {
-    app.all(path, () => {
-      throw new HttpFailure(405, 'method', 'There is no such method here')
-    })
-  }
-  app.notFound(() => failureResponse(new HttpFailure(404, 'not-found', 'There is nothing here')))
-  app.onError(error => {
-    const failure = httpFailureFrom(error)
-    if (failure.status >= 500) onError(error)
-    return failureResponse(failure)
-  })
-
-  return {
-    fetch: async request => app.fetch(request),
-    close: async () => {
-      closed.abort()
-      await stores.close()
-    },
   }
 }
 
-/** The answer comes after the durable commit. */
-async function push(
-  { log, epoch }: ServedStore,
-  request: ReturnType<typeof decodePushRequest>,
-): Promise<Response> {
-  if (request.epoch !== epoch) {
-    throw new HttpFailure(409, 'epoch-changed', 'The server has another log than the client thinks', {
-      epoch,
-    })
+async function checkMethod({ req }: Context, next: Next): Promise<void> {
+  const allow = METHODS[req.path]
+  if (!allow) throw notFound()
+  if (!allow.includes(req.method)) {
+    throw new HttpFailure(405, 'method', `There is no ${req.method} here`, { allow })
   }
-  const receipt: PushReceipt = { epoch, ...(await log.admit(request.commits)) }
-  return Response.json(receipt, { status: statusOf(receipt) })
+  await next()
 }
 
-function statusOf({ refusal }: PushReceipt): 200 | 409 | 422 {
-  if (!refusal) return 200
-  return refusal.reason === 'invalid' ? 422 : 409
-}
-
-function wholeNumber(value: string | undefined, name: string): number | undefined {
-  if (value === undefined) return undefined
-  const number = Number(value)
-  if (/^\d+$/.test(value) && Number.isSafeInteger(number)) return number
-  throw new HttpFailure(400, 'malformed', `${name} must be a whole number`, { name })
+function notFound(): HttpFailure {
+  return new HttpFailure(404, 'not-found', 'There is nothing here')
 }

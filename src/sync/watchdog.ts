@@ -16,7 +16,7 @@ export function createWatchdog(clock: Clock, patienceMs: number, owner: AbortSig
   const controller = new AbortController()
   let bitten = false
   let timer = arm()
-  owner.addEventListener('abort', abort, { signal: controller.signal })
+  owner.addEventListener('abort', abort)
   if (owner.aborted) abort()
 
   return { signal: controller.signal, hasBitten: () => bitten, heard, release: abort }
@@ -36,6 +36,8 @@ export function createWatchdog(clock: Clock, patienceMs: number, owner: AbortSig
 
   function abort(): void {
     clock.clearTimeout(timer)
+    // By hand: with `{ signal }` Node 20 forgets to remove a listener once garbage was collected in between.
+    owner.removeEventListener('abort', abort)
     controller.abort()
   }
 }

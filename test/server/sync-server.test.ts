@@ -309,7 +309,7 @@ describe('hints', () => {
     const { server, call } = serve({ limits: { maxLiveClients: 1 } })
     const first = reader(await call('/v1/hints'))
     await first.next()
-    expect((await call('/v1/hints')).status).toBe(503)
+    expect((await call('/v1/hints')).status).toBe(429)
     await first.cancel()
     const second = reader(await call('/v1/hints'))
     await second.next()

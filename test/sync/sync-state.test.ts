@@ -132,11 +132,18 @@ describe('the order of requests', () => {
     expect(sync.types()).toEqual(['push'])
   })
 
-  test('does not push again at once when the push found nothing to send', () => {
+  test('does not push again at once when the log counts what it does not have', () => {
     const sync = pushing()
     sync.give({ type: 'pushEmpty', standing: standing({ pending: 1 }) })
     expect(sync.types()).not.toContain('push')
     expect(sync.status().phase).toBe('idle')
+  })
+
+  test('pulls after a push that found nothing left, as when another tab has confirmed it', () => {
+    const sync = pushing()
+    expect(sync.give({ type: 'pushEmpty', standing: standing({ position: 1 }) })).toEqual([
+      { ...PULL, after: 1 },
+    ])
   })
 
   test('tells when it last heard of the server', () => {
@@ -266,6 +273,22 @@ describe('refusals of a push', () => {
     sync.give(answered())
     sync.give({ type: 'pullDone', standing: standing({ pending: 1 }), head: 0 })
     expect(sync.status()).toMatchObject({ phase: 'waiting', pending: 1, error: { code: 'sync-protocol' } })
+  })
+
+  test('accepted, not yet in the page, but hinted at: pulls again instead of waiting', () => {
+    const sync = pushing()
+    sync.give(answered())
+    sync.give({ type: 'hint', position: 1, epoch: EPOCH })
+    expect(sync.give({ type: 'pullDone', standing: standing({ pending: 1 }), head: 0 })).toEqual([PULL])
+  })
+
+  test('accepted and confirmed by the receipt while more came: the rest is pushed without a wait', () => {
+    const sync = pushing()
+    const placed = standing({ position: 1, pending: 2 })
+    sync.give({ type: 'logChanged', standing: placed })
+    sync.give(answered({ after: 0 }, placed))
+    sync.give({ type: 'pullDone', standing: placed, head: 1 })
+    expect(sync.types()).toContain('push')
   })
 
   test.each(['id-reused', 'invalid'] as const)(
@@ -423,6 +446,23 @@ describe('failures', () => {
       return wait
     })
     expect(delays).toEqual([250, 500, 1000].map(delayMs => ({ type: 'schedule', delayMs })))
+  })
+
+  test('a push that got through forgives those that failed before it', () => {
+    const sync = pushing({ pending: 2 })
+    const push = () => {
+      sync.give({ type: 'timer' })
+      sync.give({ type: 'pullDone', standing: sync.state().standing, head: sync.state().standing.position })
+    }
+    for (let i = 0; i < 3; i++) {
+      sync.give({ type: 'pushFailed', failure: refused(500), sent: SENT })
+      push()
+    }
+    sync.give(answered())
+    sync.give({ type: 'pullDone', standing: standing({ position: 1, pending: 1 }), head: 1 })
+    expect(sync.status()).toMatchObject({ phase: 'pushing', error: null })
+    sync.give({ type: 'pushFailed', failure: refused(500), sent: SENT })
+    expect(sync.status().retryAt).toBe(1_250)
   })
 
   test('a push whose answer was lost is forgiven when the pull brings its events', () => {

@@ -1,5 +1,5 @@
-// Documents of a projection in two layers, the pending ones above the confirmed ones: taking back what is pending
-// is dropping a layer.
+// Documents of a projection in two layers, the pending ones above the confirmed ones: taking back what is
+// pending is dropping a layer.
 
 import type { Event, GlobalPosition, RecordedEvent } from '../../log/event.ts'
 import type { AnyProjection, Evolve } from '../../model/app.ts'

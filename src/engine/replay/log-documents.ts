@@ -126,9 +126,9 @@ export class LogDocuments implements ProjectionDocuments {
     const pace = new Pace()
     const { confirmedThrough } = this.#log.cursor()
     if (this.#failure) return
-    for await (const events of this.#log.readAll({ from: this.#latest.mark.position + 1 })) {
-      // These may be of before a rebase, or behind it with others missing in between.
-      if (this.#supersededFrom !== null) return
+    // Bounded: what a rebase in the meantime appends must not follow what it takes back.
+    const range = { from: this.#latest.mark.position + 1, to: this.#log.head() }
+    for await (const events of this.#log.readAll(range)) {
       const confirmed = countConfirmed(events, confirmedThrough)
       this.#fold(events.slice(0, confirmed))
       if (confirmed > 0) this.#mergeDown()

@@ -20,8 +20,8 @@ export type ProjectorOptions = Readonly<{
   log: FoldLog
   app: App
   /**
-   * Told once of each event whose handler fails. The document stays as it was before that event (a projection over
-   * all streams: all of its documents), and later events are not folded into it.
+   * Told once of each event whose handler fails. The document stays as it was before that event (a projection
+   * over all streams: all of its documents), and later events are not folded into it.
    */
   onHandlerFailed?: (failure: HandlerFailure) => void
   /** Told of every snapshot that was dropped, or could not be written. What it costs is a longer fold. */

@@ -74,7 +74,7 @@ export class SnapshotStore {
     this.#onDropped = onSnapshotDropped ?? (() => {})
   }
 
-  /** The newest snapshot that fits. Those that do not are deleted, reported, and the next older one is tried. */
+  /** The newest snapshot that holds. Those that do not are deleted and reported, and the next older is tried. */
   async load(owner: SnapshotOwner, options: LoadOptions): Promise<FoldSnapshot | null> {
     const { maxVersion = Infinity, maxPosition = Infinity } = options
     const prefix = prefixOf(owner)
@@ -151,8 +151,8 @@ export class SnapshotStore {
   }
 
   /**
-   * Superseded ones, and those older than the newest few. One that no rebase can supersede is always kept, and so
-   * is the last one: when it failed to be written, it tells when to try again.
+   * Superseded ones, and those older than the newest few. One that no rebase can supersede is always kept, and
+   * so is the last one: when it failed to be written, it tells when to try again.
    */
   #outlived(kept: readonly Kept[]): Kept[] {
     const { confirmedThrough } = this.#log.cursor()
@@ -170,7 +170,7 @@ export class SnapshotStore {
       this.#kept.get(prefix)!.filter(kept => kept.key !== key),
     )
     this.#failed.delete(key)
-    if (this.#unwritten.delete(key)) return
+    this.#unwritten.delete(key)
     this.#deletions.add(key)
     this.#writeSoon()
   }

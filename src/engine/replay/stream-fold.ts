@@ -44,7 +44,7 @@ export type FoldedStream<S> = Readonly<{
 type StreamInMemory<S> = {
   readonly turns: TaskChain
   latest: Folded<S>
-  /** At or before the confirmed position, where no rebase reaches: what a rebased stream is folded again from. */
+  /** At or before the confirmed position, where no rebase reaches: a rebased stream is folded again from it. */
   base: Folded<S>
   /** The confirmed position that `base` has everything of. */
   baseThrough: GlobalPosition
@@ -70,7 +70,7 @@ export class StreamFold<S = unknown> {
     this.#every = snapshotEvery(options.definition)
   }
 
-  /** Folds what is new. A handler that fails is no error here: the state before it is given, with the failure. */
+  /** Folds what is new. A handler that fails is no error here: the state before it comes, with the failure. */
   current(streamName: string): Promise<FoldedStream<S>> {
     return this.#inTurn(streamName, async stream => {
       await this.#advance(streamName, stream)
@@ -84,8 +84,8 @@ export class StreamFold<S = unknown> {
   }
 
   /**
-   * The state at a version. Should the stream not reach that far, because a rebase came between, the state at its
-   * end.
+   * The state at a version. Should the stream not reach that far, because a rebase came between, the state at
+   * its end.
    *
    * @throws `StoreError` `handler-failed` when a handler fails before that version.
    */
@@ -185,8 +185,7 @@ export class StreamFold<S = unknown> {
   /** A state before the one in memory, for a commit that is decided again on what a rebase left. */
   async #earlierState(streamName: string, stream: StreamInMemory<S>, version: StreamVersion): Promise<S> {
     let from = stream.base
-    const isUsable = this.#stands(from) && from.read.version > 0 && from.read.version <= version
-    if (!isUsable) {
+    if (from.read.version === 0 || from.read.version > version) {
       do from = await this.#load(streamName, { maxVersion: version })
       while (!this.#stands(from))
     }

@@ -1,6 +1,5 @@
 // The door streamdingo/storage/memory, and of the contract that every storage keeps.
 
-export { createMemoryDatabase, type MemoryDatabase, memoryStorage } from './memory-storage.ts'
 export type { StoredBlock } from '../../log/block.ts'
 export type {
   AppendOutcome,
@@ -9,3 +8,4 @@ export type {
   ReadRange,
   StorageCapabilities,
 } from '../log-storage.ts'
+export { createMemoryDatabase, type MemoryDatabase, memoryStorage } from './memory-storage.ts'

@@ -5,7 +5,11 @@ import type { Query, SqlDriver } from './sql-driver.ts'
 import { missingPackage } from './storage-failure.ts'
 
 export type PgliteOptions = Readonly<{
-  /** Folder of the data. In memory, and gone with the process, where it is left out. */
+  /**
+   * Folder of the data. In memory, and gone with the process, where it is left out. One process at a time: PGlite
+   * has no lock, and a second one damages the data. What was acknowledged survives the end of the process; PGlite
+   * does not flush to the disk, so a power cut may take the last writes.
+   */
   dataDir?: string
 }>
 
@@ -20,10 +24,15 @@ export async function openPglite({ dataDir }: PgliteOptions): Promise<SqlDriver>
 class PgliteDriver implements SqlDriver {
   readonly isDurable: boolean
   readonly #database: PGlite
+  #closing: Promise<void> | undefined
 
   constructor(database: PGlite, isDurable: boolean) {
     this.#database = database
     this.isDurable = isDurable
+  }
+
+  get isClosed(): boolean {
+    return this.#closing !== undefined
   }
 
   readonly query: Query = async <Row>(sql: string, parameters: readonly unknown[] = []) =>
@@ -38,7 +47,8 @@ class PgliteDriver implements SqlDriver {
     )
   }
 
-  async close(): Promise<void> {
-    if (!this.#database.closed) await this.#database.close()
+  close(): Promise<void> {
+    this.#closing ??= this.#database.close()
+    return this.#closing
   }
 }

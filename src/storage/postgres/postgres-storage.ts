@@ -2,17 +2,21 @@
 
 import type { StoredBlock } from '../../log/block.ts'
 import { BlockWriter } from '../../log/block-writer.ts'
-import { StorageFailed } from '../../log/errors.ts'
+import { StorageFailed, StoreError } from '../../log/errors.ts'
 import type { HashProvider } from '../../log/hash-provider.ts'
 import type { AppendOutcome, KeyValues, LogStorage, ReadRange, StorageCapabilities } from '../log-storage.ts'
 import { addRow, type EntryRow, insertParameters } from './entry-columns.ts'
-import type { Query, SqlDriver } from './sql-driver.ts'
+import { packBytes } from './pack-bytes.ts'
+import type { Query, SqlBigint, SqlDriver, SqlValue } from './sql-driver.ts'
 import * as sql from './statements.ts'
 import { isRetriable, storageFailureFrom } from './storage-failure.ts'
 
-/** Rows read in one query. */
-const ROWS_AT_ONCE = 1000
+/** Most that one query reads; a longer run takes several. */
+const PAGE_ROWS = 4096
+const PAGE_BYTES = 4 * 1024 * 1024
+
 const MAX_ATTEMPTS = 5
+const MAX_RETRY_DELAY_MS = 50
 
 export type PostgresStorageParts = Readonly<{
   storeId: string
@@ -34,68 +38,74 @@ export class PostgresStorage implements LogStorage {
 
   async open(): Promise<void> {
     this.#isOpen = true
-    await this.#query(sql.ADD_STORE, [this.#parts.storeId])
+    try {
+      await this.#query(sql.ADD_STORE, [this.#parts.storeId])
+    } catch (error) {
+      this.#isOpen = false
+      throw error
+    }
   }
 
   async head(): Promise<number> {
-    const [row] = await this.#query<{ head: number }>(sql.READ_HEAD, [this.#parts.storeId])
-    return row?.head ?? 0
+    const [row] = await this.#query<HeadRow>(sql.READ_HEAD, [this.#parts.storeId])
+    return Number(row!.head)
   }
 
-  append(after: number, blocks: readonly StoredBlock[], values: KeyValues = {}): Promise<AppendOutcome> {
-    const { storeId, inSchema } = this.#parts
+  async append(
+    after: number,
+    blocks: readonly StoredBlock[],
+    values: KeyValues = {},
+  ): Promise<AppendOutcome> {
+    const { storeId } = this.#parts
+    const head = blocks.at(-1)?.lastPosition ?? after
+    const entries = blocks.length > 0 ? insertParameters(storeId, blocks) : null
+    const write = this.#writeOf(values)
     return this.#transaction(async query => {
-      const head = blocks.at(-1)?.lastPosition ?? after
-      const moved = await query(inSchema(sql.MOVE_HEAD), [storeId, after, head])
+      const moved = await query(sql.MOVE_HEAD, [storeId, after, head])
       if (moved.length === 0) {
-        const [row] = await query<{ head: number }>(inSchema(sql.READ_HEAD), [storeId])
-        return { type: 'conflict', head: row?.head ?? 0 }
+        const [row] = await query<HeadRow>(sql.READ_HEAD, [storeId])
+        return { type: 'conflict', head: Number(row!.head) }
       }
-      for (const block of blocks) await query(inSchema(sql.INSERT_ENTRIES), insertParameters(storeId, block))
-      await this.#putValues(query, values)
+      if (entries) await query(sql.INSERT_ENTRIES, entries)
+      await write(query)
       return { type: 'written' }
     })
   }
 
   async read({ from, to = Number.MAX_SAFE_INTEGER, maxBytes = Infinity }: ReadRange): Promise<StoredBlock[]> {
-    const { storeId, hash } = this.#parts
-    const blocks: StoredBlock[] = []
+    const read: StoredBlock[] = []
     let bytes = 0
     let next = from
     for (;;) {
-      const limit = Number.isFinite(maxBytes)
-        ? Math.min(ROWS_AT_ONCE, Math.ceil(maxBytes / 100) + 1)
-        : ROWS_AT_ONCE
-      const rows = await this.#query<EntryRow>(sql.READ_ENTRIES, [storeId, next, to, limit])
-      const [first] = rows
-      if (!first) return blocks
-      const writer = new BlockWriter(hash, first.position)
-      for (const row of rows) addRow(writer, row)
-      for (const block of await writer.finish()) {
-        if (bytes >= maxBytes) return blocks
-        blocks.push(block)
+      const pageBytes = Math.min(maxBytes - bytes, PAGE_BYTES)
+      const rows = await this.#readRows(next, to, pageBytes)
+      for (const block of await this.#blocksOf(rows)) {
+        if (bytes >= maxBytes) return read
+        read.push(block)
         bytes += block.bytes.length
       }
-      next = rows.at(-1)!.position + 1
-      if (rows.length < limit || bytes >= maxBytes) return blocks
+      if (bytes >= maxBytes || !isFull(rows, pageBytes)) return read
+      next = Number(rows.at(-1)!.position) + 1
     }
   }
 
   async get(key: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    checkKey(key)
     const [row] = await this.#query<{ value: Uint8Array }>(sql.READ_VALUE, [this.#parts.storeId, key])
     return row && ownBytes(row.value)
   }
 
   async list(prefix: string): Promise<[string, Uint8Array<ArrayBuffer>][]> {
-    const rows = await this.#query<{ key: string; value: Uint8Array }>(sql.LIST_VALUES, [
-      this.#parts.storeId,
-      prefix,
-    ])
+    checkKey(prefix)
+    const parameters = [this.#parts.storeId, prefix]
+    const rows = await this.#query<{ key: string; value: Uint8Array }>(sql.LIST_VALUES, parameters)
+    // Sorted here: no collation of PostgreSQL sorts by UTF-16 units.
+    rows.sort((a, b) => (a.key < b.key ? -1 : 1))
     return rows.map(({ key, value }) => [key, ownBytes(value)])
   }
 
-  put(values: KeyValues): Promise<void> {
-    return this.#transaction(query => this.#putValues(query, values))
+  async put(values: KeyValues): Promise<void> {
+    await this.#transaction(this.#writeOf(values))
   }
 
   onLost(): void {
@@ -106,15 +116,34 @@ export class PostgresStorage implements LogStorage {
     this.#isOpen = false
   }
 
-  async #putValues(query: Query, values: KeyValues): Promise<void> {
-    const { storeId, inSchema } = this.#parts
-    for (const [key, value] of Object.entries(values)) {
-      if (value === null) await query(inSchema(sql.DELETE_VALUE), [storeId, key])
-      else await query(inSchema(sql.PUT_VALUE), [storeId, key, value])
+  #readRows(from: number, to: number, pageBytes: number): Promise<EntryRow[]> {
+    return this.#query(sql.READ_ENTRIES, [this.#parts.storeId, from, to, PAGE_ROWS, pageBytes])
+  }
+
+  async #blocksOf(rows: readonly EntryRow[]): Promise<StoredBlock[]> {
+    const [first] = rows
+    if (!first) return []
+    const writer = new BlockWriter(this.#parts.hash, Number(first.position))
+    for (const row of rows) addRow(writer, row)
+    return writer.finish()
+  }
+
+  /** Taken as bytes at once: the caller may change his own before the transaction runs. */
+  #writeOf(values: KeyValues): (query: Query) => Promise<void> {
+    const { storeId } = this.#parts
+    // All writers in one order, so that no two wait for each other.
+    const keys = Object.keys(values).sort()
+    keys.forEach(checkKey)
+    const deleted = keys.filter(key => values[key] === null)
+    const kept = keys.filter(key => values[key] !== null)
+    const { bytes, starts, lengths } = packBytes(kept.map(key => values[key]!))
+    return async query => {
+      if (kept.length > 0) await query(sql.PUT_VALUES, [storeId, bytes, kept, starts, lengths])
+      if (deleted.length > 0) await query(sql.DELETE_VALUES, [storeId, deleted])
     }
   }
 
-  async #query<Row>(statement: string, parameters: Parameters<Query>[1]): Promise<Row[]> {
+  async #query<Row>(statement: string, parameters: readonly SqlValue[]): Promise<Row[]> {
     this.#checkOpen()
     const { driver, inSchema } = this.#parts
     try {
@@ -126,18 +155,40 @@ export class PostgresStorage implements LogStorage {
 
   async #transaction<T>(work: (query: Query) => Promise<T>): Promise<T> {
     this.#checkOpen()
+    const { driver, inSchema } = this.#parts
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.#parts.driver.transaction(work)
+        return await driver.transaction(query =>
+          work((statement, parameters) => query(inSchema(statement), parameters)),
+        )
       } catch (error) {
         if (attempt === MAX_ATTEMPTS || !isRetriable(error)) throw storageFailureFrom(error)
+        await new Promise(resolve => setTimeout(resolve, Math.random() * MAX_RETRY_DELAY_MS))
       }
     }
   }
 
   #checkOpen(): void {
-    if (!this.#isOpen) throw new StorageFailed('closed', 'The storage is not open')
+    if (!this.#isOpen || this.#parts.driver.isClosed) {
+      throw new StorageFailed('closed', 'The storage is not open')
+    }
   }
+}
+
+type HeadRow = Readonly<{ head: SqlBigint }>
+
+/** Whether rows may follow: a page ends at one of its two limits, or with the log. */
+function isFull(rows: readonly EntryRow[], pageBytes: number): boolean {
+  if (rows.length === PAGE_ROWS) return true
+  const bytesOf = ({ payload, metadata }: EntryRow) =>
+    payload.length + metadata.length + sql.ENTRY_OVERHEAD_BYTES
+  return rows.reduce((sum, row) => sum + bytesOf(row), 0) >= pageBytes
+}
+
+/** A text of PostgreSQL has no U+0000, and half a surrogate would become the same U+FFFD as any other. */
+function checkKey(key: string): void {
+  if (key.isWellFormed() && !key.includes('\0')) return
+  throw new StoreError('invalid-argument', 'A key has a U+0000 or a lone surrogate', { key })
 }
 
 /** Drivers give views of buffers they use for other rows, too. */

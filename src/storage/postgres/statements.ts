@@ -1,58 +1,17 @@
-// The schema: one row an event, with the exact bytes that are hashed, and the payload as jsonb for SQL to look at.
-
-/** Each migration runs once, in order, in one transaction. `$schema` stands for the quoted schema name. */
-export const MIGRATIONS: readonly string[] = [
-  `
-  CREATE TABLE $schema.streamdingo_heads (
-    store_id text PRIMARY KEY,
-    head bigint NOT NULL
-  );
-  CREATE TABLE $schema.streamdingo_entries (
-    store_id text NOT NULL,
-    position bigint NOT NULL,
-    kind smallint NOT NULL,
-    stream_name text NOT NULL,
-    stream_version bigint NOT NULL,
-    previous bytea NOT NULL,
-    hash bytea NOT NULL,
-    recorded_at bigint NOT NULL,
-    event_id uuid NOT NULL,
-    salt bytea NOT NULL,
-    type text NOT NULL,
-    schema_version integer NOT NULL,
-    payload bytea NOT NULL,
-    metadata bytea NOT NULL,
-    payload_json jsonb,
-    ends_commit boolean NOT NULL,
-    note text,
-    PRIMARY KEY (store_id, position)
-  );
-  CREATE INDEX streamdingo_entries_stream ON $schema.streamdingo_entries (store_id, stream_name, stream_version);
-  CREATE INDEX streamdingo_entries_event ON $schema.streamdingo_entries (store_id, event_id);
-  CREATE TABLE $schema.streamdingo_values (
-    store_id text NOT NULL,
-    key text COLLATE "C" NOT NULL,
-    value bytea NOT NULL,
-    PRIMARY KEY (store_id, key)
-  );
-  `,
-]
-
-export const CREATE_VERSIONS =
-  'CREATE TABLE IF NOT EXISTS $schema.streamdingo_migrations (version integer PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())'
+// The statements of the provider. `$schema` stands for the quoted schema name.
 
 export const ADD_STORE =
   'INSERT INTO $schema.streamdingo_heads (store_id, head) VALUES ($1, 0) ON CONFLICT (store_id) DO NOTHING'
 
-export const READ_HEAD = 'SELECT head::float8 AS head FROM $schema.streamdingo_heads WHERE store_id = $1'
+export const READ_HEAD = 'SELECT head FROM $schema.streamdingo_heads WHERE store_id = $1'
 
 /** The compare-and-set: no row means that somebody else moved the head. Waits for a writer that is about to. */
 export const MOVE_HEAD =
-  'UPDATE $schema.streamdingo_heads SET head = $3 WHERE store_id = $1 AND head = $2 RETURNING head::float8 AS head'
+  'UPDATE $schema.streamdingo_heads SET head = $3 WHERE store_id = $1 AND head = $2 RETURNING head'
 
 /**
- * Columns of one width come packed into one value each, payloads and metadata with their ends: two round trips a
- * commit, however many events it has.
+ * Columns of one width come packed into one value each, payloads and metadata with their places in one: a statement
+ * an append, however many events it has.
  */
 export const INSERT_ENTRIES = `
   INSERT INTO $schema.streamdingo_entries (
@@ -83,25 +42,49 @@ export const INSERT_ENTRIES = `
     )
   ) AS entry`
 
+/** What an entry takes in a block beside its JSON, roughly. */
+export const ENTRY_OVERHEAD_BYTES = 100
+
+/**
+ * Positions $2 to $3, at most $4 rows, and none behind the row that passes $5 bytes: a thousand events may be a
+ * gigabyte. Sorted by the bare column: by an expression, every page would sort the whole rest of the log.
+ */
 export const READ_ENTRIES = `
   SELECT
-    position::float8 AS position, kind, stream_name AS "streamName", stream_version::float8 AS "streamVersion",
-    previous, hash, recorded_at::float8 AS "recordedAt", uuid_send(event_id) AS "eventId", salt,
-    type, schema_version AS "schemaVersion", payload, metadata, ends_commit AS "endsCommit", note
-  FROM $schema.streamdingo_entries
-  WHERE store_id = $1 AND position >= $2 AND position <= $3
-  ORDER BY position
-  LIMIT $4`
+    entry.position, kind, stream_name AS "streamName", stream_version AS "streamVersion", previous, hash,
+    recorded_at AS "recordedAt", uuid_send(event_id) AS "eventId", salt, type,
+    schema_version AS "schemaVersion", payload, metadata, ends_commit AS "endsCommit", note
+  FROM (
+    SELECT *, coalesce(sum(octet_length(payload) + octet_length(metadata) + ${ENTRY_OVERHEAD_BYTES}) OVER (
+      ORDER BY position ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+    ), 0) AS bytes_before
+    FROM $schema.streamdingo_entries
+    WHERE store_id = $1 AND position >= $2 AND position <= $3
+    ORDER BY position
+    LIMIT $4
+  ) AS entry
+  WHERE bytes_before < $5
+  ORDER BY entry.position`
 
-export const READ_VALUE = 'SELECT value FROM $schema.streamdingo_values WHERE store_id = $1 AND key = $2'
+export const READ_VALUE = `
+  SELECT value FROM $schema.streamdingo_values
+  WHERE store_id = $1 AND key_digest = sha256(convert_to($2, 'UTF8'))`
 
+/** The index knows the start of each key only. */
 export const LIST_VALUES = `
   SELECT key, value FROM $schema.streamdingo_values
-  WHERE store_id = $1 AND starts_with(key, $2)
-  ORDER BY key`
+  WHERE store_id = $1 AND starts_with(left(key, 256), left($2, 256)) AND starts_with(key, $2)`
 
-export const PUT_VALUE = `
-  INSERT INTO $schema.streamdingo_values (store_id, key, value) VALUES ($1, $2, $3)
-  ON CONFLICT (store_id, key) DO UPDATE SET value = excluded.value`
+/** Values packed into one, as with entries. */
+export const PUT_VALUES = `
+  INSERT INTO $schema.streamdingo_values (store_id, key, key_digest, value)
+  SELECT $1, key, sha256(convert_to(key, 'UTF8')), substring($2::bytea FROM start FOR length)
+  FROM unnest($3::text[], $4::integer[], $5::integer[]) AS entry (key, start, length)
+  ON CONFLICT (store_id, key_digest) DO UPDATE SET value = excluded.value`
 
-export const DELETE_VALUE = 'DELETE FROM $schema.streamdingo_values WHERE store_id = $1 AND key = $2'
+export const DELETE_VALUES = `
+  DELETE FROM $schema.streamdingo_values
+  WHERE store_id = $1 AND key_digest IN (SELECT sha256(convert_to(key, 'UTF8')) FROM unnest($2::text[]) AS key)`
+
+/** Whether a transaction was committed, asked by whoever lost the connection before the answer came. */
+export const READ_TRANSACTION_STATUS = 'SELECT pg_xact_status($1::xid8) AS status'

@@ -6,15 +6,28 @@ import { isStoreError, StorageFailed, type StorageProblem } from '../../log/erro
 const PROBLEM_BY_CODE: Readonly<Record<string, StorageProblem>> = {
   '53100': 'quota',
   '53300': 'unavailable',
+  '57014': 'timeout',
   '57P01': 'unavailable',
   '57P02': 'unavailable',
   '57P03': 'unavailable',
-  '57014': 'timeout',
+  '57P05': 'unavailable',
+  '25P03': 'timeout',
+  '55P03': 'timeout',
   ECONNREFUSED: 'unavailable',
   ECONNRESET: 'unavailable',
+  EHOSTUNREACH: 'unavailable',
+  ENETUNREACH: 'unavailable',
   ENOTFOUND: 'unavailable',
+  ENOSPC: 'quota',
   EPIPE: 'unavailable',
+  ETIMEDOUT: 'unavailable',
 }
+
+/** The package pg has words for these, and no code. */
+const PROBLEM_BY_MESSAGE: readonly (readonly [words: RegExp, problem: StorageProblem])[] = [
+  [/query read timeout/i, 'timeout'],
+  [/connection (terminated|timeout|error)|timeout exceeded when trying|not queryable/i, 'unavailable'],
+]
 
 const RETRIABLE: readonly string[] = ['40001', '40P01']
 
@@ -24,7 +37,9 @@ export const isRetriable = (error: unknown): boolean => RETRIABLE.includes(codeO
 export function storageFailureFrom(error: unknown): Error {
   if (isStoreError(error)) return error
   const message = error instanceof Error ? error.message : String(error)
-  return new StorageFailed(problemOf(error, message), `PostgreSQL failed: ${message}`, { cause: error })
+  return new StorageFailed(problemOf(error, message), `PostgreSQL failed: ${message || codeOf(error)}`, {
+    cause: error,
+  })
 }
 
 export function missingPackage(name: string, cause: unknown): StorageFailed {
@@ -33,10 +48,11 @@ export function missingPackage(name: string, cause: unknown): StorageFailed {
 
 function problemOf(error: unknown, message: string): StorageProblem {
   const code = codeOf(error)
-  // Class 08 is "connection exception"; the pool has words instead of codes.
-  const isConnection =
-    code.startsWith('08') || /connection (terminated|timeout)|timeout exceeded when trying/i.test(message)
-  return PROBLEM_BY_CODE[code] ?? (isConnection ? 'unavailable' : 'failed')
+  const known = PROBLEM_BY_CODE[code]
+  if (known) return known
+  // Class 08 is "connection exception".
+  if (code.startsWith('08')) return 'unavailable'
+  return PROBLEM_BY_MESSAGE.find(([words]) => words.test(message))?.[1] ?? 'failed'
 }
 
 function codeOf(error: unknown): string {

@@ -133,6 +133,16 @@ describe.each([
     expect(folded.count).toBeLessThanOrEqual(12)
   })
 
+  test('folds nothing again when all that was pending is confirmed', async () => {
+    const [device, server] = [await openDevice(), await openServer()]
+    const { projector, folded } = projectorOf(device)
+    for (const word of words('x', 6)) await say(device, 'a', word)
+    await projector.latest(projection, documentId)
+    await sync(device, server)
+    expect(await projector.latest(projection, documentId)).toMatchObject({ pending: 0, streamVersion: 6 })
+    expect(folded.count).toBe(6)
+  })
+
   test('is rebased: what the server had comes first', async () => {
     const [device, server] = [await openDevice(), await openServer()]
     const { projector } = projectorOf(device)
@@ -284,6 +294,33 @@ describe.each([
     expect(seen.calls()).toBe(0)
   })
 
+  test('tells a function that watches twice until both have ended', async () => {
+    const log = await openDevice()
+    const { projector } = projectorOf(log)
+    let calls = 0
+    const lives = [new AbortController(), new AbortController()]
+    const onDirty = () => calls++
+    for (const { signal } of lives) projector.watch(projection, documentId, onDirty, signal)
+    lives[0]!.abort()
+    await say(log, 'a', 'x1')
+    await projector.latest(projection, documentId)
+    expect(calls).toBe(1)
+    lives[1]!.abort()
+    await say(log, 'a', 'x2')
+    await projector.latest(projection, documentId)
+    expect(calls).toBe(1)
+  })
+
+  test('is not watched by a signal that has ended', async () => {
+    const log = await openDevice()
+    const { projector } = projectorOf(log)
+    let calls = 0
+    projector.watch(projection, documentId, () => calls++, AbortSignal.abort())
+    await say(log, 'a', 'x1')
+    await projector.latest(projection, documentId)
+    expect(calls).toBe(0)
+  })
+
   test('tells nobody any more once closed', async () => {
     const log = await openDevice()
     const { projector } = projectorOf(log)
@@ -337,6 +374,28 @@ describe('a projection over all streams', () => {
       pending: 600,
     })
     expect(folded.count).toBeGreaterThan(601)
+  })
+
+  test('shows its handlers no mixture of what was before a rebase and what is behind it', async () => {
+    const [device, server] = [await openDevice(), await openServer()]
+    await say(device, 'a', ...words('x', 600))
+    await say(server, 'a', 'x-theirs')
+    const readAll = interruptOnce(
+      (...args: Parameters<EventLog['readAll']>) => device.readAll(...args),
+      () => pull(device, server),
+    )
+    const board = {
+      ...appOf().app.projections.board,
+      evolve: (state: unknown[], event: Said) => {
+        if (event.data === 'x-theirs' && state.length > 0) throw new Error('not the first one')
+        return [...state, event.data]
+      },
+    }
+    const projector = createProjector({
+      log: foldLogOf(device, { readAll }),
+      app: { projections: { board } },
+    })
+    expect(await projector.latest('board', 'x')).toMatchObject({ streamVersion: 601 })
   })
 
   test('waits with a snapshot of all until as many events came as there are documents', async () => {

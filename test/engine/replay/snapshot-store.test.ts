@@ -327,4 +327,15 @@ describe('writing', () => {
     expect(drops).toMatchObject([{ problem: 'not-written', cause: { facts: { path: 'state.when' } } }])
     expect(await load(store)).toBe(10)
   })
+
+  test('of states that JSON cannot carry, however many, gives up no older one', async () => {
+    const { log, store } = await openStore()
+    await count(log, 'a', 1, 60)
+    store.save(OWNER, handlerVersion, await snapshotAt(log, 10))
+    for (const version of [20, 30, 40, 50]) {
+      store.save(OWNER, handlerVersion, { ...(await snapshotAt(log, version)), state: undefined })
+      await store.flush()
+    }
+    expect(await load(store)).toBe(10)
+  })
 })

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { EventLog } from '../../../src/engine/event-log.ts'
+import { createEventStore } from '../../../src/engine/event-store.ts'
 import type { FoldDefinition, FoldLog } from '../../../src/engine/replay/fold.ts'
 import { type SnapshotDrop, SnapshotStore } from '../../../src/engine/replay/snapshot-store.ts'
 import { StreamFold, type StreamFoldOptions } from '../../../src/engine/replay/stream-fold.ts'
@@ -306,6 +307,19 @@ test('tells without reading whether there is something new', async () => {
   await append(server, 'b', { data: 'theirs' })
   await pull(device, server)
   expect(fold.isStale('a')).toBe(false)
+})
+
+test('tells that a stream of the same length is not the same', async () => {
+  const [device, server] = [await openDevice(), await openServer()]
+  const { fold } = foldOf(device, { definition: { canHandle: ['Said'] } })
+  const noise = [{ type: 'Noise', data: null }]
+  await createEventStore(device).appendToStream('a', noise, { onConflict: 'reject' })
+  await fold.current('a')
+  await append(server, 'a', { data: 'theirs' })
+  await pull(device, server)
+  expect(device.streamVersion('a')).toBe(1)
+  expect(fold.isStale('a')).toBe(true)
+  expect((await fold.current('a')).state).toEqual(['theirs'])
 })
 
 const snapshotKeys = (database: { values: ReadonlyMap<string, unknown> }) =>

@@ -1,0 +1,17 @@
+// The epoch names a server's log: a replica that meets another epoch knows that its place means nothing there.
+
+import type { EventLog } from '../engine/event-log.ts'
+import { textOf, utf8 } from '../log/bytes.ts'
+
+const KEY = 'server/epoch'
+
+/**
+ * Made once, at random, and read from the storage each time: of two servers that made one at the same moment,
+ * both serve the one that stayed.
+ */
+export async function epochOf({ storage }: Pick<EventLog, 'storage'>): Promise<string> {
+  const stored = await storage.get(KEY)
+  if (stored) return textOf(stored)
+  await storage.put({ [KEY]: utf8(crypto.randomUUID()) })
+  return textOf((await storage.get(KEY))!)
+}
