@@ -106,7 +106,12 @@ function verdict(report: VerifyReport) {
   }
   return html`<div class="verdict bad" role="alert">
     <strong>Found at position ${report.at}.</strong>
-    <p>${WORDS[report.problem]} The ${report.verified.toLocaleString()} entries before it are as they were recorded.</p>
+    <p>${WORDS[report.problem]} ${beforeIt(report.verified)}</p>
     <details><summary>What exactly</summary><code>${report.detail}</code></details>
   </div>`
+}
+
+function beforeIt(verified: number): string {
+  if (verified === 0) return 'It is the first one.'
+  return `The ${verified.toLocaleString()} before it are as they were recorded.`
 }
