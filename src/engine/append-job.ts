@@ -53,12 +53,14 @@ async function linkAppend(
   for (let i = 0; i < batch.count; i++) {
     const salt = (i % SALTS_AT_ONCE) * SALT_BYTES
     if (i > 0 && salt === 0) crypto.getRandomValues(salts)
+    const { type, schemaVersion } = batch.types[batch.typeOf[i]!]!
     draft.link(streamName, {
       kind: KIND_EVENT,
       recordedAt,
       eventId: idOf(batch, i),
       salt: salts.slice(salt, salt + SALT_BYTES),
-      ...batch.types[batch.typeOf[i]!]!,
+      type,
+      schemaVersion,
       payload: payloadOf(batch, i),
       metadata: metadataOf(batch, i),
     })

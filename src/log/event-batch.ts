@@ -2,7 +2,7 @@
 
 import { InvalidEvent } from './errors.ts'
 import type { Event, RecordedMetadata } from './event.ts'
-import { bytesOfEventId, ID_BYTES, isEventId, newEventId } from './event-id.ts'
+import { bytesOfEventId, ID_BYTES, isEventId, writeNewEventId } from './event-id.ts'
 import { type JsonColumn, JsonColumnWriter, jsonSlice } from './json-column.ts'
 import { jsonTextOf } from './json-text.ts'
 
@@ -58,7 +58,7 @@ export function encodeEvents(events: readonly Event[]): EventBatch {
     const path = `events[${i}]`
     const sizeBefore = payloads.length + metadata.length
     typeOf[i] = types.indexOf(event, path)
-    ids.set(bytesOfEventId(eventIdFor(event, path, seen)), i * ID_BYTES)
+    writeId(event, path, { ids, offset: i * ID_BYTES, seen })
     payloads.addText(jsonTextOf(event.data, `${path}.data`))
     metadata.addText(metadataTextOf(event, path))
     const size = payloads.length + metadata.length - sizeBefore
@@ -113,13 +113,15 @@ class TypeDictionary {
   }
 }
 
-function eventIdFor(event: Event, path: string, seen: Set<string>): string {
-  if (event.id === undefined) return newEventId()
-  if (!isEventId(event.id)) throw new InvalidEvent(`${path}.id`, 'not a UUID')
-  const id = event.id.toLowerCase()
-  if (seen.has(id)) throw new InvalidEvent(`${path}.id`, 'the same id stands twice in this batch')
-  seen.add(id)
-  return id
+type IdTarget = Readonly<{ ids: Uint8Array; offset: number; seen: Set<string> }>
+
+function writeId({ id }: Event, path: string, { ids, offset, seen }: IdTarget): void {
+  if (id === undefined) return writeNewEventId(ids, offset)
+  if (!isEventId(id)) throw new InvalidEvent(`${path}.id`, 'not a UUID')
+  const known = id.toLowerCase()
+  if (seen.has(known)) throw new InvalidEvent(`${path}.id`, 'the same id stands twice in this batch')
+  seen.add(known)
+  ids.set(bytesOfEventId(known), offset)
 }
 
 function metadataTextOf(event: Event, path: string): string {

@@ -24,24 +24,21 @@ export function hintStream({ store, epoch, onEnd }: HintStreamOptions): Readable
   return new ReadableStream<Uint8Array>(
     {
       start(controller) {
+        const heartbeat = setInterval(() => beat(controller), HEARTBEAT_MS)
+        const stop = (): void => {
+          ended.abort()
+          controller.close()
+        }
         store.liveClients++
-        const heartbeat = setInterval(() => send(controller, ':\n\n'), HEARTBEAT_MS)
-        whenAborted(ended.signal, () => {
+        log.onChange(() => tellHead(controller), ended.signal)
+        ended.signal.addEventListener('abort', () => {
           clearInterval(heartbeat)
+          store.signal.removeEventListener('abort', stop)
           store.liveClients--
           onEnd()
         })
-        log.onChange(() => tellHead(controller), ended.signal)
-        whenAborted(
-          store.signal,
-          () => {
-            // Node 20 may call this although `until` has aborted, when garbage was collected in between.
-            if (ended.signal.aborted) return
-            ended.abort()
-            controller.close()
-          },
-          ended.signal,
-        )
+        if (store.signal.aborted) stop()
+        else store.signal.addEventListener('abort', stop)
       },
       // Called first of all, and then whenever the client has read what was sent.
       pull: tellHead,
@@ -51,20 +48,22 @@ export function hintStream({ store, epoch, onEnd }: HintStreamOptions): Readable
     { highWaterMark: 1 },
   )
 
-  function tellHead(controller: ReadableStreamDefaultController<Uint8Array>): void {
-    const hint: Hint = { position: log.head(), epoch }
-    if (hint.position === told) return
-    if (send(controller, `event: head\ndata: ${JSON.stringify(hint)}\n\n`)) told = hint.position
+  function tellHead(controller: Controller): void {
+    const position = log.head()
+    if (position === told || !hasRoom(controller)) return
+    // Set first: a client that waits for it makes the stream pull again before `enqueue` returns.
+    told = position
+    const hint: Hint = { position, epoch }
+    controller.enqueue(encoder.encode(`event: head\ndata: ${JSON.stringify(hint)}\n\n`))
+  }
+
+  function beat(controller: Controller): void {
+    if (hasRoom(controller)) controller.enqueue(encoder.encode(':\n\n'))
   }
 }
 
-function send(controller: ReadableStreamDefaultController<Uint8Array>, text: string): boolean {
-  if ((controller.desiredSize ?? 0) <= 0) return false
-  controller.enqueue(encoder.encode(text))
-  return true
-}
+type Controller = ReadableStreamDefaultController<Uint8Array>
 
-function whenAborted(signal: AbortSignal, run: () => void, until?: AbortSignal): void {
-  if (signal.aborted) run()
-  else signal.addEventListener('abort', run, { once: true, ...(until && { signal: until }) })
+function hasRoom({ desiredSize }: Controller): boolean {
+  return desiredSize !== null && desiredSize > 0
 }

@@ -32,7 +32,7 @@ export async function listen(server: SyncServer, options: ListenOptions = {}): P
   const { port = 0, hostname = '127.0.0.1' } = options
   const http = await start(routes(server, options).fetch, port, hostname)
   return {
-    url: urlOf(http.address() as AddressInfo),
+    url: urlOf(hostname, http.address() as AddressInfo),
     close: async () => {
       const closed = new Promise<void>(resolve => http.close(() => resolve()))
       await server.close()
@@ -72,6 +72,6 @@ function start(fetch: Hono['fetch'], port: number, hostname: string): Promise<Se
   })
 }
 
-function urlOf({ address, family, port }: AddressInfo): string {
-  return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
+function urlOf(hostname: string, { port }: AddressInfo): string {
+  return `http://${hostname.includes(':') ? `[${hostname}]` : hostname}:${port}`
 }

@@ -1,203 +1,267 @@
-import { afterEach, describe, expect, test } from 'vitest'
-import type { EventLog } from '../../src/engine/event-log.ts'
-import { createEventStore } from '../../src/engine/event-store.ts'
-import { openLog } from '../../src/engine/open-log.ts'
+import { describe, expect, test } from 'vitest'
 import { StorageFailed } from '../../src/log/errors.ts'
-import { decodePullResponse, encodePushRequest } from '../../src/protocol/sync-messages.ts'
-import {
-  bearerToken,
-  createSyncServer,
-  type SyncServer,
-  type SyncServerOptions,
-} from '../../src/server/index.ts'
-import { createMemoryDatabase, type MemoryDatabase, memoryStorage } from '../../src/storage/memory/index.ts'
+import { encodePushRequest } from '../../src/protocol/sync-messages.ts'
+import type { ErrorContext } from '../../src/server/index.ts'
+import { createMemoryDatabase, memoryStorage } from '../../src/storage/memory/index.ts'
 import { wrapStorage } from '../support/wrap-storage.ts'
-
-const servers: SyncServer[] = []
-afterEach(async () => {
-  for (const server of servers.splice(0)) await server.close()
-})
-
-/** Tokens name a store and what they may do: `store:ra`. */
-const authorize: SyncServerOptions['authorize'] = request => {
-  const [storeId, rights = ''] = bearerToken(request)?.split('~') ?? []
-  return storeId ? { storeId, read: rights.includes('r'), append: rights.includes('a') } : null
-}
-
-function serve(options: Partial<SyncServerOptions> = {}) {
-  const databases = new Map<string, MemoryDatabase>()
-  const openStorage = (storeId: string) => {
-    const database = databases.get(storeId) ?? createMemoryDatabase()
-    databases.set(storeId, database)
-    return memoryStorage({ database })
-  }
-  const server = createSyncServer({ openStorage, authorize, ...options })
-  servers.push(server)
-  const call = (path: string, init: RequestInit = {}, token = 'board~ra') =>
-    server.fetch(
-      new Request(`http://server${path}`, {
-        ...init,
-        headers: { authorization: `Bearer ${token}`, ...(init.headers as Record<string, string>) },
-      }),
-    )
-  const post = (body: BodyInit, headers: Record<string, string> = {}, token?: string) =>
-    call(
-      '/v1/log',
-      { method: 'POST', body, headers: { 'content-type': 'application/octet-stream', ...headers } },
-      token,
-    )
-  return { server, call, post, databases }
-}
-
-async function device(storeId = 'board'): Promise<EventLog> {
-  return openLog({ storage: memoryStorage(), storeId })
-}
-
-const say = (log: EventLog, streamName: string, ...texts: string[]) =>
-  createEventStore(log).appendToStream(
-    streamName,
-    texts.map(data => ({ type: 'Said', data })),
-  )
-
-async function pushBody(log: EventLog, epoch: string) {
-  const commits = (await log.pendingCommits(Infinity)).map(({ entries }) => entries)
-  return { commits, body: await encodePushRequest({ epoch, commits }, log.hash) }
-}
-
-const epochOf = async (call: ReturnType<typeof serve>['call']) =>
-  ((await (await call('/v1/head')).json()) as { epoch: string }).epoch
+import { device, forged, pendingOf, pushBody, say, serve } from './test-server.ts'
 
 describe('push and pull', () => {
   test('what one device pushes, another pulls as it was', async () => {
-    const { call, post } = serve()
+    const { post, epoch, pull } = serve()
     const one = await device()
     await say(one, 'a', 'one', 'two')
     await say(one, 'b', 'three')
-    const epoch = await epochOf(call)
-    const { body, commits } = await pushBody(one, epoch)
-    const receipt = await post(body)
+    const receipt = await post(await pushBody(one, await epoch()))
     expect(receipt.status).toBe(200)
-    expect(await receipt.json()).toEqual({ epoch, accepted: 2, after: 0, head: 3, refusal: null })
-    const page = decodePullResponse(new Uint8Array(await (await call('/v1/log?after=0')).arrayBuffer()))
-    expect(page).toMatchObject({ epoch, after: 0, next: 3, head: 3 })
-    expect(page.commits.map(commit => commit.map(({ hash }) => [...hash]))).toEqual(
-      commits.map(commit => commit.map(({ hash }) => [...hash])),
-    )
+    expect(await receipt.json()).toEqual({
+      epoch: await epoch(),
+      accepted: 2,
+      after: 0,
+      head: 3,
+      refusal: null,
+    })
+    const page = await pull('after=0')
+    expect(page).toMatchObject({ epoch: await epoch(), after: 0, next: 3, head: 3 })
+    const hashesOf = (commits: typeof page.commits) =>
+      commits.map(commit => commit.map(({ hash }) => [...hash]))
+    expect(hashesOf(page.commits)).toEqual(hashesOf(await pendingOf(one)))
+  })
+
+  test('the head says what the server holds and takes', async () => {
+    const { call, epoch } = serve({ limits: { maxPushBytes: 1000, maxPullBytes: 500 } })
+    expect(await (await call('/v1/head')).json()).toEqual({
+      protocol: 1,
+      epoch: await epoch(),
+      position: 0,
+      maxPushBytes: 1000,
+      maxPullBytes: 500,
+    })
   })
 
   test('the same push again is accepted again, and written once', async () => {
-    const { call, post } = serve()
+    const { post, epoch } = serve()
     const one = await device()
     await say(one, 'a', 'one')
-    const { body } = await pushBody(one, await epochOf(call))
+    const body = await pushBody(one, await epoch())
     await post(body)
-    expect(await (await post(body)).json()).toMatchObject({
-      accepted: 1,
-      after: null,
-      head: 1,
-      refusal: null,
-    })
+    const again = await post(body)
+    expect(again.status).toBe(200)
+    expect(await again.json()).toMatchObject({ accepted: 1, after: null, head: 1, refusal: null })
+  })
+
+  test('an empty push is a receipt for nothing', async () => {
+    const { post, epoch } = serve()
+    const body = await encodePushRequest({ epoch: await epoch(), commits: [] }, (await device()).hash)
+    expect(await (await post(body)).json()).toMatchObject({ accepted: 0, head: 0, refusal: null })
   })
 
   test('pages are cut by size, at commits', async () => {
-    const { call, post } = serve()
+    const { post, epoch, pull } = serve()
     const one = await device()
     for (let i = 0; i < 20; i++) await say(one, 'a', 'x'.repeat(500))
-    await post((await pushBody(one, await epochOf(call))).body)
-    const page = decodePullResponse(
-      new Uint8Array(await (await call('/v1/log?after=3&maxBytes=2000')).arrayBuffer()),
-    )
-    expect(page).toMatchObject({ after: 3, next: 6, head: 20 })
-    const end = decodePullResponse(new Uint8Array(await (await call('/v1/log?after=20')).arrayBuffer()))
-    expect(end).toMatchObject({ after: 20, next: 20, commits: [] })
+    await post(await pushBody(one, await epoch()))
+    expect(await pull('after=3&maxBytes=2000')).toMatchObject({ after: 3, next: 6, head: 20 })
+    expect(await pull('after=20')).toMatchObject({ after: 20, next: 20, commits: [] })
+    // A commit is never cut, however little is asked for.
+    expect(await pull('after=0&maxBytes=0')).toMatchObject({ next: 1 })
   })
 
-  test('refuses a stale push with 409, a forged one with 422, and takes what comes before', async () => {
-    const { call, post } = serve()
+  test('the server bounds a page, whatever is asked for', async () => {
+    const { post, epoch, pull } = serve({ limits: { maxPullBytes: 2000 } })
+    const one = await device()
+    for (let i = 0; i < 20; i++) await say(one, 'a', 'x'.repeat(500))
+    await post(await pushBody(one, await epoch()))
+    expect(await pull('after=0&maxBytes=1000000')).toMatchObject({ next: 3 })
+    expect(await pull('after=0')).toMatchObject({ next: 3 })
+  })
+
+  test('refuses a stale push with 409, and takes what comes before', async () => {
+    const { post, epoch } = serve()
     const [one, two] = [await device(), await device()]
-    const epoch = await epochOf(call)
     await say(one, 'a', 'first')
     await say(two, 'b', 'fine')
     await say(two, 'a', 'late')
-    await post((await pushBody(one, epoch)).body)
-    const stale = await post((await pushBody(two, epoch)).body)
+    await post(await pushBody(one, await epoch()))
+    const stale = await post(await pushBody(two, await epoch()))
     expect(stale.status).toBe(409)
-    expect(await stale.json()).toMatchObject({ accepted: 1, refusal: { reason: 'stale' } })
-    const { commits } = await pushBody(two, epoch)
-    const forged = [[{ ...commits[0]![0]!, eventId: crypto.getRandomValues(new Uint8Array(16)) }]]
-    const invalid = await post(await encodePushRequest({ epoch, commits: forged }, one.hash))
+    expect(await stale.json()).toMatchObject({ accepted: 1, head: 2, refusal: { reason: 'stale' } })
+  })
+
+  test('refuses a forged event with 422', async () => {
+    const { post, epoch } = serve()
+    const one = await device()
+    await say(one, 'a', 'one')
+    const [entry] = (await pendingOf(one))[0]!
+    const commits = [[{ ...entry!, recordedAt: 0 }]]
+    const invalid = await post(await encodePushRequest({ epoch: await epoch(), commits }, one.hash))
     expect(invalid.status).toBe(422)
-    expect(await invalid.json()).toMatchObject({ accepted: 0, refusal: { reason: 'invalid' } })
-    const other = await device()
-    await say(other, 'c', 'x')
-    const [entry] = (await pushBody(other, epoch)).commits[0]!
-    const reused = [[{ ...entry!, eventId: commits[0]![0]!.eventId }]]
-    expect((await post(await encodePushRequest({ epoch, commits: reused }, one.hash))).status).toBe(409)
+    expect(await invalid.json()).toMatchObject({ accepted: 0, head: 0, refusal: { reason: 'invalid' } })
+  })
+
+  test('refuses a known id with other content with 409', async () => {
+    const { post, epoch } = serve()
+    const one = await device()
+    await say(one, 'a', 'one')
+    await post(await pushBody(one, await epoch()))
+    const commits = [[forged(one, (await pendingOf(one))[0]![0]!, { payload: '"other"' })]]
+    const reused = await post(await encodePushRequest({ epoch: await epoch(), commits }, one.hash))
+    expect(reused.status).toBe(409)
+    expect(await reused.json()).toMatchObject({ accepted: 0, refusal: { reason: 'id-reused' } })
+  })
+
+  test('refuses an event that does not link to its stream', async () => {
+    const { post, epoch } = serve()
+    const one = await device()
+    await say(one, 'a', 'one', 'two')
+    const [, second] = (await pendingOf(one))[0]!
+    const commits = [[second!]]
+    const unlinked = await post(await encodePushRequest({ epoch: await epoch(), commits }, one.hash))
+    expect(unlinked.status).toBe(409)
+    expect(await unlinked.json()).toMatchObject({ accepted: 0, refusal: { reason: 'stale' } })
   })
 
   test('refuses a push for another epoch, and a pull from behind the end', async () => {
-    const { call, post } = serve()
+    const { call, post, epoch } = serve()
     const one = await device()
     await say(one, 'a', 'one')
-    const answer = await post((await pushBody(one, 'another')).body)
+    const answer = await post(await pushBody(one, 'another'))
     expect(answer.status).toBe(409)
-    expect(await answer.json()).toMatchObject({
-      code: 'epoch-changed',
-      facts: { epoch: await epochOf(call) },
-    })
+    expect(await answer.json()).toMatchObject({ code: 'epoch-changed', facts: { epoch: await epoch() } })
     const ahead = await call('/v1/log?after=7')
     expect(ahead.status).toBe(409)
-    expect(await ahead.json()).toMatchObject({ code: 'ahead-of-server' })
+    expect(await ahead.json()).toMatchObject({ code: 'ahead-of-server', facts: { after: 7, head: 0 } })
   })
 
-  test('keeps log and epoch over a restart', async () => {
-    const { server, call, post, databases } = serve()
+  test('of two devices that push to one stream at once, one is told to pull first', async () => {
+    const { post, epoch } = serve()
+    const bodies = await Promise.all(
+      ['one', 'two'].map(async text => {
+        const log = await device()
+        await say(log, 'a', text)
+        return pushBody(log, await epoch())
+      }),
+    )
+    const statuses = (await Promise.all(bodies.map(body => post(body)))).map(({ status }) => status)
+    expect(statuses.sort()).toEqual([200, 409])
+  })
+})
+
+describe('two servers on one database', () => {
+  async function pair() {
+    const database = createMemoryDatabase()
+    const openStorage = () => memoryStorage({ database })
+    return [serve({ openStorage }), serve({ openStorage })] as const
+  }
+
+  test('a pull from one has what the other took', async () => {
+    const [left, right] = await pair()
+    expect(await right.epoch()).toBe(await left.epoch())
     const one = await device()
     await say(one, 'a', 'one')
-    const epoch = await epochOf(call)
-    await post((await pushBody(one, epoch)).body)
-    await server.close()
-    const again = serve({ openStorage: storeId => memoryStorage({ database: databases.get(storeId)! }) })
-    expect(await (await again.call('/v1/head')).json()).toMatchObject({ protocol: 1, epoch, position: 1 })
+    await left.post(await pushBody(one, await left.epoch()))
+    expect(await right.pull('after=1')).toMatchObject({ after: 1, next: 1, head: 1 })
+    expect(await (await right.call('/v1/head')).json()).toMatchObject({ position: 1 })
+  })
+
+  test('a push to one may stand on what the other took', async () => {
+    const [left, right] = await pair()
+    const one = await device()
+    await say(one, 'a', 'one')
+    await right.epoch()
+    await left.post(await pushBody(one, await left.epoch()))
+    await say(one, 'a', 'two')
+    const rest = (await pendingOf(one)).slice(1)
+    const body = await encodePushRequest({ epoch: await left.epoch(), commits: rest }, one.hash)
+    expect((await right.post(body)).status).toBe(200)
+  })
+
+  test('that made an epoch at once serve the one that stayed', async () => {
+    const database = createMemoryDatabase()
+    let arrived = 0
+    let meet = () => {}
+    const bothLooked = new Promise<void>(resolve => {
+      meet = resolve
+    })
+    const openStorage = () => {
+      const storage = memoryStorage({ database })
+      return wrapStorage(storage, {
+        get: async key => {
+          const value = await storage.get(key)
+          // Both have looked and found none before either writes one.
+          if (key === 'server/epoch' && ++arrived === 2) meet()
+          if (key === 'server/epoch') await bothLooked
+          return value
+        },
+      })
+    }
+    const [left, right] = [serve({ openStorage }), serve({ openStorage })]
+    await Promise.all([left.epoch(), right.epoch()])
+    expect(await left.epoch()).toBe(await right.epoch())
   })
 })
 
 describe('who may do what', () => {
   test('401 without a token, 403 without the right', async () => {
-    const { call, post } = serve()
-    expect((await call('/v1/head', { headers: { authorization: 'Basic abc' } })).status).toBe(401)
-    expect((await call('/v1/log', {}, 'board~a')).status).toBe(403)
+    const { call, post, epoch } = serve()
+    const anonymous = await call('/v1/head', { headers: { authorization: 'Basic abc' } })
+    expect(anonymous.status).toBe(401)
+    expect(anonymous.headers.get('www-authenticate')).toBe('Bearer')
+    for (const path of ['/v1/head', '/v1/log', '/v1/hints']) {
+      expect((await call(path, {}, 'board~a')).status).toBe(403)
+    }
     const one = await device()
     await say(one, 'a', 'one')
-    const { body } = await pushBody(one, await epochOf(call))
-    expect((await post(body, {}, 'board~r')).status).toBe(403)
+    expect((await post(await pushBody(one, await epoch()), {}, 'board~r')).status).toBe(403)
     expect(await (await call('/v1/head')).json()).toMatchObject({ position: 0 })
   })
 
+  test('a path does not say whether it exists to whoever has no token', async () => {
+    const { call } = serve()
+    const nobody = { headers: { authorization: '' } }
+    expect((await call('/v1/elsewhere', nobody)).status).toBe(401)
+    expect((await call('/v1/elsewhere')).status).toBe(404)
+  })
+
   test("one tenant never sees or changes what is another one's", async () => {
-    const { call, post } = serve()
+    const { call, post, epoch } = serve()
     const one = await device()
     await say(one, 'a', 'secret')
-    await post((await pushBody(one, await epochOf(call))).body)
+    await post(await pushBody(one, await epoch()))
     expect(await (await call('/v1/head', {}, 'other~ra')).json()).toMatchObject({ position: 0 })
-    const { epoch } = (await (await call('/v1/head', {}, 'other~ra')).json()) as { epoch: string }
-    const foreign = await post((await pushBody(one, epoch)).body, {}, 'other~ra')
+    expect(await (await call('/v1/log', {}, 'other~ra')).text()).not.toContain('secret')
+    const foreign = await post(await pushBody(one, await epoch('other~ra')), {}, 'other~ra')
     // The genesis hash holds the store's id: events of another store fit nowhere.
     expect(foreign.status).toBe(409)
     expect(await foreign.json()).toMatchObject({ accepted: 0, refusal: { reason: 'stale' } })
+    expect(await epoch('other~ra')).not.toBe(await epoch())
   })
 
-  test('pages of other origins may call only when they are listed', async () => {
+  test('pages of other origins may call only when they are listed, and read the failures, too', async () => {
     const preflight = {
       method: 'OPTIONS',
       headers: { origin: 'http://app', 'access-control-request-method': 'POST' },
     }
     const listed = serve({ cors: { origins: ['http://app'] } })
-    expect((await listed.call('/v1/log', preflight)).headers.get('access-control-allow-origin')).toBe(
-      'http://app',
-    )
+    const allowed = await listed.call('/v1/log', preflight)
+    expect(allowed.headers.get('access-control-allow-origin')).toBe('http://app')
+    expect(allowed.headers.get('access-control-allow-headers')).toContain('authorization')
+    const failed = await listed.call('/v1/head', { headers: { origin: 'http://app', authorization: '' } })
+    expect(failed.status).toBe(401)
+    expect(failed.headers.get('access-control-allow-origin')).toBe('http://app')
+    expect(failed.headers.get('access-control-expose-headers')).toContain('retry-after')
     const unlisted = serve({ cors: { origins: ['http://other'] } })
     expect((await unlisted.call('/v1/log', preflight)).headers.get('access-control-allow-origin')).toBeNull()
+    expect((await serve().call('/v1/log', preflight)).headers.get('access-control-allow-origin')).toBeNull()
+  })
+
+  test('nothing is kept by a cache or taken for a page', async () => {
+    const { call } = serve()
+    for (const path of ['/v1/head', '/v1/log', '/elsewhere']) {
+      const { headers } = await call(path)
+      expect(headers.get('cache-control')).toBe('no-store')
+      expect(headers.get('x-content-type-options')).toBe('nosniff')
+    }
   })
 })
 
@@ -205,8 +269,13 @@ describe('bad input', () => {
   test('paths, methods and parameters that do not exist', async () => {
     const { call } = serve()
     expect((await call('/elsewhere')).status).toBe(404)
-    expect((await call('/v1/log', { method: 'DELETE' })).status).toBe(405)
-    for (const query of ['after=-1', 'after=x', 'after=1e3', 'after=0&maxBytes=1.5']) {
+    expect((await call('/v1/log/')).status).toBe(404)
+    const wrongMethod = await call('/v1/log', { method: 'DELETE' })
+    expect(wrongMethod.status).toBe(405)
+    expect(wrongMethod.headers.get('allow')).toBe('GET,POST')
+    expect(await wrongMethod.json()).toMatchObject({ code: 'method' })
+    expect((await call('/v1/hints', { method: 'HEAD' })).status).toBe(405)
+    for (const query of ['after=-1', 'after=x', 'after=', 'after=1e3', 'after=0&maxBytes=1.5']) {
       const answer = await call(`/v1/log?${query}`)
       expect(answer.status).toBe(400)
       expect(await answer.json()).toMatchObject({ code: 'malformed' })
@@ -222,11 +291,68 @@ describe('bad input', () => {
     expect(await large.json()).toMatchObject({ code: 'too-large', facts: { maxBytes: 1000 } })
   })
 
+  test('a body without an end is read no further than the bound', async () => {
+    const { call } = serve({ limits: { maxPushBytes: 1000 } })
+    let sent = 0
+    let isCancelled = false
+    const body = new ReadableStream({
+      pull: controller => {
+        sent++
+        controller.enqueue(new Uint8Array(100))
+      },
+      cancel: () => {
+        isCancelled = true
+      },
+    })
+    const headers = { 'content-type': 'application/octet-stream' }
+    const init = { method: 'POST', body, headers, duplex: 'half' } as RequestInit
+    expect((await call('/v1/log', init)).status).toBe(413)
+    expect(sent).toBeLessThan(20)
+    expect(isCancelled).toBe(true)
+  })
+
+  test('a body that breaks off is the fault of the client', async () => {
+    const errors: unknown[] = []
+    const { call } = serve({ onError: error => errors.push(error) })
+    const body = new ReadableStream({
+      pull: controller => controller.error(new Error('the connection is gone')),
+    })
+    const headers = { 'content-type': 'application/octet-stream' }
+    const answer = await call('/v1/log', { method: 'POST', body, headers, duplex: 'half' } as RequestInit)
+    expect(answer.status).toBe(400)
+    expect(await answer.json()).toMatchObject({ code: 'incomplete' })
+    expect(errors).toEqual([])
+  })
+
+  test('events that would trip every reader, and names that are the log’s own', async () => {
+    const { call, post, epoch } = serve()
+    const one = await device()
+    await say(one, 'a', 'one')
+    const [entry] = (await pendingOf(one))[0]!
+    const attacks = [
+      { metadata: 'null' },
+      { metadata: '{"tags":5}' },
+      { metadata: '{"metadata":{"streamName":"another"}}' },
+      { payload: '1e999' },
+      { payload: '['.repeat(20_000) },
+      { streamName: '$sync' },
+      { kind: 1 },
+    ]
+    for (const attack of attacks) {
+      const commits = [[forged(one, entry!, attack)]]
+      const answer = await post(await encodePushRequest({ epoch: await epoch(), commits }, one.hash))
+      expect(answer.status).toBe(400)
+      expect(await answer.json()).toMatchObject({ code: 'malformed' })
+    }
+    expect(await (await call('/v1/head')).json()).toMatchObject({ position: 0 })
+  })
+
   test('a thousand bodies of noise and of cut and changed pushes get a 4xx, and the server lives on', async () => {
-    const { call, post } = serve()
+    const errors: unknown[] = []
+    const { call, post, epoch } = serve({ onError: error => errors.push(error) })
     const one = await device()
     await say(one, 'a', 'one', 'two')
-    const { body } = await pushBody(one, await epochOf(call))
+    const body = await pushBody(one, await epoch())
     let seed = 1
     const random = (below: number) => {
       seed = (seed * 48_271) % 2_147_483_647
@@ -240,80 +366,66 @@ describe('bad input', () => {
       expect(answer.status === 200 || (answer.status >= 400 && answer.status < 500)).toBe(true)
     }
     expect((await call('/v1/head')).status).toBe(200)
-  })
-
-  test('a storage that fails gives 503 and says nothing of the inside', async () => {
-    const errors: unknown[] = []
-    const openStorage = () =>
-      wrapStorage(memoryStorage(), {
-        append: async () => {
-          throw new StorageFailed('failed', 'disk /dev/secret is on fire')
-        },
-      })
-    const { call, post } = serve({ openStorage, onError: error => errors.push(error) })
-    const one = await device()
-    await say(one, 'a', 'one')
-    const answer = await post((await pushBody(one, await epochOf(call))).body)
-    expect(answer.status).toBe(503)
-    expect(answer.headers.get('retry-after')).not.toBeNull()
-    expect(await answer.text()).not.toContain('secret')
-    expect(errors).toHaveLength(1)
-    expect((await call('/v1/head')).status).toBe(200)
-  })
-
-  test('an authorize hook that throws gives 500, and no more than that', async () => {
-    const { call } = serve({
-      authorize: () => {
-        throw new Error('password in the message')
-      },
-    })
-    const answer = await call('/v1/head')
-    expect(answer.status).toBe(500)
-    expect(await answer.text()).not.toContain('password')
-  })
-
-  test('a storage that cannot be opened is tried again by the next request', async () => {
-    let tries = 0
-    const { call } = serve({
-      openStorage: () => {
-        if (++tries === 1) throw new StorageFailed('unavailable', 'starting up')
-        return memoryStorage()
-      },
-    })
-    expect((await call('/v1/head')).status).toBe(503)
-    expect((await call('/v1/head')).status).toBe(200)
+    expect(errors).toEqual([])
   })
 })
 
-describe('hints', () => {
-  const reader = (response: Response) => {
-    const stream = response.body!.pipeThrough(new TextDecoderStream()).getReader()
-    return { next: async () => (await stream.read()).value, cancel: () => stream.cancel() }
+describe('failures of the server', () => {
+  const failingAppend = (fails: () => boolean) => () => {
+    const storage = memoryStorage()
+    return wrapStorage(storage, {
+      append: async (...args) => {
+        if (fails()) throw new StorageFailed('failed', 'disk /dev/secret is on fire')
+        return storage.append(...args)
+      },
+    })
   }
 
-  test('tell the head at once and after each growth', async () => {
-    const { call, post } = serve()
-    const epoch = await epochOf(call)
-    const response = await call('/v1/hints')
-    expect(response.headers.get('content-type')).toBe('text/event-stream')
-    const hints = reader(response)
-    expect(await hints.next()).toBe(`event: head\ndata: {"position":0,"epoch":"${epoch}"}\n\n`)
+  test('a storage that fails gives 503 and says nothing of the inside; then the same push goes through', async () => {
+    const told: [unknown, ErrorContext][] = []
+    let isFailing = true
+    const { call, post, epoch } = serve({
+      openStorage: failingAppend(() => isFailing),
+      onError: (error, context) => told.push([error, context]),
+    })
     const one = await device()
-    await say(one, 'a', 'one', 'two')
-    await post((await pushBody(one, epoch)).body)
-    expect(await hints.next()).toContain('"position":2')
-    await hints.cancel()
+    await say(one, 'a', 'one')
+    const body = await pushBody(one, await epoch())
+    const answer = await post(body)
+    expect(answer.status).toBe(503)
+    expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0)
+    expect(await answer.text()).not.toContain('secret')
+    expect(told).toEqual([[expect.any(StorageFailed), { storeId: 'board', request: 'POST /v1/log' }]])
+    expect((await call('/v1/head')).status).toBe(200)
+    isFailing = false
+    expect((await post(body)).status).toBe(200)
   })
 
-  test('end when the server closes, and give room when a client goes', async () => {
-    const { server, call } = serve({ limits: { maxLiveClients: 1 } })
-    const first = reader(await call('/v1/hints'))
-    await first.next()
-    expect((await call('/v1/hints')).status).toBe(429)
-    await first.cancel()
-    const second = reader(await call('/v1/hints'))
-    await second.next()
-    await server.close()
-    expect(await second.next()).toBeUndefined()
+  test('an authorize hook that throws gives 500, and no more than that, whatever it throws', async () => {
+    for (const thrown of [new Error('password in the message'), 'password']) {
+      const told: ErrorContext[] = []
+      const { call } = serve({
+        authorize: () => {
+          throw thrown
+        },
+        onError: (_error, context) => told.push(context),
+      })
+      const answer = await call('/v1/head')
+      expect(answer.status).toBe(500)
+      expect(await answer.text()).not.toContain('password')
+      expect(told).toEqual([{ storeId: null, request: 'GET /v1/head' }])
+    }
+  })
+
+  test('an error hook that throws changes no answer', async () => {
+    const { call } = serve({
+      openStorage: () => {
+        throw new Error('no database')
+      },
+      onError: () => {
+        throw new Error('the logger failed, too')
+      },
+    })
+    expect((await call('/v1/head')).status).toBe(500)
   })
 })

@@ -28,7 +28,8 @@ export type PostgresDatabase = Readonly<{
  * `@electric-sql/pglite`) in `dataDir` or in memory. Makes or migrates its tables.
  *
  * @throws `StorageFailed` `unavailable` when there is no server, the package is not installed, or the database is
- * not encoded in UTF8; `StoreError` `unsupported-format` when a newer version of this package wrote the tables.
+ * not encoded in UTF8; `StorageFailed` `blocked` when somebody else uses `dataDir`; `StoreError`
+ * `unsupported-format` when a newer version of this package wrote the tables.
  */
 export async function openPostgres(options: OpenPostgresOptions = {}): Promise<PostgresDatabase> {
   const schema = `"${(options.schema ?? 'public').replaceAll('"', '""')}"`

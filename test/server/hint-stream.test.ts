@@ -1,0 +1,116 @@
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import { encodePushRequest } from '../../src/protocol/sync-messages.ts'
+import { device, pendingOf, pushBody, say, serve, type TestServer } from './test-server.ts'
+
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+async function listen({ call }: TestServer) {
+  const response = await call('/v1/hints')
+  const stream = response.body!.pipeThrough(new TextDecoderStream()).getReader()
+  return { response, next: async () => (await stream.read()).value, cancel: () => stream.cancel() }
+}
+
+const head = (position: number, epoch: string) =>
+  `event: head\ndata: ${JSON.stringify({ position, epoch })}\n\n`
+
+describe('hints', () => {
+  test('tell the head at once and after each growth', async () => {
+    const server = serve()
+    const epoch = await server.epoch()
+    const hints = await listen(server)
+    expect(hints.response.headers.get('content-type')).toBe('text/event-stream')
+    expect(hints.response.headers.get('cache-control')).toBe('no-store')
+    expect(await hints.next()).toBe(head(0, epoch))
+    const one = await device()
+    await say(one, 'a', 'one', 'two')
+    await server.post(await pushBody(one, epoch))
+    expect(await hints.next()).toBe(head(2, epoch))
+    await say(one, 'a', 'three')
+    const commits = (await pendingOf(one)).slice(1)
+    await server.post(await encodePushRequest({ epoch, commits }, one.hash))
+    expect(await hints.next()).toBe(head(3, epoch))
+    await hints.cancel()
+  })
+
+  test('keep nothing for a client that does not read: it gets the newest head when it does', async () => {
+    const server = serve()
+    const epoch = await server.epoch()
+    const stream = (await server.call('/v1/hints')).body!.getReader()
+    const one = await device()
+    for (let i = 0; i < 20; i++) await say(one, 'a', `${i}`)
+    for (const commit of await pendingOf(one)) {
+      await server.post(await encodePushRequest({ epoch, commits: [commit] }, one.hash))
+    }
+    const decoder = new TextDecoder()
+    const read = async () => decoder.decode((await stream.read()).value)
+    expect(await read()).toBe(head(0, epoch))
+    expect(await read()).toBe(head(20, epoch))
+    await stream.cancel()
+  })
+
+  test('are heard of by every client of a store, and by those of no other', async () => {
+    const server = serve()
+    const epoch = await server.epoch()
+    const [left, right] = [await listen(server), await listen(server)]
+    const other = (await server.call('/v1/hints', {}, 'other~r')).body!.getReader()
+    for (const hints of [left, right]) await hints.next()
+    await other.read()
+    const one = await device()
+    await say(one, 'a', 'one')
+    await server.post(await pushBody(one, epoch))
+    for (const hints of [left, right]) expect(await hints.next()).toBe(head(1, epoch))
+    const nothing = Symbol()
+    expect(await Promise.race([other.read(), Promise.resolve(nothing)])).toBe(nothing)
+    for (const hints of [left, right]) await hints.cancel()
+  })
+
+  test('come with a heartbeat while nothing happens', async () => {
+    vi.useFakeTimers()
+    const server = serve()
+    const hints = await listen(server)
+    await hints.next()
+    const beat = hints.next()
+    await vi.advanceTimersByTimeAsync(15_000)
+    expect(await beat).toBe(':\n\n')
+    expect(vi.getTimerCount()).toBe(1)
+    await hints.cancel()
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  test('end when the server closes', async () => {
+    const server = serve()
+    const hints = await listen(server)
+    await hints.next()
+    await server.server.close()
+    expect(await hints.next()).toBeUndefined()
+  })
+
+  test('have room for so many clients, and for another one when one goes', async () => {
+    const server = serve({ limits: { maxLiveClients: 1 } })
+    const first = await listen(server)
+    const refused = await server.call('/v1/hints')
+    expect(refused.status).toBe(429)
+    expect(refused.headers.get('retry-after')).not.toBeNull()
+    expect(await refused.json()).toMatchObject({ code: 'too-many-clients' })
+    // A client of another store takes no room here.
+    const other = await server.call('/v1/hints', {}, 'other~r')
+    expect(other.status).toBe(200)
+    await other.body!.cancel()
+    await first.cancel()
+    const second = await listen(server)
+    expect(second.response.status).toBe(200)
+    await second.cancel()
+  })
+
+  test('that are asked for with HEAD take no room', async () => {
+    const server = serve({ limits: { maxLiveClients: 1 } })
+    for (let i = 0; i < 3; i++) {
+      expect((await server.call('/v1/hints', { method: 'HEAD' })).status).toBe(405)
+    }
+    const hints = await listen(server)
+    expect(hints.response.status).toBe(200)
+    await hints.cancel()
+  })
+})
