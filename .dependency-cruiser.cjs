@@ -14,7 +14,10 @@ const rules = RANKS.flatMap((names, rank) =>
     comment: `src/${name} may import only folders of a rank below ${rank}`,
     severity: 'error',
     from: { path: folder(name) },
-    to: { path: '^(src/[^/]+/|worker/|demo/|test/|e2e/|bench/)', pathNot: [folder(name), ...RANKS.slice(0, rank).flat().map(folder)] },
+    to: {
+      path: '^(src/[^/]+/|worker/|demo/|test/|e2e/|bench/)',
+      pathNot: [folder(name), ...RANKS.slice(0, rank).flat().map(folder)],
+    },
   })),
 )
 
@@ -28,7 +31,12 @@ module.exports = {
       from: { path: '^src/client/' },
       to: { path: '^(src/(storage|integrity|engine)/|node_modules/(idb|hash-wasm)/)' },
     },
-    { name: 'no-circular', severity: 'error', from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
+    {
+      name: 'no-circular',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
     { name: 'no-orphans', severity: 'error', from: { orphan: true, path: '^(src|worker)/' }, to: {} },
   ],
   options: {

@@ -116,7 +116,10 @@ class TypeDictionary {
 type IdTarget = Readonly<{ ids: Uint8Array; offset: number; seen: Set<string> }>
 
 function writeId({ id }: Event, path: string, { ids, offset, seen }: IdTarget): void {
-  if (id === undefined) return writeNewEventId(ids, offset)
+  if (id === undefined) {
+    writeNewEventId(ids, offset)
+    return
+  }
   if (!isEventId(id)) throw new InvalidEvent(`${path}.id`, 'not a UUID')
   const known = id.toLowerCase()
   if (seen.has(known)) throw new InvalidEvent(`${path}.id`, 'the same id stands twice in this batch')

@@ -18,7 +18,10 @@ export type IndexedDbStorageOptions = Readonly<{
   durability?: 'relaxed' | 'strict'
   /** How long opening may take, another tab may hold an old version. Default 10,000 ms. */
   openTimeoutMs?: number
-  /** How long one call may take before it fails with `timeout`. Default 15,000 ms. */
+  /**
+   * How long one call may take before it fails with `timeout` and what it wrote is taken back. Only a commit
+   * that hangs on its way to the disk stays undecided. Default 15,000 ms.
+   */
   operationTimeoutMs?: number
   /** Begin an empty log when the browser says that it lost the stored one, instead of failing with `data-loss`. */
   acceptDataLoss?: boolean
@@ -31,13 +34,15 @@ export function indexedDbStorage(options: IndexedDbStorageOptions): LogStorage {
 /** Blocks read in one request; larger runs take several. */
 const READ_BATCH = 32
 
-type WriteTransaction = IDBPTransaction<LogSchema, ['blocks', 'values'], 'readwrite'>
+type LogTransaction<Mode extends IDBTransactionMode> = IDBPTransaction<LogSchema, ['blocks', 'values'], Mode>
+type WriteTransaction = LogTransaction<'readwrite'>
 
 class IndexedDbStorage implements LogStorage {
   readonly capabilities = { durable: true, sharedWriters: true }
   readonly #options: IndexedDbStorageOptions
   #database: LogDatabase | null = null
   #lost: StorageFailed | null = null
+  #closings = 0
   #onLost: (error: Error) => void = () => {}
 
   constructor(options: IndexedDbStorageOptions) {
@@ -50,8 +55,14 @@ class IndexedDbStorage implements LogStorage {
       this.#lost = error
       this.#onLost(error)
     }
+    const closings = this.#closings
     try {
-      this.#database = await openDatabase({ name, timeoutMs: openTimeoutMs, acceptDataLoss, onLost })
+      const database = await openDatabase({ name, timeoutMs: openTimeoutMs, acceptDataLoss, onLost })
+      if (closings !== this.#closings) {
+        database.close()
+        throw new StorageFailed('closed', 'The storage was closed while it opened')
+      }
+      this.#database = database
       this.#lost = null
     } catch (error) {
       throw storageFailureFrom(error)
@@ -59,7 +70,7 @@ class IndexedDbStorage implements LogStorage {
   }
 
   head(): Promise<number> {
-    return this.#settle(async database => headOf(database.transaction('blocks').objectStore('blocks')))
+    return this.#transact('readonly', transaction => headOf(transaction.objectStore('blocks')))
   }
 
   async append(
@@ -67,44 +78,44 @@ class IndexedDbStorage implements LogStorage {
     blocks: readonly StoredBlock[],
     values: KeyValues = {},
   ): Promise<AppendOutcome> {
-    return this.#settle(async database => {
-      const transaction = this.#write(database)
-      // All requests go out at once: waiting for the head first would cost a second round trip.
-      const head = headOf(transaction.objectStore('blocks'))
+    return this.#transact('readwrite', async transaction => {
+      // All requests go out at once: waiting for the head first would cost a second round trip. A head that
+      // cannot be read says nothing: the transaction tells what went wrong.
+      const reading = headOf(transaction.objectStore('blocks')).catch(() => after)
       const store = unwrap(transaction.objectStore('blocks'))
       for (const block of blocks) store.add(ownBytes(block))
       writeValues(transaction, values)
-      return (await isHead(head, after)) ? written(transaction) : conflict(transaction, await head)
+      const head = await reading
+      return head === after ? written(transaction) : conflict(transaction, head)
     })
   }
 
   read({ from, to = Infinity, maxBytes = Infinity }: ReadRange): Promise<StoredBlock[]> {
-    return this.#settle(async database => {
-      const store = database.transaction('blocks').objectStore('blocks')
+    return this.#transact('readonly', async transaction => {
+      const store = transaction.objectStore('blocks')
       const read: StoredBlock[] = []
       let bytes = 0
       let next = from
       for (;;) {
-        const count = read.length === 0 && maxBytes === 1 ? 1 : READ_BATCH
-        const batch = await store.getAll(IDBKeyRange.lowerBound(next), count)
+        const batch = await store.getAll(IDBKeyRange.lowerBound(next), READ_BATCH)
         for (const block of batch) {
           if (block.firstPosition > to || bytes >= maxBytes) return read
           read.push(block)
           bytes += block.bytes.length
         }
-        if (batch.length < count || bytes >= maxBytes) return read
+        if (batch.length < READ_BATCH || bytes >= maxBytes) return read
         next = read.at(-1)!.lastPosition + 1
       }
     })
   }
 
   get(key: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
-    return this.#settle(async database => database.get('values', key))
+    return this.#transact('readonly', transaction => transaction.objectStore('values').get(key))
   }
 
   list(prefix: string): Promise<[string, Uint8Array<ArrayBuffer>][]> {
-    return this.#settle(async database => {
-      const store = database.transaction('values').objectStore('values')
+    return this.#transact('readonly', async transaction => {
+      const store = transaction.objectStore('values')
       const range = prefixRange(prefix)
       const [keys, values] = await Promise.all([store.getAllKeys(range), store.getAll(range)])
       return keys.map((key, i) => [key, values[i]!])
@@ -112,8 +123,7 @@ class IndexedDbStorage implements LogStorage {
   }
 
   put(values: KeyValues): Promise<void> {
-    return this.#settle(async database => {
-      const transaction = this.#write(database)
+    return this.#transact('readwrite', async transaction => {
       writeValues(transaction, values)
       await transaction.done
     })
@@ -124,26 +134,28 @@ class IndexedDbStorage implements LogStorage {
   }
 
   async close(): Promise<void> {
+    this.#closings++
     this.#database?.close()
     this.#database = null
   }
 
-  #write(database: LogDatabase): WriteTransaction {
-    const { durability = 'relaxed' } = this.#options
-    const transaction = database.transaction(['blocks', 'values'], 'readwrite', { durability })
-    // Whoever waits for it hears of a failure; nobody else shall.
-    transaction.done.catch(() => {})
-    return transaction
-  }
-
-  async #settle<T>(work: (database: LogDatabase) => Promise<T>): Promise<T> {
+  async #transact<Mode extends 'readonly' | 'readwrite', T>(
+    mode: Mode,
+    work: (transaction: LogTransaction<Mode>) => Promise<T>,
+  ): Promise<T> {
     if (this.#lost) throw this.#lost
     if (!this.#database) throw new StorageFailed('closed', 'The storage is not open')
-    const { name, operationTimeoutMs = 15_000 } = this.#options
-    const message = `The database "${name}" did not answer in ${operationTimeoutMs} ms`
+    const { name, durability = 'relaxed', operationTimeoutMs: ms = 15_000 } = this.#options
+    const message = `The database "${name}" did not answer in ${ms} ms`
+    let transaction: LogTransaction<Mode> | undefined
     try {
-      return await settleWithin(work(this.#database), { ms: operationTimeoutMs, problem: 'timeout', message })
+      transaction = this.#database.transaction(['blocks', 'values'], mode, { durability })
+      // Whoever waits for it hears of a failure; nobody else shall.
+      transaction.done.catch(() => {})
+      return await settleWithin(work(transaction), { ms, problem: 'timeout', message })
     } catch (error) {
+      // Requests sent before the failure would be committed otherwise: a call that threw has changed nothing.
+      if (transaction) abort(transaction)
       throw this.#lost ?? storageFailureFrom(error)
     }
   }
@@ -157,14 +169,6 @@ async function headOf(blocks: BlockStore): Promise<number> {
   return (await blocks.openKeyCursor(null, 'prev'))?.key ?? 0
 }
 
-/** A head that cannot be read says nothing: the transaction tells what went wrong. */
-async function isHead(head: Promise<number>, after: number): Promise<boolean> {
-  return head.then(
-    position => position === after,
-    () => true,
-  )
-}
-
 // A request may succeed and its transaction abort all the same, as at quota: only `complete` counts.
 async function written(transaction: WriteTransaction): Promise<AppendOutcome> {
   await transaction.done
@@ -172,9 +176,17 @@ async function written(transaction: WriteTransaction): Promise<AppendOutcome> {
 }
 
 async function conflict(transaction: WriteTransaction, head: number): Promise<AppendOutcome> {
-  transaction.abort()
+  abort(transaction)
   await transaction.done.catch(() => {})
   return { type: 'conflict', head }
+}
+
+function abort(transaction: Readonly<{ abort: () => void }>): void {
+  try {
+    transaction.abort()
+  } catch {
+    // It has ended already.
+  }
 }
 
 function writeValues(transaction: WriteTransaction, values: KeyValues): void {
@@ -193,8 +205,10 @@ function ownBytes(block: StoredBlock): StoredBlock {
 }
 
 /** Keys that start with `prefix`: up to, and without, the first string that no longer does. */
-function prefixRange(prefix: string): IDBKeyRange | undefined {
-  if (prefix === '') return undefined
-  const last = prefix.charCodeAt(prefix.length - 1)
-  return IDBKeyRange.bound(prefix, prefix.slice(0, -1) + String.fromCharCode(last + 1), false, true)
+function prefixRange(prefix: string): IDBKeyRange {
+  // U+FFFF has no next unit: the one before it counts up.
+  const stem = prefix.replace(/\uffff+$/, '')
+  if (stem === '') return IDBKeyRange.lowerBound(prefix)
+  const next = stem.charCodeAt(stem.length - 1) + 1
+  return IDBKeyRange.bound(prefix, stem.slice(0, -1) + String.fromCharCode(next), false, true)
 }

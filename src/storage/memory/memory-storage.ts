@@ -43,8 +43,10 @@ class MemoryStorage implements LogStorage {
     const database = this.#use()
     const head = database.blocks.at(-1)?.lastPosition ?? 0
     if (head !== after) return { type: 'conflict', head }
-    database.blocks.push(...blocks.map(copyBlock))
-    writeValues(database, values)
+    // All copies first: bytes that cannot be copied throw, and then nothing may be written.
+    const [newBlocks, newValues] = [blocks.map(copyBlock), copyValues(values)]
+    database.blocks.push(...newBlocks)
+    writeValues(database, newValues)
     return { type: 'written' }
   }
 
@@ -72,7 +74,7 @@ class MemoryStorage implements LogStorage {
   }
 
   async put(values: KeyValues): Promise<void> {
-    writeValues(this.#use(), values)
+    writeValues(this.#use(), copyValues(values))
   }
 
   onLost(): void {
@@ -92,10 +94,15 @@ class MemoryStorage implements LogStorage {
 // Bytes are copied in and out, so that nobody outside can change the log.
 const copyBlock = (block: StoredBlock): StoredBlock => ({ ...block, bytes: block.bytes.slice() })
 
-function writeValues({ values: stored }: MemoryDatabase, values: KeyValues): void {
-  for (const [key, value] of Object.entries(values)) {
+type ValueCopies = readonly (readonly [key: string, value: Uint8Array<ArrayBuffer> | null])[]
+
+const copyValues = (values: KeyValues): ValueCopies =>
+  Object.entries(values).map(([key, value]) => [key, value?.slice() ?? null])
+
+function writeValues({ values: stored }: MemoryDatabase, values: ValueCopies): void {
+  for (const [key, value] of values) {
     if (value === null) stored.delete(key)
-    else stored.set(key, value.slice())
+    else stored.set(key, value)
   }
 }
 
