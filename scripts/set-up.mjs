@@ -27,7 +27,8 @@ export function installDependencies() {
     .digest('hex')
   const stamp = `${ROOT}/node_modules/.streamdingo-lock`
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return
-  run('npm', ['ci', '--no-audit', '--no-fund'])
+  // Not `npm ci`: that refuses a lock file which lacks the binaries of other platforms, as one written on this one may.
+  run('npm', ['install', '--no-save', '--no-audit', '--no-fund'])
   writeFileSync(stamp, lock)
 }
 
