@@ -6,12 +6,8 @@ import type { Event, RecordedEvent } from '../log/event.ts'
 import { newEventId } from '../log/event-id.ts'
 import type { EventStore } from '../model/event-store.ts'
 
-export type EventStoreUnderTest = Readonly<{
-  store: EventStore
-  /** Closes the store and opens the same log again; left out where nothing survives. */
-  reopen?: () => Promise<EventStore>
-  dispose: () => Promise<void>
-}>
+/** Opens the store of one test: each call after the first opens the same log again. */
+export type OpenStore = () => Promise<EventStore>
 
 type Numbered = Event<'Numbered', { n: number }>
 
@@ -25,18 +21,24 @@ async function all(events: AsyncIterable<RecordedEvent>): Promise<RecordedEvent[
   return read
 }
 
-/** Runs the suite on fresh stores that `openFresh` gives, one a test. */
-export function describeEventStore(name: string, openFresh: () => Promise<EventStoreUnderTest>): void {
+/** Runs the suite; `freshLog` is called for each test and says how to open a store on a log of its own. */
+export function describeEventStore(name: string, freshLog: () => OpenStore): void {
   const behaviour = (
     title: string,
-    run: (store: EventStore, under: EventStoreUnderTest) => Promise<void>,
+    run: (store: EventStore, reopen: () => Promise<EventStore>) => Promise<void>,
   ): void => {
     test(title, async () => {
-      const under = await openFresh()
+      const open = freshLog()
+      let store = await open()
+      const reopen = async (): Promise<EventStore> => {
+        await store.close()
+        store = await open()
+        return store
+      }
       try {
-        await run(under.store, under)
+        await run(store, reopen)
       } finally {
-        await under.dispose()
+        await store.close()
       }
     })
   }
@@ -563,28 +565,19 @@ export function describeEventStore(name: string, openFresh: () => Promise<EventS
   })
 
   describe(`${name}: across reopening`, () => {
-    test('keeps streams, versions, ids and the chain', async context => {
-      const under = await openFresh()
-      try {
-        if (!under.reopen) return context.skip('nothing survives a close here')
-        const id = newEventId()
-        const first = await under.store.appendToStream('a', [numbered(1, id), numbered(2)], {
-          expectedStreamVersion: 0,
-        })
-        const store = await under.reopen()
-        expect(numbers((await store.readStream('a')).events)).toEqual([1, 2])
-        expect(
-          await store.appendToStream('a', [numbered(1, id)], { expectedStreamVersion: 0 }),
-        ).toMatchObject({ idempotent: true })
-        const next = await store.appendToStream('a', [numbered(3)], { expectedStreamVersion: 2 })
-        expect(next.lastEventGlobalPosition).toBe(3)
-        expect((await store.readStream('a', { from: 3 })).events[0]!.metadata.previousHash).toBe(
-          first.headHash,
-        )
-        expect(await store.verify()).toEqual({ ok: true, events: 3, headPosition: 3 })
-      } finally {
-        await under.dispose()
-      }
+    behaviour('keeps streams, versions, ids and the chain', async (store, reopen) => {
+      const id = newEventId()
+      const events = [numbered(1, id), numbered(2)]
+      const first = await store.appendToStream('a', events, { expectedStreamVersion: 0 })
+      const again = await reopen()
+      expect(numbers((await again.readStream('a')).events)).toEqual([1, 2])
+      const retried = await again.appendToStream('a', [numbered(1, id)], { expectedStreamVersion: 0 })
+      expect(retried).toMatchObject({ idempotent: true })
+      const next = await again.appendToStream('a', [numbered(3)], { expectedStreamVersion: 2 })
+      expect(next.lastEventGlobalPosition).toBe(3)
+      const [third] = (await again.readStream('a', { from: 3 })).events
+      expect(third!.metadata.previousHash).toBe(first.headHash)
+      expect(await again.verify()).toEqual({ ok: true, events: 3, headPosition: 3 })
     })
   })
 }

@@ -85,6 +85,26 @@ export function describeLogStorage(name: string, openFresh: () => Promise<Storag
       expect(entriesOf(await storage.read({ from: 1 }))).toEqual(entriesOf(blocks))
     })
 
+    behaviour('deletes values together with the append, and not on a conflict', async storage => {
+      await storage.put({ kept: utf8('1'), gone: utf8('2') })
+      expect(await storage.append(7, [await fixtureBlock({ first: 8 })], { kept: null })).toMatchObject({
+        type: 'conflict',
+      })
+      await storage.append(0, [await fixtureBlock()], { gone: null })
+      expect((await storage.list('')).map(([key]) => key)).toEqual(['kept'])
+    })
+
+    behaviour('an append that throws has written neither blocks nor values', async storage => {
+      const detached = utf8('sent away')
+      structuredClone(detached.buffer, { transfer: [detached.buffer] })
+      const block = await fixtureBlock()
+      await expect(storage.append(0, [block], { good: utf8('good'), detached })).rejects.toThrow()
+      await expect(storage.append(0, [{ ...block, bytes: detached }])).rejects.toThrow()
+      expect(await storage.head()).toBe(0)
+      expect(await storage.list('')).toEqual([])
+      expect(await storage.append(0, [block])).toEqual({ type: 'written' })
+    })
+
     behaviour('keeps an event of a mebibyte', async storage => {
       const large = await fixtureBlock({ size: 1024 * 1024 - 100 })
       await storage.append(0, [large])
@@ -189,6 +209,14 @@ export function describeLogStorage(name: string, openFresh: () => Promise<Storag
       expect((await storage.list('')).map(([key]) => key)).toEqual(['a', 'b/10', 'b/2', 'b/ü🎲'])
       expect(await storage.get('c')).toBeUndefined()
       expect(await storage.list('b/1000')).toEqual([])
+    })
+
+    behaviour('lists by a prefix that ends in the last UTF-16 unit', async storage => {
+      const last = String.fromCharCode(0xffff)
+      const value = utf8('value')
+      await storage.put({ a: value, [`a${last}`]: value, [`a${last}b`]: value, b: value, [last]: value })
+      expect((await storage.list(`a${last}`)).map(([key]) => key)).toEqual([`a${last}`, `a${last}b`])
+      expect((await storage.list(last)).map(([key]) => key)).toEqual([last])
     })
 
     behaviour('keeps empty and large values', async storage => {

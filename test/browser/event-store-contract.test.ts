@@ -5,18 +5,8 @@ import { describeEventStore } from '../../src/testing/index.ts'
 
 let stores = 0
 
-describeEventStore('a store in a worker, in IndexedDB', async () => {
+describeEventStore('a store in a worker, in IndexedDB', () => {
   const storeId = `contract-${Date.now()}-${++stores}`
-  const open = () =>
+  return () =>
     openStore(() => new Worker(new URL('./cart-worker.ts', import.meta.url), { type: 'module' }), { storeId })
-  let store = await open()
-  return {
-    store,
-    reopen: async () => {
-      await store.close()
-      store = await open()
-      return store
-    },
-    dispose: () => store.close(),
-  }
 })

@@ -1,4 +1,5 @@
 import { afterEach, expect, test } from 'vitest'
+import { cdp } from 'vitest/browser'
 import { createEventStore } from '../../src/engine/event-store.ts'
 import { openLog } from '../../src/engine/open-log.ts'
 import { indexedDbStorage } from '../../src/storage/indexeddb/index.ts'
@@ -30,20 +31,10 @@ describeLogStorage('IndexedDB (Chromium)', async () => {
   }
 })
 
-describeEventStore('event store in IndexedDB (Chromium)', async () => {
+describeEventStore('event store in IndexedDB (Chromium)', () => {
   const name = freshName()
-  const open = async () =>
+  return async () =>
     createEventStore(await openLog({ storage: indexedDbStorage({ name }), storeId: 'contract' }))
-  let store = await open()
-  return {
-    store,
-    reopen: async () => {
-      await store.close()
-      store = await open()
-      return store
-    },
-    dispose: () => store.close(),
-  }
 })
 
 test('a database deleted under an open store is lost, not new', async () => {
@@ -54,4 +45,13 @@ test('a database deleted under an open store is lost, not new', async () => {
   indexedDB.deleteDatabase(name)
   expect(await lost).toMatchObject({ facts: { problem: 'version-change' } })
   await expect(storage.head()).rejects.toMatchObject({ code: 'storage-failed' })
+})
+
+test('a store whose site data is cleared is closed, and refuses every call after', async () => {
+  const storage = await opened(freshName())
+  await storage.append(0, [await fixtureBlock()])
+  const lost = new Promise<Error>(resolve => storage.onLost(resolve))
+  await cdp().send('Storage.clearDataForOrigin', { origin: location.origin, storageTypes: 'indexeddb' })
+  expect(await lost).toMatchObject({ facts: { problem: 'closed' } })
+  await expect(storage.head()).rejects.toMatchObject({ facts: { problem: 'closed' } })
 })

@@ -3,18 +3,8 @@ import { openLog } from '../../src/engine/open-log.ts'
 import { createMemoryDatabase, memoryStorage } from '../../src/storage/memory/index.ts'
 import { describeEventStore } from '../../src/testing/event-store-contract.ts'
 
-describeEventStore('event store in memory', async () => {
+describeEventStore('event store in memory', () => {
   const database = createMemoryDatabase()
-  const open = async () =>
+  return async () =>
     createEventStore(await openLog({ storage: memoryStorage({ database }), storeId: 'contract' }))
-  let store = await open()
-  return {
-    store,
-    reopen: async () => {
-      await store.close()
-      store = await open()
-      return store
-    },
-    dispose: () => store.close(),
-  }
 })

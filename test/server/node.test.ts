@@ -172,7 +172,9 @@ describe('files beside the API', () => {
     expect(script.headers.get('x-content-type-options')).toBe('nosniff')
     // Eight letters behind a hyphen make no hash.
     expect((await call('/store-document.js')).headers.get('cache-control')).toBe('no-cache')
-    expect((await call('/nothing.js')).status).toBe(404)
+    const missing = await call('/assets/index-Bc4_yZa0.js')
+    expect(missing.status).toBe(404)
+    expect(missing.headers.get('cache-control')).toBe('no-cache')
     expect((await call('/sync/v1/head')).status).toBe(200)
   })
 

@@ -1,4 +1,5 @@
 import 'fake-indexeddb/auto'
+import { forceCloseDatabase } from 'fake-indexeddb'
 import { openDB } from 'idb'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { createEventStore } from '../../src/engine/event-store.ts'
@@ -21,20 +22,10 @@ describeLogStorage('IndexedDB (fake-indexeddb)', async () => {
   }
 })
 
-describeEventStore('event store in IndexedDB (fake-indexeddb)', async () => {
+describeEventStore('event store in IndexedDB (fake-indexeddb)', () => {
   const name = freshName()
-  const open = async () =>
+  return async () =>
     createEventStore(await openLog({ storage: indexedDbStorage({ name }), storeId: 'contract' }))
-  let store = await open()
-  return {
-    store,
-    reopen: async () => {
-      await store.close()
-      store = await open()
-      return store
-    },
-    dispose: () => store.close(),
-  }
 })
 
 const problem = (name: string) =>
@@ -100,24 +91,78 @@ describe('what gets in the way', () => {
     await expect(storage.append(0, [await fixtureBlock()])).rejects.toEqual(problem('version-change'))
   })
 
-  test('data that the browser lost is told, and accepted only on demand', async () => {
-    const name = freshName()
+  /** Says it once, as Chromium does. */
+  const loseDataAtNextOpen = () => {
     const open = indexedDB.open.bind(indexedDB)
-    vi.spyOn(indexedDB, 'open').mockImplementation((...args) => {
+    vi.spyOn(indexedDB, 'open').mockImplementationOnce((...args) => {
       const request = open(...args)
       request.addEventListener('upgradeneeded', event => {
         Object.assign(event, { dataLoss: 'total', dataLossMessage: 'corrupt' })
       })
       return request
     })
-    const error = await indexedDbStorage({ name })
-      .open()
-      .catch(e => e)
-    expect(error).toEqual(problem('data-loss'))
-    expect(error.message).toContain('corrupt')
-    const storage = indexedDbStorage({ name, acceptDataLoss: true })
+  }
+
+  test('data that the browser lost is told at every open, until it is accepted once', async () => {
+    const name = freshName()
+    loseDataAtNextOpen()
+    for (let attempt = 0; attempt < 3; attempt++) {
+      const error = await indexedDbStorage({ name })
+        .open()
+        .catch(e => e)
+      expect(error).toEqual(problem('data-loss'))
+      expect(error.message).toContain('corrupt')
+    }
+    const accepting = await opened(name, { acceptDataLoss: true })
+    expect(await accepting.append(0, [await fixtureBlock()])).toEqual({ type: 'written' })
+    expect(await (await opened(name)).head()).toBe(1)
+  })
+
+  test('data loss that is accepted beforehand begins an empty log', async () => {
+    const name = freshName()
+    loseDataAtNextOpen()
+    await opened(name, { acceptDataLoss: true })
+    expect(await (await opened(name)).head()).toBe(0)
+  })
+
+  test('a database that the browser closes: tells, and refuses every call after', async () => {
+    const name = freshName()
+    const open = indexedDB.open.bind(indexedDB)
+    let request!: IDBOpenDBRequest
+    vi.spyOn(indexedDB, 'open').mockImplementationOnce((...args) => {
+      request = open(...args)
+      return request
+    })
+    const storage = await opened(name)
+    const lost = new Promise<Error>(resolve => storage.onLost(resolve))
+    forceCloseDatabase(request.result as unknown as Parameters<typeof forceCloseDatabase>[0])
+    expect(await lost).toEqual(problem('closed'))
+    await expect(storage.head()).rejects.toEqual(problem('closed'))
+  })
+
+  test('a connection that is closing, before anybody was told', async () => {
+    const storage = await opened()
+    vi.spyOn(IDBDatabase.prototype, 'transaction').mockImplementationOnce(() => {
+      throw new DOMException('closing', 'InvalidStateError')
+    })
+    await expect(storage.head()).rejects.toEqual(problem('closed'))
+  })
+
+  test('closed while it opens: does not open behind the back, and can be opened again', async () => {
+    const storage = indexedDbStorage({ name: freshName() })
+    const opening = storage.open()
+    await storage.close()
+    await expect(opening).rejects.toEqual(problem('closed'))
+    await expect(storage.head()).rejects.toEqual(problem('closed'))
     await storage.open()
     expect(await storage.head()).toBe(0)
+  })
+
+  test.each(['relaxed', 'strict'] as const)('asks for %s durability', async durability => {
+    const storage = await opened(freshName(), { durability })
+    const transaction = vi.spyOn(IDBDatabase.prototype, 'transaction')
+    await storage.append(0, [await fixtureBlock()])
+    expect(transaction).toHaveBeenCalledWith(['blocks', 'values'], 'readwrite', { durability })
   })
 
   /** Aborts the next write transaction when all its requests have succeeded, as a full disk does. */
@@ -158,5 +203,22 @@ describe('what gets in the way', () => {
       () => new (IDBRequest as unknown as new () => IDBRequest<IDBCursor | null>)(),
     )
     await expect(storage.head()).rejects.toEqual(problem('timeout'))
+  })
+
+  test('an append that came too late is taken back', async () => {
+    const name = freshName()
+    const storage = await opened(name, { operationTimeoutMs: 20 })
+    const other = await openDB(name)
+    const inTheWay = other.transaction(['blocks', 'values'], 'readwrite')
+    let isHeld = true
+    const held = (async () => {
+      while (isHeld) await inTheWay.objectStore('values').get('key')
+    })()
+    await expect(storage.append(0, [await fixtureBlock()])).rejects.toEqual(problem('timeout'))
+    isHeld = false
+    await held
+    await inTheWay.done
+    expect(await storage.head()).toBe(0)
+    expect(await storage.append(0, [await fixtureBlock()])).toEqual({ type: 'written' })
   })
 })

@@ -1,92 +1,60 @@
-import pg from 'pg'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { createEventStore } from '../../src/engine/event-store.ts'
 import { openLog } from '../../src/engine/open-log.ts'
+import { decodeBlock } from '../../src/log/block.ts'
+import { BlockWriter } from '../../src/log/block-writer.ts'
+import { createSha256 } from '../../src/log/sha256.ts'
 import {
   type OpenPostgresOptions,
   openPostgres,
   type PostgresDatabase,
 } from '../../src/storage/postgres/index.ts'
 import { describeEventStore, describeLogStorage, fixtureBlock } from '../../src/testing/index.ts'
+import { hasPostgres, POSTGRES_NAME, POSTGRES_URL, runSql } from '../support/postgres.ts'
 
-const POSTGRES_URL = process.env['POSTGRES_URL'] ?? 'postgres://postgres@127.0.0.1:5432/test'
-const SCHEMA = `streamdingo_test_${process.pid}`
+vi.setConfig({ testTimeout: 30_000, hookTimeout: 60_000 })
 
-async function answers(): Promise<boolean> {
-  const client = new pg.Client({ connectionString: POSTGRES_URL, connectionTimeoutMillis: 2000 })
-  try {
-    await client.connect()
-    await client.end()
-    return true
-  } catch {
-    return false
-  }
-}
-
-const hasServer = await answers()
-
-async function runSql(sql: string): Promise<void> {
-  const client = new pg.Client({ connectionString: POSTGRES_URL })
-  await client.connect()
-  await client.query(sql)
-  await client.end()
-}
+const hasServer = await hasPostgres()
 
 function describePostgres(name: string, options: OpenPostgresOptions): void {
   let database: PostgresDatabase
   let stores = 0
   beforeAll(async () => {
     database = await openPostgres(options)
-  }, 60_000)
+  })
   afterAll(() => database.close())
+
+  const openStorage = async (storeId = `storage-${++stores}`) => {
+    const storage = database.storage(storeId)
+    await storage.open()
+    return storage
+  }
 
   describeLogStorage(name, async () => {
     const storeId = `storage-${++stores}`
-    return {
-      open: async () => {
-        const storage = database.storage(storeId)
-        await storage.open()
-        return storage
-      },
-      dispose: async () => {},
-    }
+    return { open: () => openStorage(storeId), dispose: async () => {} }
   })
 
-  describeEventStore(`event store in ${name}`, async () => {
+  describeEventStore(`event store in ${name}`, () => {
     const storeId = `store-${++stores}`
-    const open = async () => createEventStore(await openLog({ storage: database.storage(storeId), storeId }))
-    let store = await open()
-    return {
-      store,
-      reopen: async () => {
-        await store.close()
-        store = await open()
-        return store
-      },
-      dispose: () => store.close(),
-    }
+    return async () => createEventStore(await openLog({ storage: database.storage(storeId), storeId }))
   })
 
-  describe(name, () => {
-    test('keeps stores apart', async () => {
-      const [one, two] = ['apart-1', 'apart-2'].map(storeId => database.storage(storeId))
-      await one!.open()
-      await two!.open()
-      await one!.append(0, [await fixtureBlock()], { key: Uint8Array.of(1) })
-      expect(await two!.head()).toBe(0)
-      expect(await two!.list('')).toEqual([])
-      expect(await two!.append(0, [await fixtureBlock()])).toEqual({ type: 'written' })
+  describe(`${name}: stores`, () => {
+    test('keeps them apart', async () => {
+      const [one, two] = [await openStorage(), await openStorage()]
+      await one.append(0, [await fixtureBlock()], { key: Uint8Array.of(1) })
+      expect(await two.head()).toBe(0)
+      expect(await two.list('')).toEqual([])
+      expect(await two.append(0, [await fixtureBlock()])).toEqual({ type: 'written' })
     })
 
-    test('keeps events that jsonb cannot hold, byte by byte', async () => {
-      const store = createEventStore(await openLog({ storage: database.storage('jsonb'), storeId: 'jsonb' }))
-      const payloads = ['\u0000', { text: '\\u0000', hex: '1e123' }, 1e300, '\\', 'ü🎲']
-      await store.appendToStream(
-        'a',
-        payloads.map(data => ({ type: 'Odd', data })),
-      )
-      expect((await store.readStream('a')).events.map(({ data }) => data)).toEqual(payloads)
-      expect(await store.verify()).toMatchObject({ ok: true, events: 5 })
+    test('takes any well-formed name, and refuses one that PostgreSQL would take for another', async () => {
+      const names = ["'; DROP TABLE", 'ü🎲/%$', '"', 'x'.repeat(1024)]
+      for (const storeId of names) expect(await (await openStorage(storeId)).head()).toBe(0)
+      for (const storeId of ['', '\0', '\ud800', 'x'.repeat(1025)]) {
+        expect(() => database.storage(storeId)).toThrow(expect.objectContaining({ code: 'invalid-event' }))
+      }
     })
 
     test('eight writers at once lose nothing', async () => {
@@ -109,80 +77,93 @@ function describePostgres(name: string, options: OpenPostgresOptions): void {
       expect(await stores[0]!.verify()).toMatchObject({ ok: true, events: 80 })
     })
   })
+
+  describe(`${name}: entries`, () => {
+    test('keeps events that jsonb cannot hold, byte by byte', async () => {
+      const store = createEventStore(await openLog({ storage: database.storage('jsonb'), storeId: 'jsonb' }))
+      const payloads = ['\u0000', { text: '\\u0000', hex: '1e123' }, 1e300, '\\', 'ü🎲']
+      await store.appendToStream(
+        'a',
+        payloads.map(data => ({ type: 'Odd', data })),
+      )
+      expect((await store.readStream('a')).events.map(({ data }) => data)).toEqual(payloads)
+      expect(await store.verify()).toMatchObject({ ok: true, events: 5 })
+    })
+
+    test('keeps a commit whole that begins in one block and ends in the next', async () => {
+      const storage = await openStorage()
+      const hash = await createSha256()
+      const source = decodeBlock((await fixtureBlock({ count: 3 })).bytes, 1)
+      const begun = new BlockWriter(hash, 1)
+      begun.add(source.entry(0))
+      const ended = new BlockWriter(hash, 2)
+      ended.add(source.entry(1))
+      ended.endCommit({ onConflict: 'reject' })
+      ended.add(source.entry(2))
+      ended.endCommit(null)
+      await storage.append(0, [...(await begun.finish()), ...(await ended.finish())])
+      const [block] = await storage.read({ from: 1 })
+      expect(decodeBlock(block!.bytes, 1).commits).toEqual([
+        { lastIndex: 1, note: { onConflict: 'reject' } },
+        { lastIndex: 2, note: null },
+      ])
+    })
+
+    test('reads a log of large events in pages, none left out', async () => {
+      const storage = await openStorage()
+      const blocks = await Promise.all(
+        Array.from({ length: 12 }, (_, i) => fixtureBlock({ first: i + 1, size: 900_000 })),
+      )
+      await storage.append(0, blocks)
+      const read = await storage.read({ from: 2 })
+      expect(read.map(({ firstPosition }) => firstPosition)).toEqual(
+        Array.from({ length: 11 }, (_, i) => i + 2),
+      )
+      expect(await storage.read({ from: 1, maxBytes: 2_000_000 })).toHaveLength(3)
+    })
+  })
+
+  describe(`${name}: keys`, () => {
+    test('takes any well-formed text without U+0000, however long', async () => {
+      const storage = await openStorage()
+      const long = Array.from(crypto.getRandomValues(new Uint8Array(4000)), byte => (byte % 64) + 48)
+      const keys = ['', 'NULL', '{a,b}', '"', '\\', "'", ' ', '%_', 'ü🎲', String.fromCharCode(...long)]
+      await storage.put(Object.fromEntries(keys.map((key, i) => [key, Uint8Array.of(i)])))
+      for (const [i, key] of keys.entries()) {
+        expect(await storage.get(key)).toEqual(Uint8Array.of(i))
+        expect(await storage.list(key)).toContainEqual([key, Uint8Array.of(i)])
+      }
+      await storage.put(Object.fromEntries(keys.map(key => [key, null])))
+      expect(await storage.list('')).toEqual([])
+    })
+
+    test('refuses what PostgreSQL would refuse or change, and then writes nothing', async () => {
+      const storage = await openStorage()
+      for (const key of ['a\0b', '\ud800', 'a\udfff']) {
+        const refused = { code: 'invalid-argument' }
+        const values = { fine: Uint8Array.of(1), [key]: Uint8Array.of(2) }
+        await expect(storage.put(values)).rejects.toMatchObject(refused)
+        await expect(storage.append(0, [await fixtureBlock()], values)).rejects.toMatchObject(refused)
+        await expect(storage.get(key)).rejects.toMatchObject(refused)
+        await expect(storage.list(key)).rejects.toMatchObject(refused)
+      }
+      expect(await storage.list('')).toEqual([])
+      expect(await storage.head()).toBe(0)
+    })
+
+    test('lists in order of UTF-16 units, which is not that of code points', async () => {
+      const storage = await openStorage()
+      await storage.put({ '\uffee': new Uint8Array(), '🎲': new Uint8Array(), B: new Uint8Array() })
+      expect((await storage.list('')).map(([key]) => key)).toEqual(['B', '🎲', '\uffee'])
+    })
+  })
 }
 
 describePostgres('PGlite', {})
 
-test('PGlite keeps its data in a folder', async () => {
-  const { mkdtemp, rm } = await import('node:fs/promises')
-  const dataDir = await mkdtemp('/tmp/streamdingo-pglite-')
-  const open = async () => {
-    const database = await openPostgres({ dataDir })
-    const storage = database.storage('s')
-    await storage.open()
-    return { database, storage }
-  }
-  const first = await open()
-  await first.storage.append(0, [await fixtureBlock({ count: 3 })])
-  await first.database.close()
-  const second = await open()
-  expect(await second.storage.head()).toBe(3)
-  await second.database.close()
-  await rm(dataDir, { recursive: true })
-}, 60_000)
+describe.skipIf(!hasServer)(POSTGRES_NAME, () => {
+  const schema = `streamdingo_test_${process.pid}`
+  afterAll(() => runSql(`DROP SCHEMA IF EXISTS "${schema}" CASCADE`))
 
-test('a server that is not there is unavailable', async () => {
-  const options = { connectionString: 'postgres://postgres@127.0.0.1:1/none' }
-  await expect(openPostgres(options)).rejects.toMatchObject({ facts: { problem: 'unavailable' } })
+  describePostgres('PostgreSQL', { connectionString: POSTGRES_URL, schema })
 })
-
-describe.skipIf(!hasServer)(
-  `PostgreSQL (left out where none answers at ${POSTGRES_URL.replace(/:[^:@/]*@/, '@')})`,
-  () => {
-    const options = { connectionString: POSTGRES_URL, schema: SCHEMA }
-    afterAll(() => runSql(`DROP SCHEMA IF EXISTS "${SCHEMA}" CASCADE`))
-
-    describePostgres('PostgreSQL', options)
-
-    test('two servers that start at once migrate once', async () => {
-      const schema = `${SCHEMA}_twice`
-      const databases = await Promise.all([1, 2, 3].map(() => openPostgres({ ...options, schema })))
-      await databases[2]!.storage('s').open()
-      await Promise.all(databases.map(database => database.close()))
-      await runSql(`DROP SCHEMA "${schema}" CASCADE`)
-    })
-
-    test('a connection that is killed fails typed, and the next call goes on', async () => {
-      const database = await openPostgres({ ...options, poolSize: 1 })
-      const storage = database.storage('killed')
-      await storage.open()
-      await storage.append(0, [await fixtureBlock()])
-      await runSql(
-        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%${SCHEMA}%' AND pid <> pg_backend_pid()`,
-      )
-      const failures: unknown[] = []
-      await expect.poll(() => storage.head().catch(error => failures.push(error) && null)).toBe(1)
-      for (const failure of failures) expect(failure).toMatchObject({ code: 'storage-failed' })
-      expect(await storage.append(1, [await fixtureBlock({ first: 2 })])).toEqual({ type: 'written' })
-      await database.close()
-    })
-
-    test('a reader never sees a later commit before an earlier one that is delayed', async () => {
-      const database = await openPostgres(options)
-      const storage = database.storage('late')
-      await storage.open()
-      const client = new pg.Client({ connectionString: POSTGRES_URL })
-      await client.connect()
-      await client.query('BEGIN')
-      await client.query(`SELECT head FROM "${SCHEMA}".streamdingo_heads WHERE store_id = 'late' FOR UPDATE`)
-      const outcome = storage.append(0, [await fixtureBlock()])
-      expect(await storage.read({ from: 1 })).toEqual([])
-      await client.query(`UPDATE "${SCHEMA}".streamdingo_heads SET head = 1 WHERE store_id = 'late'`)
-      await client.query('COMMIT')
-      // The one that waited behind the delayed commit is judged on what that left.
-      expect(await outcome).toEqual({ type: 'conflict', head: 1 })
-      await client.end()
-      await database.close()
-    })
-  },
-)

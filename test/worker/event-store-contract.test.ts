@@ -5,21 +5,12 @@ import { createMemoryDatabase, memoryStorage } from '../../src/storage/memory/in
 import { describeEventStore } from '../../src/testing/index.ts'
 import { serveStoreOn } from '../../worker/serve-store.ts'
 
-describeEventStore('a store over a port', async () => {
+describeEventStore('a store over a port', () => {
   const database = createMemoryDatabase()
   const open = () => {
     const { port1, port2 } = new MessageChannel()
     serveStoreOn(port2, { app: {}, storage: () => memoryStorage({ database }), onError: () => {} })
     return openStore(() => port1, { storeId: 'contract' })
   }
-  let store = await open()
-  return {
-    store,
-    reopen: async () => {
-      await store.close()
-      store = await open()
-      return store
-    },
-    dispose: () => store.close(),
-  }
+  return open
 })
