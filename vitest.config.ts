@@ -26,6 +26,8 @@ export default defineConfig({
       {
         test: {
           name: 'node',
+          // Property tests do much work, and the machine may do other work beside.
+          testTimeout: 30_000,
           include: ['test/**/*.test.ts'],
           exclude: ['test/browser/**'],
         },

@@ -4,7 +4,7 @@ import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { serve } from '@hono/node-server'
 import { serveStatic } from '@hono/node-server/serve-static'
-import { type Context, Hono } from 'hono'
+import { type Context, Hono, type Next } from 'hono'
 import type { SyncServer } from './sync-server.ts'
 
 export type ListenOptions = Readonly<{
@@ -46,7 +46,7 @@ export async function listen(server: SyncServer, options: ListenOptions = {}): P
 function routes(server: SyncServer, { basePath = '', staticRoot }: ListenOptions): Hono {
   const app = new Hono()
   app.all(`${basePath}/v1/*`, context => server.fetch(withoutBase(context.req.raw, basePath)))
-  if (staticRoot) app.use(serveStatic({ root: staticRoot, onFound: setFileHeaders }))
+  if (staticRoot) app.use(setFileHeaders, serveStatic({ root: staticRoot }))
   return app
 }
 
@@ -57,10 +57,12 @@ function withoutBase(request: Request, basePath: string): Request {
   return new Request(url, request)
 }
 
-function setFileHeaders(_path: string, { req, header }: Context): void {
-  const isHashed = req.path.startsWith('/assets/')
-  header('cache-control', isHashed ? 'public, max-age=31536000, immutable' : 'no-cache')
-  header('x-content-type-options', 'nosniff')
+async function setFileHeaders(context: Context, next: Next): Promise<void> {
+  await next()
+  // That a file is missing may be over in a moment, as while a new version is being put in place.
+  const isKept = context.res.ok && context.req.path.startsWith('/assets/')
+  context.header('cache-control', isKept ? 'public, max-age=31536000, immutable' : 'no-cache')
+  context.header('x-content-type-options', 'nosniff')
 }
 
 function start(fetch: Hono['fetch'], port: number, hostname: string): Promise<Server> {

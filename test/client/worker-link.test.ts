@@ -54,7 +54,7 @@ describe('the handshake', () => {
 
   test('refuses a worker of another protocol', async () => {
     await expect(open(fakeWorker({}, { protocol: 99 }))).rejects.toMatchObject({
-      code: 'invalid-argument',
+      code: 'worker-mismatch',
       facts: { page: 1, worker: 99 },
     })
   })

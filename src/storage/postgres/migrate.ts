@@ -29,7 +29,7 @@ export async function migrate(driver: SqlDriver, inSchema: (statement: string) =
     await query(inSchema(CREATE_MIGRATIONS_TABLE))
     const version = await versionOf(query, inSchema)
     for (let next = version + 1; next <= MIGRATIONS.length; next++) {
-      for (const statement of statementsOf(inSchema(MIGRATIONS[next - 1]!))) await query(statement)
+      for (const statement of statementsOf(MIGRATIONS[next - 1]!)) await query(inSchema(statement))
       await query(inSchema(ADD_MIGRATION), [next])
     }
   })
