@@ -2,6 +2,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
 import { Builder, type WebDriver } from 'selenium-webdriver'
 import { afterAll, beforeAll, describe, test, vi } from 'vitest'
 import { type RunningServer, serveHarness, startDemoServer } from '../support/servers.ts'
@@ -13,7 +14,6 @@ const MINI_BROWSER = [
   '/usr/lib/x86_64-linux-gnu/webkit2gtk-4.1/MiniBrowser',
   '/usr/lib/aarch64-linux-gnu/webkit2gtk-4.1/MiniBrowser',
 ].find(existsSync)
-const PORT = 4_790
 
 describe.skipIf(!DRIVER || !XVFB || !MINI_BROWSER)(
   'WebKitGTK (left out where webkit2gtk-driver and xvfb are not installed)',
@@ -21,11 +21,14 @@ describe.skipIf(!DRIVER || !XVFB || !MINI_BROWSER)(
     let server: RunningServer
     let site: RunningServer
     let driverProcess: ChildProcess
+    let driverUrl: string
     beforeAll(async () => {
       server = await startDemoServer()
       site = await serveHarness({ syncServer: server.url })
-      driverProcess = spawn(XVFB!, ['-a', DRIVER!, `--port=${PORT}`], { detached: true, stdio: 'ignore' })
-      await vi.waitFor(() => fetch(`http://127.0.0.1:${PORT}/status`), { timeout: 30_000 })
+      const port = await freePort()
+      driverUrl = `http://127.0.0.1:${port}`
+      driverProcess = spawn(XVFB!, ['-a', DRIVER!, `--port=${port}`], { detached: true, stdio: 'ignore' })
+      await vi.waitFor(() => fetch(`${driverUrl}/status`), { timeout: 30_000 })
     })
     afterAll(async () => {
       if (driverProcess?.pid) process.kill(-driverProcess.pid, 'SIGKILL')
@@ -35,7 +38,7 @@ describe.skipIf(!DRIVER || !XVFB || !MINI_BROWSER)(
 
     const newBrowser = (): Promise<WebDriver> =>
       new Builder()
-        .usingServer(`http://127.0.0.1:${PORT}`)
+        .usingServer(driverUrl)
         .withCapabilities({
           browserName: 'MiniBrowser',
           'webkitgtk:browserOptions': { binary: MINI_BROWSER, args: ['--automation'] },
@@ -78,3 +81,12 @@ describe.skipIf(!DRIVER || !XVFB || !MINI_BROWSER)(
     })
   },
 )
+
+/** The driver does not say which port it took, so it is told one that was free just now. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await new Promise(resolve => server.once('listening', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise(resolve => server.close(resolve))
+  return port
+}

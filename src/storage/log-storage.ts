@@ -31,7 +31,8 @@ export type ReadRange = Readonly<{
 
 /**
  * The log of one store. Every method may throw `StorageFailed` with a `problem`; a call that threw has changed
- * nothing. Methods other than `close` and `onLost` must not be called before `open` has resolved, nor after `close`.
+ * nothing, but for a `timeout`: its commit may still hang somewhere below. Asking again is safe, as the log is
+ * written by compare-and-set and events are known by their ids. Methods other than `close` and `onLost` must not be called before `open` has resolved, nor after `close`.
  */
 export interface LogStorage {
   readonly capabilities: StorageCapabilities

@@ -108,7 +108,7 @@ describe('push and pull', () => {
     expect(readable(decoded)).toEqual(readable(commits))
   })
 
-  test('take all that an append takes', async () => {
+  test('take all that an append takes', { timeout: 30_000 }, async () => {
     const name = fc.string({ unit: 'binary', minLength: 1, maxLength: 20 }).filter(isAppendableName)
     const event = fc.record(
       {
@@ -175,7 +175,9 @@ describe('frames', () => {
     }
   })
 
-  test('refuse every other message by a MalformedMessage, and no other error', async () => {
+  test('refuse every other message by a MalformedMessage, and no other error', {
+    timeout: 30_000,
+  }, async () => {
     const whole = await pushOf([entry, { ...entry, streamVersion: 2, previous: entry.hash }])
     const anything = fc.uint8Array({ maxLength: 300 })
     const changed = fc

@@ -347,7 +347,9 @@ describe('bad input', () => {
     expect(await (await call('/v1/head')).json()).toMatchObject({ position: 0 })
   })
 
-  test('a thousand bodies of noise and of cut and changed pushes get a 4xx, and the server lives on', async () => {
+  test('a thousand bodies of noise and of cut and changed pushes get a 4xx, and the server lives on', {
+    timeout: 30_000,
+  }, async () => {
     const errors: unknown[] = []
     const { call, post, epoch } = serve({ onError: error => errors.push(error) })
     const one = await device()
