@@ -9,6 +9,9 @@ import type { SyncServerOptions } from '../../src/server/index.ts'
 import { type ListenOptions, listen } from '../../src/server/node.ts'
 import { device, pushBody, say, serve } from './test-server.ts'
 
+/** As they were before any test listened. */
+const GLOBALS = [globalThis.Request, globalThis.Response]
+
 async function start(options: ListenOptions = {}, serverOptions: Partial<SyncServerOptions> = {}) {
   const { server, epoch } = serve(serverOptions)
   const listening = await listen(server, options)
@@ -79,10 +82,9 @@ describe('a sync server on a socket', () => {
   })
 
   test('leaves Request and Response of the process alone', async () => {
-    const before = [globalThis.Request, globalThis.Response]
     const { call } = await start()
     await call('/v1/head')
-    expect([globalThis.Request, globalThis.Response]).toEqual(before)
+    expect([globalThis.Request, globalThis.Response]).toEqual(GLOBALS)
   })
 
   test('refuses a body that is too large, and goes on', async () => {

@@ -7,7 +7,10 @@ import { wrapStorage } from '../support/wrap-storage.ts'
 import { device, pushBody, say, serve } from './test-server.ts'
 
 /** Storages that say when they are opened and closed, and that cannot be opened twice at once. */
-function watched(overrides: (storage: LogStorage, storeId: string) => Partial<LogStorage> = () => ({})) {
+function watched(
+  overrides: (storage: LogStorage) => Partial<LogStorage> = () => ({}),
+  mayClose: Promise<void> = Promise.resolve(),
+) {
   const journal: string[] = []
   const open = new Set<string>()
   const databases = new Map<string, ReturnType<typeof createMemoryDatabase>>()
@@ -23,10 +26,11 @@ function watched(overrides: (storage: LogStorage, storeId: string) => Partial<Lo
         await storage.open()
       },
       close: async () => {
+        await mayClose
         await storage.close()
         if (open.delete(storeId)) journal.push(`close ${storeId}`)
       },
-      ...overrides(storage, storeId),
+      ...overrides(storage),
     })
   }
   return { journal, openStorage }
@@ -69,6 +73,24 @@ describe('stores', () => {
     await hints.body!.cancel()
     await call('/v1/head', {}, 'a~r')
     await vi.waitFor(() => expect(journal).toContain('close a'))
+  })
+
+  test('that are being closed are opened again only when that is done', async () => {
+    let finish = () => {}
+    const finished = new Promise<void>(resolve => {
+      finish = resolve
+    })
+    const { journal, openStorage } = watched(() => ({}), finished)
+    const take = vi.fn(openStorage)
+    const { call } = serve({ openStorage: take, limits: { maxIdleStores: 0 } })
+    await call('/v1/head')
+    const again = call('/v1/head')
+    await new Promise(resolve => setImmediate(resolve))
+    expect(take).toHaveBeenCalledTimes(1)
+    finish()
+    expect((await again).status).toBe(200)
+    expect(take).toHaveBeenCalledTimes(2)
+    expect(journal.slice(0, 3)).toEqual(['open board', 'close board', 'open board'])
   })
 
   test('that cannot be opened are tried again by the next request', async () => {

@@ -59,20 +59,27 @@ describe('the embedded driver', () => {
   })
   afterAll(() => driver.close())
 
-  /** A storage whose first transactions fail. */
-  const openFlaky = async (storeId: string, failures: number, code: string) => {
-    let left = failures
-    const flaky: SqlDriver = {
+  const openOn = async (storeId: string, overrides: Partial<SqlDriver>) => {
+    const wrapped: SqlDriver = {
       isDurable: false,
       isClosed: false,
       query: driver.query,
-      transaction: work =>
-        left-- > 0 ? Promise.reject(Object.assign(new Error('no'), { code })) : driver.transaction(work),
+      transaction: work => driver.transaction(work),
       close: () => driver.close(),
+      ...overrides,
     }
-    const storage = new PostgresStorage({ storeId, driver: flaky, inSchema, hash: await createSha256() })
+    const storage = new PostgresStorage({ storeId, driver: wrapped, inSchema, hash: await createSha256() })
     await storage.open()
     return storage
+  }
+
+  /** A storage whose first transactions fail. */
+  const openFlaky = (storeId: string, failures: number, code: string) => {
+    let left = failures
+    return openOn(storeId, {
+      transaction: work =>
+        left-- > 0 ? Promise.reject(Object.assign(new Error('no'), { code })) : driver.transaction(work),
+    })
   }
 
   test.each(['40001', '40P01'])(
@@ -94,6 +101,23 @@ describe('the embedded driver', () => {
       facts: { problem: 'quota' },
     })
     expect(await storage.get('key')).toBeUndefined()
+  })
+
+  test('takes hardly more from the database than the bytes that a read asks for', async () => {
+    const rowCounts: number[] = []
+    const storage = await openOn('large', {
+      query: async (sql, parameters) => {
+        const rows = await driver.query<never>(sql, parameters)
+        rowCounts.push(rows.length)
+        return rows
+      },
+    })
+    const first = (i: number) => fixtureBlock({ first: i, size: 900_000 })
+    await storage.append(0, await Promise.all([1, 2, 3, 4, 5, 6].map(first)))
+    rowCounts.length = 0
+    expect(await storage.read({ from: 1, maxBytes: 1 })).toHaveLength(1)
+    expect(await storage.read({ from: 1, maxBytes: 1_000_000 })).toHaveLength(2)
+    expect(rowCounts).toEqual([1, 2])
   })
 
   test('reads a page through the index, without sorting the rest of the log', async () => {

@@ -109,6 +109,20 @@ function describePostgres(name: string, options: OpenPostgresOptions): void {
       ])
     })
 
+    test('reads a log of many small events in pages, none left out', async () => {
+      const storage = await openStorage()
+      const blocks = await Promise.all(
+        Array.from({ length: 15 }, (_, i) => fixtureBlock({ first: i * 300 + 1, count: 300 })),
+      )
+      await storage.append(0, blocks)
+      let next = 1
+      for (const { firstPosition, lastPosition } of await storage.read({ from: 1 })) {
+        expect(firstPosition).toBe(next)
+        next = lastPosition + 1
+      }
+      expect(next).toBe(4501)
+    })
+
     test('reads a log of large events in pages, none left out', async () => {
       const storage = await openStorage()
       const blocks = await Promise.all(
