@@ -1,35 +1,60 @@
 // The ranks of the house: imports go only to lower ranks, folders of one rank never import each other.
+
 const RANKS = [
-  ['log'],
-  ['integrity', 'model', 'storage'],
-  ['protocol'],
-  ['engine', 'client'],
-  ['sync', 'server', 'testing'],
+  ['src/log'],
+  ['src/integrity', 'src/model', 'src/storage'],
+  ['src/protocol'],
+  ['src/engine', 'src/client'],
+  ['src/sync', 'src/server', 'src/testing'],
+  ['worker'],
 ]
 
-const folder = name => `^src/${name}/`
-const rules = RANKS.flatMap((names, rank) =>
+const inFolder = name => `^${name}/`
+
+const ranks = RANKS.flatMap((names, rank) =>
   names.map(name => ({
-    name: `rank-of-${name}`,
-    comment: `src/${name} may import only folders of a rank below ${rank}`,
+    name: `rank-of-${name.replace('/', '-')}`,
+    comment: `${name} may import only from folders of a rank below ${rank}`,
     severity: 'error',
-    from: { path: folder(name) },
+    from: { path: inFolder(name) },
     to: {
-      path: '^(src/[^/]+/|worker/|demo/|test/|e2e/|bench/)',
-      pathNot: [folder(name), ...RANKS.slice(0, rank).flat().map(folder)],
+      path: '^(src|worker|demo|test|e2e|bench|scripts)/',
+      pathNot: [name, ...RANKS.slice(0, rank).flat()].map(inFolder),
     },
   })),
 )
 
 module.exports = {
   forbidden: [
-    ...rules,
+    ...ranks,
+    {
+      name: 'every-folder-has-a-rank',
+      severity: 'error',
+      from: { path: '^src/[^/]+/', pathNot: RANKS.flat().map(inFolder) },
+      to: {},
+    },
     {
       name: 'page-stays-light',
-      comment: 'the main-thread door reaches no storage, no hashing and no engine',
+      comment: 'what the page loads reaches no storage, no hashing and no engine, by whatever way',
       severity: 'error',
-      from: { path: '^src/client/' },
-      to: { path: '^(src/(storage|integrity|engine)/|node_modules/(idb|hash-wasm)/)' },
+      from: { path: '^src/index\\.ts$' },
+      to: { path: ['^src/(storage|integrity|engine)/', 'node_modules/(idb|hash-wasm)/'], reachable: true },
+    },
+    {
+      name: 'browser-has-no-node',
+      severity: 'error',
+      from: { path: '^(worker|src)/', pathNot: '^src/(server|testing|storage/postgres)/' },
+      to: { dependencyTypes: ['core'] },
+    },
+    {
+      name: 'declared-dependencies-only',
+      comment: 'what the package imports is a dependency or a peer of it, or users do not have it',
+      severity: 'error',
+      from: { path: '^(src|worker)/' },
+      to: {
+        dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown', 'unknown'],
+        dependencyTypesNot: ['npm-peer'],
+      },
     },
     {
       name: 'no-circular',

@@ -4,7 +4,14 @@ import { equalBytes, hexOf } from '../log/bytes.ts'
 import type { OnConflict } from '../log/commit-note.ts'
 import { InvalidEvent, StoreError, VersionConflict } from '../log/errors.ts'
 import { type GlobalPosition, type Hash, type StreamVersion, SYSTEM_STREAM_PREFIX } from '../log/event.ts'
-import { checkName, idOf, MAX_COMMIT_BYTES, metadataOf, payloadOf } from '../log/event-batch.ts'
+import {
+  checkName,
+  type EventBatch,
+  idOf,
+  MAX_COMMIT_BYTES,
+  metadataOf,
+  payloadOf,
+} from '../log/event-batch.ts'
 import { eventIdOf } from '../log/event-id.ts'
 import { meetsExpectation } from '../log/expected-version.ts'
 import { KIND_EVENT, SALT_BYTES } from '../log/hash-chain.ts'
@@ -172,11 +179,10 @@ function idConflict({ streamName, batch }: EncodedAppend, i: number, problem: st
 }
 
 function checkRequest({ appends }: AppendRequest): void {
-  let bytes = 0
+  checkCommitSize(appends.map(({ batch }) => batch))
   const ids = new Set<string>()
   for (const [n, { streamName, batch }] of appends.entries()) {
     checkStreamName(streamName)
-    bytes += batch.payloads.bytes.length + batch.metadata.bytes.length
     if (appends.length === 1) continue
     // Within one batch the encoder has checked.
     for (let i = 0; i < batch.count; i++) {
@@ -185,12 +191,19 @@ function checkRequest({ appends }: AppendRequest): void {
       ids.add(id)
     }
   }
-  if (bytes > MAX_COMMIT_BYTES) {
-    throw new InvalidEvent(
-      'events',
-      `${bytes} bytes at once, over the limit of ${MAX_COMMIT_BYTES}; append in parts`,
-    )
-  }
+}
+
+/** @throws {@link InvalidEvent} for a commit that would not fit into one push. */
+export function checkCommitSize(batches: readonly EventBatch[]): void {
+  const bytes = batches.reduce(
+    (sum, { payloads, metadata }) => sum + payloads.bytes.length + metadata.bytes.length,
+    0,
+  )
+  if (bytes <= MAX_COMMIT_BYTES) return
+  throw new InvalidEvent(
+    'events',
+    `${bytes} bytes at once, over the limit of ${MAX_COMMIT_BYTES}; append in parts`,
+  )
 }
 
 /** @throws {@link InvalidEvent} for a name that an application cannot append to. */

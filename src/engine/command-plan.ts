@@ -7,7 +7,7 @@ import { derivedEventId } from '../log/event-id.ts'
 import { KIND_EVENT, SALT_BYTES } from '../log/hash-chain.ts'
 import type { AnyDecider } from '../model/app.ts'
 import { evolveState } from '../model/evolve.ts'
-import { checkStreamName } from './append-job.ts'
+import { checkCommitSize, checkStreamName } from './append-job.ts'
 import type { Draft } from './draft.ts'
 
 /** The state of a decider's stream at a version that the log has, leaving out what stands behind. */
@@ -60,6 +60,7 @@ export async function planCommand(
   const state = await foldDraft(wish.decider, streamName, draft, parts)
   const batch = encodeEvents(withIds(decide(decider, wish, state), commandId))
   if (batch.count === 0) return state
+  checkCommitSize([batch])
   linkBatch(batch, streamName, draft, parts.now())
   // Folded before it counts: a handler that throws on its own decider's event must not leave the event behind.
   const next = await foldDraft(wish.decider, streamName, draft, parts)

@@ -10,8 +10,13 @@ import type { LogIndex } from './log-index.ts'
 export type TailCommit = PendingCommit &
   Readonly<{ firstPosition: GlobalPosition; lastPosition: GlobalPosition }>
 
-/** Bytes an entry takes beside its JSON when it is sent, about. */
+/** Bytes an entry takes beside its JSON and its names when it is sent, about. */
 const ENTRY_OVERHEAD = 128
+
+/** At most: a name is sent once a block and not once an entry, but who writes long ones may use each only once. */
+function sizeOf({ payload, metadata, streamName, type }: Entry): number {
+  return payload.length + metadata.length + 3 * (streamName.length + type.length) + ENTRY_OVERHEAD
+}
 
 export class PendingTail {
   readonly #index: LogIndex
@@ -64,7 +69,7 @@ async function* commitsIn(blocks: AsyncIterable<Block>, after: GlobalPosition): 
       for (let i = start; i <= lastIndex; i++) {
         const entry = block.entry(i)
         entries.push(entry)
-        bytes += entry.payload.length + entry.metadata.length + ENTRY_OVERHEAD
+        bytes += sizeOf(entry)
       }
       start = Math.max(start, lastIndex + 1)
       if (note === undefined || entries.length === 0) continue

@@ -6,8 +6,8 @@ import { textOf, utf8 } from '../log/bytes.ts'
 const KEY = 'server/epoch'
 
 /**
- * Made once, at random, and read from the storage each time: of two servers that made one at the same moment,
- * both serve the one that stayed.
+ * Made once, at random, and read from the storage each time. Two servers that open a new store at the same moment
+ * may each make one; both serve the one that stayed, but for an answer given in between.
  */
 export async function epochOf({ storage }: Pick<EventLog, 'storage'>): Promise<string> {
   const stored = await storage.get(KEY)

@@ -292,6 +292,14 @@ describe('a client that is not honest', () => {
   })
 })
 
+test('pages are cut by what is sent, long names included', async () => {
+  const server = await openServer()
+  for (let i = 0; i < 20; i++) await append(server, `${i}`.padEnd(1000, 'x'), 'short')
+  const { commits, next } = await server.readCommits(0, 10_000)
+  expect(commits.length).toBeLessThan(4)
+  expect(next).toBe(commits.length)
+})
+
 test('whatever three devices do and in whatever order they sync, they end equal, nothing lost, nothing doubled', async () => {
   const step = fc.record({
     device: fc.nat(2),

@@ -163,6 +163,19 @@ describe('commands', () => {
     expect(await log.verify()).toMatchObject({ ok: true, events: 1 })
   })
 
+  test('whose events would not fit into one push are refused, as an append of them is', async () => {
+    const log = await open()
+    await expect(log.execute(command('Flood'))).rejects.toMatchObject({
+      code: 'invalid-event',
+      facts: { path: 'events' },
+    })
+    const events = Array.from({ length: 10 }, () => ({ type: 'Flooded', data: 'x'.repeat(1_000_000) }))
+    await expect(createEventStore(log).appendToStream('a', events)).rejects.toMatchObject({
+      code: 'invalid-event',
+    })
+    expect(log.head()).toBe(0)
+  })
+
   test('of the same id are carried out once', async () => {
     const log = await open()
     const wish = command('AddTwice', 4)

@@ -1,0 +1,33 @@
+// What the smoke test asks of a browser, whoever drives it.
+
+import type { Harness } from '../harness/main.ts'
+
+/** A browser that may be on this machine. */
+export type DrivenBrowser = Readonly<{
+  name: string
+  /** What it would need to run here; null when it can. */
+  missing: string | null
+  launch: () => Promise<Profile>
+}>
+
+/** A running browser on a fresh profile. */
+export type Profile = Readonly<{
+  newTab: () => Promise<Tab>
+  close: () => Promise<void>
+}>
+
+export type Tab = Readonly<{
+  goto: (url: string) => Promise<void>
+  reload: () => Promise<void>
+  /** Value of an expression in the page, awaited there. Rejects with what it throws. */
+  evaluate: (expression: string) => Promise<unknown>
+}>
+
+/** Runs a step in the page, which closes over nothing: what it needs is given, as JSON. */
+export function inHarness<A extends readonly unknown[], R>(
+  tab: Tab,
+  step: (harness: Harness, ...given: A) => Promise<R> | R,
+  ...given: A
+): Promise<R> {
+  return tab.evaluate(`(${step})(globalThis.harness, ...${JSON.stringify(given)})`) as Promise<R>
+}
