@@ -9,6 +9,9 @@ import type { AppendOutcome, LogStorage } from '../../src/storage/log-storage.ts
 import { createMemoryDatabase, memoryStorage } from '../../src/storage/memory/index.ts'
 import { wrapStorage } from '../support/wrap-storage.ts'
 
+/** Ten events of a megabyte: each may be recorded, all together may not. */
+const FLOOD = Array.from({ length: 10 }, () => ({ type: 'Flooded', data: 'x'.repeat(1_000_000) }))
+
 const counter = {
   streamName: (id: string) => `counter-${id}`,
   initialState: () => 0,
@@ -19,10 +22,11 @@ const counter = {
     },
   },
   decide: (
-    command: { type: 'Add' | 'AddTwice' | 'Nothing' | 'Break'; data: { by: number } },
+    command: { type: 'Add' | 'AddTwice' | 'Nothing' | 'Break' | 'Flood'; data: { by: number } },
     sum: number,
   ) => {
     if (command.type === 'Nothing') return []
+    if (command.type === 'Flood') return FLOOD
     if (command.type === 'Break') return { type: 'Broken', data: {} }
     if (sum + command.data.by > 1000) throw new Error('that is too much')
     const added = { type: 'Added', data: command.data }
@@ -169,8 +173,7 @@ describe('commands', () => {
       code: 'invalid-event',
       facts: { path: 'events' },
     })
-    const events = Array.from({ length: 10 }, () => ({ type: 'Flooded', data: 'x'.repeat(1_000_000) }))
-    await expect(createEventStore(log).appendToStream('a', events)).rejects.toMatchObject({
+    await expect(createEventStore(log).appendToStream('a', FLOOD)).rejects.toMatchObject({
       code: 'invalid-event',
     })
     expect(log.head()).toBe(0)
