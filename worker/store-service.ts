@@ -135,6 +135,10 @@ export class StoreService implements WorkerApi {
     return this.#reply(({ sync }) => sync.setOnline(online))
   }
 
+  networkChanged(): Promise<Reply<void>> {
+    return this.#reply(({ sync }) => sync.networkChanged())
+  }
+
   setToken(token: string): Promise<Reply<void>> {
     return this.#reply(({ sync }) => sync.setToken(token))
   }

@@ -19,6 +19,8 @@ export interface SyncSwitch {
   start(): void
   status(): SyncStatus
   setOnline(online: boolean): void
+  /** Looks again whether the browser says that there is a network. */
+  networkChanged(): void
   setToken(token: string): void
   poke(): void
   /** Resolves when this tab does nothing more for sync; its signal ends it. */
@@ -34,6 +36,7 @@ export function createSyncOff(options: Pick<SyncRoleOptions, 'log' | 'onStatus' 
     start: () => log.onChange(() => onStatus(status()), signal),
     status,
     setOnline: nothing,
+    networkChanged: nothing,
     setToken: nothing,
     poke: nothing,
     ended: () => Promise.resolve(),
@@ -88,6 +91,10 @@ export class SyncRole implements SyncSwitch {
   setOnline(online: boolean): void {
     this.#want(online)
     this.#options.channel.post({ type: 'set-online', online })
+  }
+
+  networkChanged(): void {
+    this.#applyOnline()
   }
 
   setToken(token: string): void {

@@ -50,6 +50,7 @@ export async function openStore<A extends App>(
   const connected = await link.open()
   syncStatus.set(connected.syncStatus)
   catchUpWhenShown(link)
+  passOnNetwork(link)
   return new WorkerStoreClient<A>({ storeId, link, views, subscriptions, verifications, syncStatus })
 }
 
@@ -76,4 +77,11 @@ function catchUpWhenShown(link: WorkerLink): void {
   }
   document.addEventListener('visibilitychange', catchUp, { signal: link.ended })
   addEventListener('pageshow', catchUp, { signal: link.ended })
+}
+
+/** Chromium fires no such events in workers (https://crbug.com/114475): a store that was opened offline would stay so. */
+function passOnNetwork(link: WorkerLink): void {
+  if (typeof document === 'undefined') return
+  const tell = () => link.tell(worker => worker.networkChanged())
+  for (const type of ['online', 'offline']) addEventListener(type, tell, { signal: link.ended })
 }

@@ -120,6 +120,8 @@ export interface WorkerApi {
   /** Reads what other tabs wrote: hints to a page that slept may have been lost. */
   catchUp(): Promise<Reply<void>>
   setOnline(online: boolean): Promise<Reply<void>>
+  /** The network came or went: not every browser tells its workers. */
+  networkChanged(): Promise<Reply<void>>
   setToken(token: string): Promise<Reply<void>>
   pokeSync(): Promise<Reply<void>>
   rejections(): Promise<Reply<readonly Rejection[]>>
