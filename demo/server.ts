@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { bearerToken, createSyncServer } from 'streamdingo/server'
 import { type Listening, listen } from 'streamdingo/server/node'
 import { openPostgres } from 'streamdingo/storage/postgres'
+import { BOARD_NAME } from './src/domain/board-name.ts'
 
 const HERE = fileURLToPath(new URL('.', import.meta.url))
 
@@ -39,7 +40,7 @@ export async function startDemoServer(options: DemoServerOptions = {}): Promise<
  * signed token and takes the store from it.
  */
 function boardOf(token: string | null) {
-  return token && /^[a-z0-9-]{1,40}$/.test(token) ? { storeId: token, read: true, append: true } : null
+  return token && BOARD_NAME.test(token) ? { storeId: token, read: true, append: true } : null
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

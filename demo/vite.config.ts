@@ -1,7 +1,7 @@
 // The demo: built against the package as it is published, developed against its sources.
 
 import { fileURLToPath } from 'node:url'
-import { defineConfig } from 'vite'
+import { defineConfig, type Plugin } from 'vite'
 import { packageAliases } from '../scripts/package-aliases.mjs'
 
 const root = fileURLToPath(new URL('.', import.meta.url))
@@ -10,6 +10,33 @@ export default defineConfig(({ command }) => ({
   root,
   resolve: { alias: packageAliases(command === 'build' ? 'dist' : 'sources') },
   worker: { format: 'es' },
-  build: { outDir: `${root}dist`, emptyOutDir: true, target: 'es2023' },
+  build: {
+    outDir: `${root}dist`,
+    emptyOutDir: true,
+    target: 'es2023',
+    rollupOptions: {
+      input: { index: `${root}index.html`, [SERVICE_WORKER]: `${root}service-worker.ts` },
+      output: {
+        // A service worker is known by its address.
+        entryFileNames: ({ name }) => (name === SERVICE_WORKER ? '[name].js' : 'assets/[name]-[hash].js'),
+      },
+    },
+  },
+  plugins: [tellServiceWorker()],
   server: { host: '127.0.0.1', proxy: { '/sync': 'http://127.0.0.1:4747' } },
 }))
+
+const SERVICE_WORKER = 'service-worker'
+
+/** Tells the service worker the names of the files that it has to keep. */
+function tellServiceWorker(): Plugin {
+  return {
+    name: 'tell-service-worker',
+    generateBundle(_, bundle) {
+      const chunk = bundle[`${SERVICE_WORKER}.js`]
+      if (chunk?.type !== 'chunk') throw new Error('The service worker was not built')
+      const assets = Object.keys(bundle).filter(name => name.startsWith('assets/'))
+      chunk.code = chunk.code.replaceAll('__ASSETS__', JSON.stringify(assets))
+    },
+  }
+}

@@ -1,55 +1,64 @@
 // Opens the board's store and puts the parts of the page together.
 
 import { html, render } from 'lit'
-import { isStoreError, openStore } from 'streamdingo'
-import { boardPanel } from './board-panel.ts'
+import { isStoreError, openStore, type StoreClient } from 'streamdingo'
+import { BoardPanel } from './board/board-panel.ts'
 import type { DemoApp } from './domain/app.ts'
 import { seedBoard } from './domain/seed.ts'
-import { integrityPanel } from './integrity-panel.ts'
-import { Notices } from './notices.ts'
-import { statusBar } from './status-bar.ts'
-import { tabs } from './tabs.ts'
-import { timelinePanel } from './timeline-panel.ts'
-
-const boardId = new URLSearchParams(location.search).get('board') ?? 'demo'
+import { Integrity } from './integrity/integrity.ts'
+import { integrityPanel } from './integrity/integrity-panel.ts'
+import { keepForOffline } from './keep-for-offline.ts'
+import type { Parts } from './parts.ts'
+import { type Replica, replicaOf } from './replica.ts'
+import { drawShell } from './shell.ts'
+import { showHealth } from './status/health.ts'
+import { Notices } from './status/notices.ts'
+import { showRejections } from './status/rejections.ts'
+import { syncPanel } from './status/sync-panel.ts'
+import { timelinePanel } from './timeline/timeline-panel.ts'
 
 async function start(): Promise<void> {
-  const store = await openStore<DemoApp>(
-    () => new Worker(new URL('../store-worker.ts', import.meta.url), { type: 'module' }),
-    { storeId: boardId, sync: { token: boardId } },
-  )
-  const notices = new Notices()
-  const parts = { store, boardId, notices }
-  const layout = html`
-    <header class="bar">
-      <h1><span class="mark" aria-hidden="true"></span>StreamDingo <small>board “${boardId}”</small></h1>
-      <div id="status"></div>
-    </header>
-    <div id="tabs"></div>
-    <main>
-      <section id="board" aria-label="Board"></section>
-      <aside>
-        <section id="timeline" aria-label="Timeline"></section>
-        <section id="integrity" aria-label="Integrity"></section>
-      </aside>
-    </main>
-    <div id="notices" role="status" aria-live="polite"></div>
-  `
-  render(layout, document.body)
-  const at = (id: string): HTMLElement => document.getElementById(id)!
-  notices.mount(at('notices'))
-  tabs(at('tabs'))
-  statusBar(at('status'), parts)
-  boardPanel(at('board'), parts)
-  timelinePanel(at('timeline'), parts)
-  integrityPanel(at('integrity'), parts)
-  await seedBoard(store, boardId)
+  const replica = replicaOf(location)
+  document.title = `${replica.boardId} · StreamDingo`
+  const { at, showView } = drawShell(replica)
+  const store = await openBoard(replica)
+
+  const notices = new Notices(at('notices'), at('spoken'))
+  const page = store.view('boardPage', replica.boardId)
+  const integrity = new Integrity({ store, replica, notices })
+  const parts: Parts = { store, replica, page, notices, integrity }
+
+  showHealth(parts)
+  syncPanel(at('sync'), parts)
+  new BoardPanel({ columns: at('columns'), controls: at('replay') }, parts)
+  const timeline = timelinePanel(at('timeline'), parts)
+  integrityPanel(at('integrity'), integrity, position => {
+    showView('timeline')
+    void timeline.show(position)
+  })
+  await seedBoard(store, replica.boardId)
+  showRejections(parts)
+  keepForOffline()
 }
 
-start().catch(error => {
+function openBoard({ boardId, database }: Replica): Promise<StoreClient<DemoApp>> {
+  const startWorker = (): Worker =>
+    // The worker finds the database's name in its own.
+    new Worker(new URL('../store-worker.ts', import.meta.url), { type: 'module', name: database })
+  return openStore<DemoApp>(startWorker, { storeId: boardId, sync: { token: boardId } })
+}
+
+function tellFatal(error: Error): void {
   const wayOut = isStoreError(error) ? error.recovery : 'Reload the page.'
-  render(
-    html`<div class="fatal" role="alert"><h1>The board cannot be opened</h1><p>${error.message}</p><p>${wayOut}</p></div>`,
-    document.body,
-  )
-})
+  const message = html`
+    <div class="fatal" role="alert">
+      <h1>The board cannot be opened</h1>
+      <p>${error.message}</p>
+      <p>${wayOut}</p>
+      <button type="button" class="primary" @click=${() => location.reload()}>Reload</button>
+    </div>
+  `
+  render(message, document.body)
+}
+
+start().catch(tellFatal)

@@ -1,6 +1,16 @@
-import type { StoreClient } from 'streamdingo'
-import type { DemoApp } from './domain/app.ts'
-import type { Notices } from './notices.ts'
+// What every part of the page is given, and what parts do for each other.
 
-/** What every part of the page is given. */
-export type Parts = Readonly<{ store: StoreClient<DemoApp>; boardId: string; notices: Notices }>
+import type { StoreClient, View } from 'streamdingo'
+import type { DemoApp } from './domain/app.ts'
+import type { BoardPage } from './domain/board-page.ts'
+import type { Integrity } from './integrity/integrity.ts'
+import type { Replica } from './replica.ts'
+import type { Notices } from './status/notices.ts'
+
+export type Parts = Readonly<{
+  store: StoreClient<DemoApp>
+  replica: Replica
+  page: View<BoardPage>
+  notices: Notices
+  integrity: Integrity
+}>

@@ -1,157 +1,93 @@
-// The board's events, what may be done with it, and what it looks like. Runs in the worker; the page has its types.
+// What can happen on a board, and what the board is after it.
 
-import type { Command, DeciderDefinition, Event, ProjectionDefinition, RecordedEvent } from 'streamdingo'
+import type { Event, RecordedEvent } from 'streamdingo'
 
 export const COLUMNS = ['todo', 'doing', 'done'] as const
 export type ColumnId = (typeof COLUMNS)[number]
+export const TITLES: Readonly<Record<ColumnId, string>> = { todo: 'To do', doing: 'Doing', done: 'Done' }
 
-type CardAdded = Event<'CardAdded', { cardId: string; title: string; column: ColumnId }>
-type CardMoved = Event<'CardMoved', { cardId: string; column: ColumnId; index: number }>
-type CardRenamed = Event<'CardRenamed', { cardId: string; title: string }>
-type CardArchived = Event<'CardArchived', { cardId: string }>
-type LimitSet = Event<'LimitSet', { column: ColumnId; limit: number | null }>
-export type BoardEvent = CardAdded | CardMoved | CardRenamed | CardArchived | LimitSet
+export const LABELS = ['rust', 'sand', 'moss', 'sky', 'plum'] as const
+export type Label = (typeof LABELS)[number]
 
-export type NoteAdded = Event<'NoteAdded', { boardId: string; cardId: string; text: string }>
+export type BoardEvent =
+  | Event<'CardAdded', { cardId: string; title: string; column: ColumnId }>
+  | Event<'CardMoved', { cardId: string; column: ColumnId; index: number }>
+  | Event<'CardRenamed', { cardId: string; title: string }>
+  | Event<'CardLabelled', { cardId: string; label: Label | null }>
+  | Event<'CardArchived', { cardId: string }>
+  | Event<'CardRestored', { cardId: string; column: ColumnId; index: number }>
+  | Event<'LimitSet', { column: ColumnId; limit: number | null }>
 
-export type BoardCommand =
-  | Command<'AddCard', { cardId: string; title: string; column: ColumnId }>
-  | Command<'MoveCard', { cardId: string; column: ColumnId; index: number }>
-  | Command<'RenameCard', { cardId: string; title: string }>
-  | Command<'ArchiveCard', { cardId: string }>
-  | Command<'SetLimit', { column: ColumnId; limit: number | null }>
+export type Card = Readonly<{ id: string; title: string; label: Label | null }>
 
-export type Card = Readonly<{ id: string; title: string }>
 export type Board = Readonly<{
   columns: Readonly<Record<ColumnId, readonly Card[]>>
   /** Most cards a column may hold, null for any number. */
   limits: Readonly<Record<ColumnId, number | null>>
+  archived: readonly Card[]
 }>
 
-const emptyBoard = (): Board => ({
+export const boardStream = (boardId: string): string => `board-${boardId}`
+
+export const emptyBoard = (): Board => ({
   columns: { todo: [], doing: [], done: [] },
   limits: { todo: null, doing: null, done: null },
+  archived: [],
 })
 
-export const columnOf = (board: Board, cardId: string): ColumnId | undefined =>
-  COLUMNS.find(column => board.columns[column].some(({ id }) => id === cardId))
-
-function evolveBoard(board: Board, { type, data }: RecordedEvent<BoardEvent>): Board {
+export function evolveBoard(board: Board, { type, data }: RecordedEvent<BoardEvent>): Board {
   switch (type) {
     case 'CardAdded':
-      return withColumn(board, data.column, cards => [...cards, { id: data.cardId, title: data.title }])
-    case 'CardMoved': {
-      const card = cardsOf(board).find(({ id }) => id === data.cardId)
-      const without = withCards(board, cards => cards.filter(({ id }) => id !== data.cardId))
-      return card ? withColumn(without, data.column, cards => cards.toSpliced(data.index, 0, card)) : board
+      return place(board, { id: data.cardId, title: data.title, label: null }, data.column)
+    case 'CardMoved':
+    case 'CardRestored': {
+      const card = findCard(board, data.cardId)
+      return card ? place(withoutCard(board, data.cardId), card, data.column, data.index) : board
     }
     case 'CardRenamed':
-      return withCards(board, cards =>
-        cards.map(card => (card.id === data.cardId ? { ...card, title: data.title } : card)),
-      )
-    case 'CardArchived':
-      return withCards(board, cards => cards.filter(({ id }) => id !== data.cardId))
+      return changeCard(board, data.cardId, { title: data.title })
+    case 'CardLabelled':
+      return changeCard(board, data.cardId, { label: data.label })
+    case 'CardArchived': {
+      const card = findCard(board, data.cardId)
+      const rest = withoutCard(board, data.cardId)
+      return card ? { ...rest, archived: [...rest.archived, card] } : board
+    }
     case 'LimitSet':
       return { ...board, limits: { ...board.limits, [data.column]: data.limit } }
   }
 }
 
-export const board: DeciderDefinition<Board, BoardCommand, BoardEvent> = {
-  streamName: id => `board-${id}`,
-  initialState: emptyBoard,
-  evolve: evolveBoard,
-  decide(command, state) {
-    switch (command.type) {
-      case 'AddCard': {
-        const title = requireTitle(command.data.title)
-        if (columnOf(state, command.data.cardId)) return []
-        requireRoom(state, command.data.column)
-        return { type: 'CardAdded', data: { ...command.data, title } }
-      }
-      case 'MoveCard': {
-        const { cardId, column } = command.data
-        const from = requireCard(state, cardId)
-        if (from !== column) requireRoom(state, column)
-        return { type: 'CardMoved', data: command.data }
-      }
-      case 'RenameCard': {
-        requireCard(state, command.data.cardId)
-        return { type: 'CardRenamed', data: { ...command.data, title: requireTitle(command.data.title) } }
-      }
-      case 'ArchiveCard':
-        requireCard(state, command.data.cardId)
-        return { type: 'CardArchived', data: command.data }
-      case 'SetLimit': {
-        const { column, limit } = command.data
-        if (limit !== null && limit < state.columns[column].length) {
-          throw new Error(`There are ${state.columns[column].length} cards in “${TITLES[column]}” already`)
-        }
-        return { type: 'LimitSet', data: command.data }
-      }
-    }
-  },
+/** The column a card is in; undefined for an archived or unknown one. */
+export function columnOf(board: Board, cardId: string): ColumnId | undefined {
+  return COLUMNS.find(column => board.columns[column].some(({ id }) => id === cardId))
 }
 
-export const TITLES: Readonly<Record<ColumnId, string>> = { todo: 'To do', doing: 'Doing', done: 'Done' }
-
-/** The board as the page shows it: its own events, and how many notes each card has got. */
-export type BoardPage = Readonly<{ board: Board; notes: Readonly<Record<string, number>> }>
-
-export const boardPage: ProjectionDefinition<BoardPage, BoardEvent | NoteAdded> = {
-  canHandle: ['CardAdded', 'CardMoved', 'CardRenamed', 'CardArchived', 'LimitSet', 'NoteAdded'],
-  getDocumentId: ({ type, data, metadata }) =>
-    type === 'NoteAdded' ? data.boardId : metadata.streamName.slice('board-'.length),
-  initialState: () => ({ board: emptyBoard(), notes: {} }),
-  evolve: ({ board, notes }, event) =>
-    event.type === 'NoteAdded'
-      ? { board, notes: { ...notes, [event.data.cardId]: (notes[event.data.cardId] ?? 0) + 1 } }
-      : { board: evolveBoard(board, event), notes },
+/** Archived cards, too. */
+export function findCard(board: Board, cardId: string): Card | undefined {
+  return [...COLUMNS.flatMap(column => board.columns[column]), ...board.archived].find(
+    ({ id }) => id === cardId,
+  )
 }
 
-export type Notes = readonly Readonly<{ text: string; at: number }>[]
-
-/** The notes of one card: one stream, one document. */
-export const cardNotes: ProjectionDefinition<Notes, NoteAdded> = {
-  canHandle: ['NoteAdded'],
-  initialState: () => [],
-  evolve: {
-    NoteAdded: (notes, { data, metadata }) => [...notes, { text: data.text, at: metadata.recordedAt }],
-  },
+function place(board: Board, card: Card, column: ColumnId, index = Infinity): Board {
+  const cards = board.columns[column].toSpliced(index, 0, card)
+  return { ...board, columns: { ...board.columns, [column]: cards } }
 }
 
-export const noteStream = (cardId: string): string => `card-${cardId}`
+function withoutCard(board: Board, cardId: string): Board {
+  return mapCards(board, cards => cards.filter(({ id }) => id !== cardId))
+}
 
-const cardsOf = (board: Board): Card[] => COLUMNS.flatMap(column => board.columns[column])
+function changeCard(board: Board, cardId: string, change: Partial<Card>): Board {
+  return mapCards(board, cards => cards.map(card => (card.id === cardId ? { ...card, ...change } : card)))
+}
 
-function withCards(board: Board, change: (cards: readonly Card[]) => readonly Card[]): Board {
+function mapCards(board: Board, map: (cards: readonly Card[]) => readonly Card[]): Board {
   const { todo, doing, done } = board.columns
-  return { ...board, columns: { todo: change(todo), doing: change(doing), done: change(done) } }
-}
-
-function withColumn(
-  board: Board,
-  column: ColumnId,
-  change: (cards: readonly Card[]) => readonly Card[],
-): Board {
-  return { ...board, columns: { ...board.columns, [column]: change(board.columns[column]) } }
-}
-
-function requireTitle(title: string): string {
-  const trimmed = title.trim()
-  if (trimmed === '') throw new Error('A card needs a title')
-  if (trimmed.length > 200) throw new Error('A title may have 200 characters')
-  return trimmed
-}
-
-function requireCard(board: Board, cardId: string): ColumnId {
-  const column = columnOf(board, cardId)
-  if (!column) throw new Error('The card is not on the board any more')
-  return column
-}
-
-function requireRoom(board: Board, column: ColumnId): void {
-  const limit = board.limits[column]
-  if (limit !== null && board.columns[column].length >= limit) {
-    throw new Error(`“${TITLES[column]}” is full: its limit is ${limit}`)
+  return {
+    ...board,
+    columns: { todo: map(todo), doing: map(doing), done: map(done) },
+    archived: map(board.archived),
   }
 }

@@ -1,0 +1,62 @@
+// What a check found, in words for somebody who has never heard of a hash chain.
+
+import { html, nothing } from 'lit'
+import type { VerifyProblem, VerifyReport } from 'streamdingo'
+import { fingerprint } from '../fingerprint.ts'
+import type { Forgery } from './forgery.ts'
+
+export function forgeryNews({ before, after }: Forgery) {
+  return html`
+    <div class="finding" data-kind="forged" role="status">
+      <strong>One event was forged in this browser’s database.</strong>
+      <p class="edit"><del>${before}</del> <ins>${after}</ins></p>
+      <p>The store was not told, and the checksum of the stored block was mended, as a skilled forger would. Now check the history.</p>
+    </div>
+  `
+}
+
+export function findings(report: VerifyReport, tookMs: number, onShow: (position: number) => void) {
+  return report.ok ? genuine(report.events, tookMs) : caught(report, onShow)
+}
+
+function genuine(events: number, tookMs: number) {
+  const time = tookMs < 1000 ? `${Math.round(tookMs)} ms` : `${(tookMs / 1000).toFixed(1)} seconds`
+  return html`
+    <div class="finding" data-kind="genuine" role="status">
+      <strong>The history is genuine.</strong>
+      <p>${events.toLocaleString()} ${events === 1 ? 'event was' : 'events were'} read back from the disk and sealed again in ${time}. Every seal came out the same.</p>
+    </div>
+  `
+}
+
+function caught(report: Extract<VerifyReport, { ok: false }>, onShow: (position: number) => void) {
+  const { at, verified, problem, detail } = report
+  const [stored, computed] = detail.match(/[0-9a-f]{64}/g) ?? []
+  const before =
+    verified === 1 ? 'One record before it is' : `The ${verified.toLocaleString()} records before it are`
+  return html`
+    <div class="finding" data-kind="caught" role="alert">
+      <strong>Caught at position ${at.toLocaleString()} of the log.</strong>
+      <p>${WORDS[problem]} ${verified > 0 ? `${before} as they were recorded.` : nothing}</p>
+      ${
+        problem === 'hash-mismatch' && stored && computed
+          ? html`<dl class="seals">
+              <div><dt>The seal made when it was recorded</dt><dd>${fingerprint(stored)}<code>${stored.slice(0, 12)}…</code></dd></div>
+              <div><dt>The seal of what it says now</dt><dd>${fingerprint(computed)}<code>${computed.slice(0, 12)}…</code></dd></div>
+            </dl>`
+          : html`<p><code>${detail}</code></p>`
+      }
+      <p>To hide it, every later seal in this stream would have to be forged, too, and those on the server and on every other device.</p>
+      <button type="button" class="link" @click=${() => onShow(at)}>Show it in the timeline</button>
+    </div>
+  `
+}
+
+const WORDS: Readonly<Record<VerifyProblem, string>> = {
+  'hash-mismatch':
+    'What it says is not what was recorded: a seal is computed from the words, and these words give another one.',
+  'broken-link': 'It does not follow the event before it: something was removed, added or swapped here.',
+  gap: 'Events are missing here.',
+  truncated: 'The end of the history was cut off.',
+  unreadable: 'The stored bytes cannot be read as events.',
+}

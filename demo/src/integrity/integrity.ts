@@ -1,0 +1,125 @@
+// What the integrity panel is about: whether the history was checked, what was found, and what was forged. Long work
+// runs here, one at a time, with progress and a way to stop it.
+
+import type { Readable, RecordedEvent, StoreClient, VerifyReport } from 'streamdingo'
+import { Cell } from '../cell.ts'
+import type { DemoApp } from '../domain/app.ts'
+import { addManyNotes } from '../domain/many-notes.ts'
+import type { Replica } from '../replica.ts'
+import type { Notices } from '../status/notices.ts'
+import { writtenText } from '../words.ts'
+import { type Forgery, forge, undoForgery } from './forgery.ts'
+
+export type Work = Readonly<{ name: string; done: number; total: number }>
+
+export type IntegrityState = Readonly<{
+  work: Work | null
+  report: VerifyReport | null
+  /** How long the check took. */
+  tookMs: number
+  forgery: Forgery | null
+}>
+
+type IntegrityParts = Readonly<{ store: StoreClient<DemoApp>; replica: Replica; notices: Notices }>
+
+const MANY = 10_000
+/** Forging picks among so many of the latest events. */
+const RECENT = 60
+
+export class Integrity implements Readable<IntegrityState> {
+  readonly #parts: IntegrityParts
+  readonly #state: Cell<IntegrityState>
+  readonly #forgeryKey: string
+  #working = new AbortController()
+  readonly getSnapshot: () => IntegrityState
+  readonly subscribe: (listener: () => void) => () => void
+
+  constructor(parts: IntegrityParts) {
+    this.#parts = parts
+    this.#forgeryKey = `${parts.replica.database}/forgery`
+    // A reload must not lose the way back.
+    const forgery = JSON.parse(localStorage.getItem(this.#forgeryKey) ?? 'null')
+    this.#state = new Cell<IntegrityState>({ work: null, report: null, tookMs: 0, forgery })
+    this.getSnapshot = this.#state.getSnapshot
+    this.subscribe = this.#state.subscribe
+  }
+
+  check(): Promise<void> {
+    return this.#run('Checking', async onProgress => {
+      const startedAt = performance.now()
+      this.#change({ report: null })
+      const report = await this.#parts.store.verify({
+        onProgress: ({ verified, total }) => onProgress(verified, total),
+        signal: this.#working.signal,
+      })
+      this.#change({ report, tookMs: performance.now() - startedAt })
+    })
+  }
+
+  addMany(): Promise<void> {
+    const { store, replica } = this.#parts
+    return this.#run('Adding', async onProgress => {
+      this.#change({ report: null })
+      await addManyNotes(store, replica.boardId, MANY, { onProgress, signal: this.#working.signal })
+    })
+  }
+
+  /** Ends the long work at its next step. */
+  cancel(): void {
+    this.#working.abort()
+  }
+
+  /** Without an event, one that has others before and behind it. */
+  forge(event?: RecordedEvent): Promise<void> {
+    return this.#run('Forging', async () => {
+      if (this.getSnapshot().forgery) throw new Error('Put the last forgery right first')
+      const chosen = event ?? (await this.#eventToForge())
+      const words = chosen && writtenText(chosen)
+      if (!chosen || !words) throw new Error('There is no event with words in it to forge yet')
+      const { globalPosition: position } = chosen.metadata
+      this.#remember(await forge(this.#parts.replica.database, { position, ...words }))
+    })
+  }
+
+  putRight(): Promise<void> {
+    return this.#run('Mending', async () => {
+      const { forgery } = this.getSnapshot()
+      if (forgery) await undoForgery(this.#parts.replica.database, forgery)
+      this.#remember(null)
+    })
+  }
+
+  async #run(
+    name: string,
+    work: (onProgress: (done: number, total: number) => void) => Promise<void>,
+  ): Promise<void> {
+    if (this.getSnapshot().work) return
+    this.#working = new AbortController()
+    this.#change({ work: { name, done: 0, total: 0 } })
+    try {
+      await work((done, total) => this.#change({ work: { name, done, total } }))
+    } catch (error) {
+      if (!this.#working.signal.aborted) this.#parts.notices.error(error)
+    }
+    this.#change({ work: null })
+  }
+
+  async #eventToForge(): Promise<RecordedEvent | undefined> {
+    const candidates: RecordedEvent[] = []
+    for await (const event of this.#parts.store.readAll({ direction: 'backwards', maxCount: RECENT })) {
+      // A pending one would be sent to the server, which refuses it: another story.
+      if (writtenText(event) && event.metadata.status === 'confirmed') candidates.push(event)
+    }
+    return candidates[Math.floor(candidates.length / 2)]
+  }
+
+  #remember(forgery: Forgery | null): void {
+    if (forgery) localStorage.setItem(this.#forgeryKey, JSON.stringify(forgery))
+    else localStorage.removeItem(this.#forgeryKey)
+    this.#change({ forgery, report: null })
+  }
+
+  #change(change: Partial<IntegrityState>): void {
+    this.#state.set({ ...this.getSnapshot(), ...change })
+  }
+}

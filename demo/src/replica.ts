@@ -1,0 +1,27 @@
+// Which board this page shows, and as which device: both stand in the address.
+
+import { BOARD_NAME } from './domain/board-name.ts'
+
+/** One device's copy of a board. */
+export type Replica = Readonly<{
+  boardId: string
+  /** Null for the one that everybody starts with. */
+  device: string | null
+  /** Name of its IndexedDB database. Another name is another device, as far as the store can tell. */
+  database: string
+}>
+
+/** Names that are none fall back to the board `demo` and to the first device. */
+export function replicaOf({ search }: Pick<Location, 'search'>): Replica {
+  const parameters = new URLSearchParams(search)
+  const named = (key: string) => BOARD_NAME.exec(parameters.get(key) ?? '')?.[0] ?? null
+  const boardId = named('board') ?? 'demo'
+  const device = named('device')
+  return { boardId, device, database: ['streamdingo-demo', boardId, device].filter(Boolean).join('/') }
+}
+
+/** Where the same board is seen from another device. */
+export function otherDevice({ boardId, device }: Replica): string {
+  const parameters = new URLSearchParams({ board: boardId, ...(device === null && { device: 'second' }) })
+  return `?${parameters}`
+}

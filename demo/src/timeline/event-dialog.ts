@@ -1,0 +1,81 @@
+// One event in full: its words, its seal, and the way to the event it follows.
+
+import { html, nothing, render } from 'lit'
+import type { RecordedEvent } from 'streamdingo'
+import { fingerprint } from '../fingerprint.ts'
+import type { Parts } from '../parts.ts'
+import { type DemoEvent, writtenText } from '../words.ts'
+
+type AnyEvent = RecordedEvent<DemoEvent>
+
+export class EventDialog {
+  readonly #parts: Parts
+  readonly #dialog = document.createElement('dialog')
+
+  constructor(parts: Parts) {
+    this.#parts = parts
+    this.#dialog.className = 'event-dialog'
+    this.#dialog.setAttribute('aria-labelledby', 'event-title')
+    document.body.append(this.#dialog)
+  }
+
+  open(event: AnyEvent): void {
+    this.#show(event)
+    this.#dialog.showModal()
+  }
+
+  #show(event: AnyEvent): void {
+    render(this.#content(event), this.#dialog)
+  }
+
+  #content(event: AnyEvent) {
+    const { eventId, streamName, streamVersion, globalPosition, recordedAt, hash, previousHash, status } =
+      event.metadata
+    const hasPrevious = streamVersion > 1
+    const canForge = writtenText(event) !== null && status === 'confirmed'
+    return html`
+      <header>
+        <h2 id="event-title">${event.type}</h2>
+        <span class="badge" data-status=${status}>${status}</span>
+      </header>
+      <p class="lead">${status === 'confirmed' ? 'The server has it, too.' : 'On this device only, until the server confirms it.'}</p>
+      <pre>${JSON.stringify(event.data, null, 2)}</pre>
+      <dl>
+        <div><dt>Stream</dt><dd>${streamName}, version ${streamVersion}</dd></div>
+        <div><dt>Position</dt><dd>${globalPosition.toLocaleString()} in the log of this device</dd></div>
+        <div><dt>Recorded</dt><dd><time>${new Date(recordedAt).toLocaleString()}</time></dd></div>
+        <div><dt>Id</dt><dd><code>${eventId}</code></dd></div>
+      </dl>
+      <div class="seal">
+        <p>${fingerprint(hash)} <span>Its fingerprint, of all of the above and of the fingerprint below</span></p>
+        <code>${hash}</code>
+      </div>
+      <div class="seal">
+        <p>${fingerprint(previousHash)} <span>${hasPrevious ? 'Fingerprint of the event it follows' : 'Where this stream begins'}</span></p>
+        <code>${previousHash}</code>
+      </div>
+      <footer>
+        ${hasPrevious ? html`<button type="button" @click=${() => this.#showPrevious(event)}>Go to the event before</button>` : nothing}
+        ${canForge ? html`<button type="button" class="danger" @click=${() => this.#forge(event)}>Forge this event</button>` : nothing}
+        <button type="button" class="end" @click=${() => this.#dialog.close()}>Close</button>
+      </footer>
+    `
+  }
+
+  async #showPrevious({ metadata }: AnyEvent): Promise<void> {
+    const { store, notices } = this.#parts
+    const version = metadata.streamVersion - 1
+    try {
+      const range = { from: version, to: version }
+      const { events } = await store.readStream<DemoEvent>(metadata.streamName, range)
+      if (events[0]) this.#show(events[0])
+    } catch (error) {
+      notices.error(error)
+    }
+  }
+
+  #forge(event: AnyEvent): void {
+    this.#dialog.close()
+    void this.#parts.integrity.forge(event)
+  }
+}

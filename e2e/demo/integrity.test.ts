@@ -1,0 +1,87 @@
+// What is special about the board: its history can be checked, and a forged one is caught.
+
+import type { BrowserContext, Page } from 'playwright-core'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { addCard, button, isOpen, isSent, newBoardName, useDemo } from './demo.ts'
+
+const demo = useDemo()
+let profile: BrowserContext
+let page: Page
+beforeEach(async () => {
+  profile = await demo.newProfile()
+  page = await demo.openBoard(profile, newBoardName())
+  await isSent(page)
+})
+afterEach(() => profile.close())
+
+const check = (): Promise<void> => button(page, 'Check the history').click()
+const isGenuine = (): Promise<void> => page.getByText('The history is genuine.').waitFor()
+const caughtAt = async (): Promise<string> => {
+  const words = await page.getByText(/^Caught at position/).textContent()
+  return /\d+/.exec(words!)![0]
+}
+
+test('a forgery behind the store is caught where it was made, and can be put right', async () => {
+  await check()
+  await isGenuine()
+  await button(page, 'Forge an event').click()
+  const forged = await page.locator('.edit del').textContent()
+  await page.getByText(/^FORGED/).waitFor()
+  await check()
+  const position = await caughtAt()
+  await button(page, 'Show it in the timeline').click()
+  const row = page.locator('.event[data-caught]')
+  await row.waitFor()
+  expect(await row.getAttribute('data-position')).toBe(position)
+  expect(await row.textContent()).toContain(forged)
+  await button(page, 'Put it right').click()
+  await check()
+  await isGenuine()
+  expect(await row.count()).toBe(0)
+})
+
+test('a forgery of a chosen event is caught after a reload, and can be put right then', async () => {
+  const row = page.locator('.event', { hasText: 'CardAdded “Open the board”' })
+  const position = await row.getAttribute('data-position')
+  await row.getByRole('button').click()
+  await button(page, 'Forge this event').click()
+  await page.getByText(/^FORGED/).waitFor()
+  await page.reload()
+  await isOpen(page)
+  await check()
+  expect(await caughtAt()).toBe(position)
+  await button(page, 'Put it right').click()
+  await check()
+  await isGenuine()
+})
+
+test('long work shows its progress, and the page stays with us', async () => {
+  await button(page, 'Add 10,000 events').click()
+  await page.getByText(/[\d,]+ of 10,000/).waitFor()
+  await addCard(page, 'Added meanwhile')
+  await expect.poll(() => page.getByText('of 10,000').count(), { timeout: 60_000 }).toBe(0)
+  await check()
+  await page.getByText(/^10,\d{3} events were read back/).waitFor()
+  // However long the log is, the page holds a stretch of it.
+  for (let n = 0; n < 6; n++) {
+    const before = await page.locator('.event').last().getAttribute('data-position')
+    await button(page, 'Show earlier events').click()
+    await expect.poll(() => page.locator('.event').last().getAttribute('data-position')).not.toBe(before)
+  }
+  expect(await page.locator('.event').count()).toBeLessThanOrEqual(200)
+  await button(page, 'Back to the newest').click()
+  await page
+    .locator('.event')
+    .first()
+    .getByText(/Added meanwhile|Note 10000/)
+    .waitFor()
+})
+
+test('long work can be stopped', async () => {
+  await button(page, 'Add 10,000 events').click()
+  await button(page, 'Stop').click()
+  await expect.poll(() => page.getByText('of 10,000').count()).toBe(0)
+  await check()
+  await isGenuine()
+  expect(await page.getByText(/^10,\d{3} events/).count()).toBe(0)
+})
