@@ -51,7 +51,7 @@ const CHROMIUM_PATHS = [
 export async function findChromium() {
   const named = process.env.CHROMIUM_PATH
   if (named && !existsSync(named)) throw new Error(`CHROMIUM_PATH names ${named}, which is not there`)
-  const found = named ?? installedChromium() ?? (await playwrightChromium())
+  const found = named || installedChromium() || (await playwrightChromium())
   if (found) return found
   console.log('No Chromium is installed: installing one')
   const installed = debianChromium() ?? (await downloadedChromium())

@@ -35,6 +35,8 @@ export async function launchProfile(
       `--user-data-dir=${userDataDir}`,
       ...CHROMIUM_FLAGS,
       ...flags,
+      // Of the page that it opens by itself the driver sometimes never hears that it is attached.
+      'about:blank',
     ],
     { detached: true, stdio: ['ignore', 'ignore', 'pipe'] },
   )
