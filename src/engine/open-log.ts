@@ -1,7 +1,7 @@
 // Opens a log: puts its parts together and keeps index, storage and listeners in step.
 
 import type { Block } from '../log/block.ts'
-import { isStoreError } from '../log/errors.ts'
+import { isStoreError, LogDamaged } from '../log/errors.ts'
 import type { GlobalPosition } from '../log/event.ts'
 import { checkName } from '../log/event-batch.ts'
 import { HashChain } from '../log/hash-chain.ts'
@@ -221,6 +221,10 @@ class OpenLog implements EventLog {
       const blocks = await this.#blocks.behind(this.#index.head)
       if (blocks.length === 0) return
       this.#advance(blocks.map(block => ({ block, bytes: 0 })))
+      // Nothing begins where the log goes on: without this, the same blocks would be read for ever.
+      if (blocks.at(-1)!.lastPosition > this.#index.head) {
+        throw new LogDamaged(this.#index.head + 1, 'the block is missing')
+      }
     }
   }
 

@@ -50,7 +50,10 @@ class SubscriptionLoop {
     while (!this.#signal.aborted) {
       const head = this.#log.head()
       if (this.position < head) {
-        if (wasCaughtUp && head - this.position > FELL_BEHIND) this.#options.onFellBehind?.()
+        if (wasCaughtUp && head - this.position > FELL_BEHIND) {
+          wasCaughtUp = false
+          this.#options.onFellBehind?.()
+        }
         await this.#readTo(head)
         continue
       }

@@ -532,6 +532,23 @@ export function describeEventStore(name: string, freshLog: () => OpenStore): voi
       await subscription.current!.unsubscribe()
     })
 
+    behaviour('says when it fell behind, and when it has caught up again', async store => {
+      const told: string[] = []
+      const got = collector(1500)
+      const subscription = await store.subscribe(got.take, {
+        onCaughtUp: () => told.push('caught up'),
+        onFellBehind: () => told.push('fell behind'),
+      })
+      await expect.poll(() => told).toEqual(['caught up'])
+      await store.appendToStream(
+        'a',
+        Array.from({ length: 1500 }, (_, i) => numbered(i)),
+      )
+      await got.complete
+      await expect.poll(() => told).toEqual(['caught up', 'fell behind', 'caught up'])
+      await subscription.unsubscribe()
+    })
+
     behaviour('a handler that throws ends the subscription with its reason', async store => {
       await store.appendToStream('a', [numbered(1), numbered(2)])
       const seen: number[] = []

@@ -162,4 +162,15 @@ describe('reading a damaged log', () => {
       facts: { position: 5 },
     })
   })
+
+  test('fails at the gap when a block is missing, instead of looking for it for ever', async () => {
+    const blocks = await blocksOf(TEN)
+    for (const missing of [0, 4, 8]) {
+      const storage = holding(blocks.toSpliced(missing, 1))
+      await expect(openLog({ storage, storeId: 's' })).rejects.toMatchObject({
+        code: 'log-damaged',
+        facts: { position: missing + 1 },
+      })
+    }
+  })
 })
