@@ -7,7 +7,8 @@ import { promisify } from 'node:util'
 import { gunzip } from 'node:zlib'
 import type { Browser, Page } from 'playwright-core'
 import type { VerifyReport } from 'streamdingo'
-import { inHarness, launchChromium, openHarness } from '../e2e/support/chromium.ts'
+import { launchChromium, openHarness } from '../e2e/support/chromium.ts'
+import { inHarness } from '../e2e/support/in-harness.ts'
 import { serveHarness, startDemoServer } from '../e2e/support/servers.ts'
 
 const FILE = 'automerge-paper.json.gz'
@@ -81,19 +82,17 @@ export async function runPaper(
       () => view,
       ({ deliveries }) => `${deliveries} deliveries to the page`,
     )
-    const heapBytes = await inHarness(first, harness => harness.memory(), null)
-    const storedBytes = await inHarness(first, harness => harness.storedBytes(), null)
+    const heapBytes = await inHarness(first, harness => harness.memory())
+    const storedBytes = await inHarness(first, harness => harness.storedBytes())
 
-    await inHarness(first, harness => harness.close(), null)
+    await inHarness(first, harness => harness.close())
     const { text: reopenedText } = await timed('open again, to the text', async () => {
       await openHarness(first, site.url, 'paper')
       return inHarness(first, (harness, count) => harness.text(count), events)
     })
-    const verified = await timed('verify every hash', () =>
-      inHarness(first, harness => harness.verify(), null),
-    )
+    const verified = await timed('verify every hash', () => inHarness(first, harness => harness.verify()))
 
-    await inHarness(first, harness => harness.close(), null)
+    await inHarness(first, harness => harness.close())
     await openHarness(first, site.url, 'paper', syncUrl)
     await timed('push to the server', () =>
       inHarness(first, (harness, count) => harness.synced(count), events),
@@ -141,7 +140,7 @@ async function giveEdits(page: Page, edits: readonly Edit[]): Promise<void> {
 }
 
 async function deviceOf(page: Page): Promise<Device> {
-  const snapshot = (await inHarness(page, harness => harness.textSnapshot(), null))!
+  const snapshot = (await inHarness(page, harness => harness.textSnapshot()))!
   const { state, stateHash, confirmedPosition, pending } = snapshot
   return { text: state, stateHash, confirmedPosition, pending }
 }

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { inHarness, launchChromium, launchProfile, openHarness } from './support/chromium.ts'
+import { launchChromium, launchProfile, openHarness } from './support/chromium.ts'
+import { inHarness } from './support/in-harness.ts'
 import { type RunningServer, serveHarness } from './support/servers.ts'
 
 let site: RunningServer
@@ -22,13 +23,13 @@ test('6 tabs append 500 events each to one stream: none lost, none doubled, each
   const pages = await Promise.all(upTo(6).map(() => context.newPage()))
   for (const page of pages) await openHarness(page, site.url, 'tabs')
   await Promise.all(pages.map((page, tab) => inHarness(page, (harness, n) => harness.count(n, 500), tab)))
-  const { versions, events } = await inHarness(pages[0]!, harness => harness.counted(), null)
+  const { versions, events } = await inHarness(pages[0]!, harness => harness.counted())
   expect(versions).toEqual(upTo(3000).map(n => n + 1))
   for (const tab of upTo(6)) {
     expect(events.filter(event => event.startsWith(`${tab}/`))).toEqual(upTo(500).map(n => `${tab}/${n}`))
   }
   for (const page of pages) {
-    expect(await inHarness(page, harness => harness.verify(), null)).toMatchObject({ ok: true, events: 3000 })
+    expect(await inHarness(page, harness => harness.verify())).toMatchObject({ ok: true, events: 3000 })
   }
   await browser.close()
 })
@@ -61,12 +62,12 @@ describe('SIGKILL of the browser in mid-append', () => {
 })
 
 async function checkSurvivors(page: Page, acknowledged: readonly string[]): Promise<void> {
-  const { versions, events } = await inHarness(page, harness => harness.counted(), null)
+  const { versions, events } = await inHarness(page, harness => harness.counted())
   expect(versions).toEqual(upTo(events.length).map(n => n + 1))
   const stored = new Set(events)
   expect(stored.size).toBe(events.length)
   expect(acknowledged.filter(event => !stored.has(event))).toEqual([])
-  expect(await inHarness(page, harness => harness.verify(), null)).toMatchObject({
+  expect(await inHarness(page, harness => harness.verify())).toMatchObject({
     ok: true,
     events: events.length,
   })

@@ -1,7 +1,5 @@
 // What the smoke test asks of a browser, whoever drives it.
 
-import type { Harness } from '../harness/main.ts'
-
 /** A browser that may be on this machine. */
 export type DrivenBrowser = Readonly<{
   name: string
@@ -22,12 +20,3 @@ export type Tab = Readonly<{
   /** Value of an expression in the page, awaited there. Rejects with what it throws. */
   evaluate: (expression: string) => Promise<unknown>
 }>
-
-/** Runs a step in the page, which closes over nothing: what it needs is given, as JSON. */
-export function inHarness<A extends readonly unknown[], R>(
-  tab: Tab,
-  step: (harness: Harness, ...given: A) => Promise<R> | R,
-  ...given: A
-): Promise<R> {
-  return tab.evaluate(`(${step})(globalThis.harness, ...${JSON.stringify(given)})`) as Promise<R>
-}

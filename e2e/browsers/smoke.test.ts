@@ -3,8 +3,9 @@
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Harness } from '../harness/main.ts'
+import { inHarness } from '../support/in-harness.ts'
 import { type RunningServer, serveHarness, startDemoServer } from '../support/servers.ts'
-import { inHarness, type Profile, type Tab } from './driven-browser.ts'
+import type { Profile, Tab } from './driven-browser.ts'
 import { firefox } from './firefox.ts'
 import { webkit } from './webkit.ts'
 

@@ -2,7 +2,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { type Browser, chromium, type Page } from 'playwright-core'
-import type { Harness } from '../harness/main.ts'
+import { inHarness } from './in-harness.ts'
 
 export const CHROMIUM_PATH = process.env['CHROMIUM_PATH'] ?? '/usr/bin/chromium'
 
@@ -55,20 +55,7 @@ export async function launchProfile(
 export async function openHarness(page: Page, url: string, storeId: string, syncUrl?: string): Promise<void> {
   await page.goto(url)
   await page.waitForFunction(() => 'harness' in globalThis)
-  await page.evaluate(
-    ([id, sync]) => (globalThis as unknown as { harness: Harness }).harness.open(id!, sync ?? undefined),
-    [storeId, syncUrl ?? null] as const,
-  )
-}
-
-/** Runs a step in the page, with the harness at hand. */
-export function inHarness<A, R>(
-  page: Page,
-  step: (harness: Harness, argument: A) => Promise<R> | R,
-  argument: A,
-): Promise<R> {
-  const call = `(async argument => (${step.toString()})(globalThis.harness, argument))(${JSON.stringify(argument)})`
-  return page.evaluate(call) as Promise<R>
+  await inHarness(page, (harness, id, url) => harness.open(id, url ?? undefined), storeId, syncUrl ?? null)
 }
 
 function endpointOf(child: ChildProcess): Promise<string> {

@@ -1,6 +1,5 @@
 // The sync server on PostgreSQL: embedded, and on a server where one answers.
 
-import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { EventLog } from '../../src/engine/event-log.ts'
 import { openLog } from '../../src/engine/open-log.ts'
@@ -11,21 +10,12 @@ import {
   openPostgres,
   type PostgresDatabase,
 } from '../../src/storage/postgres/index.ts'
+import { hasPostgres, POSTGRES_NAME, POSTGRES_URL, runSql } from '../support/postgres.ts'
 import { type Commits, device, pendingOf, pushBody, say, serve } from './test-server.ts'
 
-const POSTGRES_URL = process.env['POSTGRES_URL'] ?? 'postgres://postgres@127.0.0.1:5432/test'
 const SCHEMA = `streamdingo_server_test_${process.pid}`
 
-async function runSql(sql: string): Promise<void> {
-  const client = new pg.Client({ connectionString: POSTGRES_URL, connectionTimeoutMillis: 2000 })
-  await client.connect()
-  await client.query(sql).finally(() => client.end())
-}
-
-const hasServer = await runSql('SELECT 1').then(
-  () => true,
-  () => false,
-)
+const hasServer = await hasPostgres()
 
 const hashesOf = (commits: Commits) => commits.map(commit => commit.map(({ hash }) => hexOf(hash)))
 
@@ -127,9 +117,7 @@ function describeServer(name: string, options: OpenPostgresOptions): void {
 
 describeServer('on PGlite', {})
 
-if (hasServer) {
+describe.skipIf(!hasServer)(POSTGRES_NAME, () => {
   describeServer('on a PostgreSQL server', { connectionString: POSTGRES_URL, schema: SCHEMA })
   afterAll(() => runSql(`DROP SCHEMA IF EXISTS ${SCHEMA} CASCADE`))
-} else {
-  test.skip(`PostgreSQL: no server at ${POSTGRES_URL}`, () => {})
-}
+})

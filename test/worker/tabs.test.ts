@@ -231,6 +231,18 @@ describe('sync', () => {
     expect(leader.told).toEqual(['offline', 'start'])
   })
 
+  test('heeds the network where no worker is told of it, when the page passes it on', async () => {
+    vi.stubGlobal('navigator', { locks, onLine: false })
+    const leader = tab()
+    await leads(leader)
+    vi.stubGlobal('navigator', { locks, onLine: true })
+    leader.role.networkChanged()
+    expect(leader.told.at(-1)).toBe('online')
+    leader.role.setOnline(false)
+    leader.role.networkChanged()
+    expect(leader.told.at(-1)).toBe('offline')
+  })
+
   test('heeds the network coming and going', async () => {
     const scope = new EventTarget()
     vi.stubGlobal('addEventListener', scope.addEventListener.bind(scope))
