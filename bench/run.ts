@@ -1,70 +1,60 @@
-// npm run bench -- <name>: runs a benchmark, prints its table and keeps the figures in bench/results.
+// npm run bench [-- names...]: runs benchmarks, prints their tables and keeps the figures in bench/results. --help tells
+// of the options.
 
-import { mkdir, writeFile } from 'node:fs/promises'
-import { arch, cpus, platform, totalmem } from 'node:os'
-import { fileURLToPath } from 'node:url'
-import setup from '../e2e/support/build.ts'
-import { type PaperRun, readPaper, runPaper } from './paper.ts'
+import { parseArgs } from 'node:util'
+import { startDemoServer } from '../e2e/support/servers.ts'
+import { benchPaper } from './bench-paper.ts'
+import { benchmarkNames, runBenchmarks } from './benchmarks.ts'
+import { buildSite, namesIn, serveSite } from './driver/site.ts'
 
-const RESULTS = fileURLToPath(new URL('results/', import.meta.url))
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    quick: { type: 'boolean', default: false },
+    rounds: { type: 'string' },
+    profile: { type: 'boolean', default: false },
+    subjects: { type: 'string' },
+    serve: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
+})
 
-const BENCHMARKS: Readonly<Record<string, () => Promise<void>>> = { paper }
+const PAPER = 'paper'
+const known = [...(await benchmarkNames()), PAPER]
+const stores = await namesIn('subjects')
+const wanted = values.subjects?.split(',')
+const rounds = values.rounds === undefined ? undefined : Number(values.rounds)
+const wrong = [
+  ...positionals.filter(name => !known.includes(name)).map(name => `There is no benchmark ${name}.`),
+  ...(wanted ?? []).filter(name => !stores.includes(name)).map(name => `There is no store ${name}.`),
+  ...(rounds === undefined || rounds >= 1 ? [] : [`There are no ${values.rounds} rounds.`]),
+]
 
-const [name = 'paper'] = process.argv.slice(2)
-const benchmark = BENCHMARKS[name]
-if (!benchmark) {
-  console.error(`No such benchmark: ${name}. There is: ${Object.keys(BENCHMARKS).join(', ')}`)
-  process.exit(1)
-}
-setup()
-await benchmark()
-
-async function paper(): Promise<void> {
-  const input = await readPaper()
-  if (!input) {
-    console.log('left out: paper (automerge-paper.json.gz is not in DATA_DIR)')
-    return
+if (values.help || wrong.length > 0) {
+  for (const line of wrong) console.error(line)
+  console.log(`Benchmarks: ${known.join(', ')}
+  --quick          all of it small, in about two minutes, nothing stored
+  --rounds n       so many rounds, nothing stored
+  --profile        scenarios: which functions took most, on every thread; nothing stored
+  --subjects a,b   compare only these stores, nothing stored: ${stores.join(', ')}
+  --serve          the pages, to be opened by hand`)
+  process.exitCode = wrong.length > 0 ? 1 : 0
+} else if (values.serve) {
+  await buildSite({ subjects: stores, hasScenarios: true })
+  const server = await startDemoServer()
+  console.log(`${(await serveSite(server.url)).url}/menu/menu.html`)
+} else {
+  const names = positionals.length > 0 ? positionals : known
+  const others = names.filter(name => name !== PAPER)
+  if (others.length > 0) {
+    const isFine = await runBenchmarks(others, {
+      isQuick: values.quick,
+      isProfiled: values.profile,
+      ...(rounds && { rounds }),
+      ...(wanted && { subjects: wanted }),
+    })
+    if (!isFine) process.exitCode = 1
   }
-  const run = await runPaper(input, ({ name: phase, ms }) =>
-    console.log(`${phase}: ${(ms / 1000).toFixed(2)} s`),
-  )
-  const table = tableOf(run)
-  console.log(`\n${table}`)
-  const { phases, events, heapBytes, storedBytes } = run
-  await mkdir(RESULTS, { recursive: true })
-  const result = { benchmark: 'paper', machine: machine(), events, phases, heapBytes, storedBytes }
-  await writeFile(`${RESULTS}paper.json`, `${JSON.stringify(result, null, 2)}\n`)
-  await writeFile(`${RESULTS}paper.md`, table)
-}
-
-function tableOf({ events, phases, heapBytes, storedBytes }: PaperRun): string {
-  const rows = phases.map(({ name: phase, ms, detail }) => {
-    const rate = Math.round((events / ms) * 1000).toLocaleString('en')
-    return `| ${phase} | ${(ms / 1000).toFixed(2)} s | ${rate} | ${detail} |`
-  })
-  const mebibytes = (bytes: number | null): string =>
-    bytes === null ? 'not told' : `${(bytes / 2 ** 20).toFixed(0)} MiB`
-  return [
-    `${events.toLocaleString('en')} edits of a paper, one event an edit, through the page.`,
-    '',
-    '| phase | time | events/s | |',
-    '| --- | ---: | ---: | --- |',
-    ...rows,
-    '',
-    `Memory of page and worker: ${mebibytes(heapBytes)}. Stored: ${mebibytes(storedBytes)}.`,
-    '',
-  ].join('\n')
-}
-
-function machine() {
-  const { model } = cpus()[0]!
-  return {
-    date: new Date().toISOString(),
-    platform: platform(),
-    arch: arch(),
-    cores: cpus().length,
-    model,
-    memory: totalmem(),
-    node: process.version,
-  }
+  // A quick run has no small form of it.
+  if (names.includes(PAPER) && (!values.quick || positionals.includes(PAPER))) await benchPaper()
 }

@@ -23,6 +23,8 @@ test('6 tabs append 500 events each to one stream: none lost, none doubled, each
   const pages = await Promise.all(upTo(6).map(() => context.newPage()))
   for (const page of pages) await openHarness(page, site.url, 'tabs')
   await Promise.all(pages.map((page, tab) => inHarness(page, (harness, n) => harness.count(n, 500), tab)))
+  // Merged while they were appended.
+  expect(await inHarness(pages[0]!, harness => harness.storedBlocks())).toBeLessThan(1500)
   const { versions, events } = await inHarness(pages[0]!, harness => harness.counted())
   expect(versions).toEqual(upTo(3000).map(n => n + 1))
   for (const tab of upTo(6)) {
@@ -36,30 +38,72 @@ test('6 tabs append 500 events each to one stream: none lost, none doubled, each
 
 describe('SIGKILL of the browser in mid-append', () => {
   const ROUNDS = 20
-  for (const [backend, flags] of [
-    ['LevelDB', []],
-    ['SQLite', ['--enable-features=IdbSqliteBackingStore']],
-  ] as const) {
+  for (const { backend, flag, mayDestroy } of [
+    // Two kills can make it destroy the database: docs/decisions/0007.
+    { backend: 'LevelDB', flag: '--disable-features=IdbSqliteBackingStore', mayDestroy: true },
+    { backend: 'SQLite', flag: '--enable-features=IdbSqliteBackingStore', mayDestroy: false },
+  ]) {
     test(`${ROUNDS} times on the ${backend} backend: every acknowledged event is there, and the chain verifies`, async () => {
-      const profile = await mkdtemp(join(tmpdir(), 'streamdingo-profile-'))
-      const acknowledged: string[] = []
+      let profile = await newProfile()
+      let acknowledged: string[] = []
+      const setAside: string[] = []
+      const destroyed: string[] = []
+
       for (const round of upTo(ROUNDS)) {
-        const { browser, kill } = await launchProfile(profile, flags)
-        const page = await browser.contexts()[0]!.newPage()
-        await openHarness(page, site.url, 'crashes')
-        await checkSurvivors(page, acknowledged)
+        const { page, kill } = await reopen()
         await appendUntilKilled(page, round, acknowledged, kill)
       }
-      const { browser, kill } = await launchProfile(profile, flags)
-      const page = await browser.contexts()[0]!.newPage()
-      await openHarness(page, site.url, 'crashes')
-      await checkSurvivors(page, acknowledged)
-      expect(acknowledged.length).toBeGreaterThan(ROUNDS)
+      const { page, kill } = await reopen()
+      expect(acknowledged.length + setAside.length).toBeGreaterThan(ROUNDS)
+      const blocks = await inHarness(page, harness => harness.storedBlocks())
+      // A log that had to be begun anew may have been too short to be merged.
+      if (destroyed.length === 0) expect(blocks).toBeLessThan(acknowledged.length / 2)
       await kill()
       await rm(profile, { recursive: true, force: true })
+
+      if (!mayDestroy) expect(destroyed).toEqual([])
+      for (const report of destroyed) console.log(report)
+
+      /** Opens and checks what the last kill left; begins anew if Chromium says that it destroyed that. */
+      async function reopen(): Promise<OpenedProfile> {
+        const opened = await openProfile(profile, flag)
+        const destruction = await openUnlessDestroyed(opened.page)
+        if (destruction === null) {
+          await checkSurvivors(opened.page, acknowledged)
+          return opened
+        }
+        destroyed.push(`Chromium destroyed ${acknowledged.length} acknowledged events. ${destruction}`)
+        setAside.push(...acknowledged)
+        await opened.kill()
+        await rm(profile, { recursive: true, force: true })
+        profile = await newProfile()
+        acknowledged = []
+        return reopen()
+      }
     })
   }
 })
+
+type OpenedProfile = Readonly<{ page: Page; kill: () => Promise<void> }>
+
+const newProfile = (): Promise<string> => mkdtemp(join(tmpdir(), 'streamdingo-profile-'))
+
+async function openProfile(profile: string, flag: string): Promise<OpenedProfile> {
+  const { browser, kill } = await launchProfile(profile, [flag])
+  return { page: await browser.contexts()[0]!.newPage(), kill }
+}
+
+/** What Chromium said, where it destroyed the database. Whatever else keeps the store from opening is thrown. */
+async function openUnlessDestroyed(page: Page): Promise<string | null> {
+  try {
+    await openHarness(page, site.url, 'crashes')
+    return null
+  } catch (error) {
+    const refusal = await inHarness(page, harness => harness.refusal('crashes'))
+    if (refusal?.problem !== 'data-loss' || !refusal.message.includes('database was corrupt')) throw error
+    return refusal.message
+  }
+}
 
 async function checkSurvivors(page: Page, acknowledged: readonly string[]): Promise<void> {
   const { versions, events } = await inHarness(page, harness => harness.counted())

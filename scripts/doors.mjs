@@ -5,6 +5,7 @@ export const DOORS = {
   worker: 'worker/index.ts',
   server: 'src/server/index.ts',
   'server-node': 'src/server/node.ts',
+  integrity: 'src/integrity/index.ts',
   testing: 'src/testing/index.ts',
   'storage-indexeddb': 'src/storage/indexeddb/index.ts',
   'storage-memory': 'src/storage/memory/index.ts',

@@ -10,6 +10,8 @@ const CHECKS = [
   ['style', ['npm', 'run', 'check:style']],
   ['types', ['npm', 'run', 'check:types']],
   ['ranks', ['npm', 'run', 'check:ranks']],
+  // Before the build, which makes it anew.
+  ['sha256 module', ['npm', 'run', 'check:sha256']],
   ['build', ['npm', 'run', 'build']],
   ['package', ['npm', 'run', 'check:package']],
 ]

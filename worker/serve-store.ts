@@ -3,6 +3,7 @@
 import * as Comlink from 'comlink'
 import type { EventLog } from '../src/engine/event-log.ts'
 import { createEventStore } from '../src/engine/event-store.ts'
+import type { IdleCompactionOptions } from '../src/engine/idle-compaction.ts'
 import { openLog } from '../src/engine/open-log.ts'
 import { createProjector } from '../src/engine/replay/projector.ts'
 import type { SnapshotDrop } from '../src/engine/replay/snapshot-store.ts'
@@ -20,6 +21,7 @@ import { createSyncLoop } from '../src/sync/sync-loop.ts'
 import { shareGrowth } from './growth-hints.ts'
 import { HandlerFailures } from './handler-failures.ts'
 import { createLatestSender } from './latest-sender.ts'
+import { runInOneTab } from './run-in-one-tab.ts'
 import { sharedNameOf } from './shared-name.ts'
 import { type OpenParts, type StoreParts, StoreService } from './store-service.ts'
 import { SubscriptionFeeds } from './subscription-feeds.ts'
@@ -36,6 +38,11 @@ export type ServeStoreOptions = Readonly<{
    * sync off with null.
    */
   sync?: Partial<SyncTarget> | ((values: PageValues) => SyncTarget | null)
+  /**
+   * Many small appends leave many small blocks in storage: they are merged once nothing was appended for `idleMs`,
+   * by default 1,000 milliseconds. False: never.
+   */
+  compaction?: Readonly<{ idleMs?: number }> | false
   /** Told what goes wrong beside a call. Default: `reportError`, as for any uncaught error. */
   onError?: (error: Error) => void
 }>
@@ -66,7 +73,14 @@ async function openStoreParts(options: PortOptions, values: PageValues, page: Pa
   const { app, onError } = options
   const storage = options.storage(values)
   storage.onLost(error => void page.storageLost(wireErrorOf(error)))
-  const log = await openLog({ storage, storeId: values.storeId, app, onBackgroundError: onError })
+  const compaction = compactionOf(options.compaction, storage)
+  const log = await openLog({
+    storage,
+    storeId: values.storeId,
+    app,
+    ...(compaction && { compaction }),
+    onBackgroundError: onError,
+  })
   try {
     return await assemble(log, options, values, page)
   } catch (error) {
@@ -126,6 +140,16 @@ async function assemble(
       life.abort()
     },
   }
+}
+
+function compactionOf(
+  compaction: ServeStoreOptions['compaction'],
+  storage: LogStorage,
+): IdleCompactionOptions | null {
+  if (compaction === false) return null
+  const runAlone: IdleCompactionOptions['runAlone'] = async work =>
+    runInOneTab(`${await sharedNameOf(storage)}:compaction`, work)
+  return { ...compaction, runAlone }
 }
 
 function syncTargetOf(sync: ServeStoreOptions['sync'], values: PageValues): SyncTarget | null {

@@ -1,19 +1,19 @@
 // What the worker answers the page: every method of the port, over the parts that the composition root gives.
 
-import type { AppendRequest, EventLog, ExecuteRequest } from '../src/engine/event-log.ts'
+import type { EventLog } from '../src/engine/event-log.ts'
 import { StoreError } from '../src/log/errors.ts'
 import type { VerifyProgress } from '../src/model/event-store.ts'
 import type { HashedSnapshot } from '../src/model/snapshot.ts'
 import type {
   Connected,
-  ExecuteCall,
   PageApi,
   PageValues,
   Reply,
   WorkerApi,
-  WriteAnswer,
-  WriteCall,
+  WriteAnswers,
+  WriteMessage,
 } from '../src/protocol/worker-api.ts'
+import { carryOutWrites } from './carry-out-writes.ts'
 import { createLatestSender } from './latest-sender.ts'
 import { holdLifeLock } from './life-lock.ts'
 import { readLogPage, readStreamPage } from './page-reads.ts'
@@ -66,9 +66,10 @@ export class StoreService implements WorkerApi {
     return replyOf(() => {})
   }
 
-  write(calls: readonly WriteCall[]): Promise<Reply<readonly Reply<WriteAnswer>[]>> {
-    // Not one after the other: what is handed over together goes into one write of the log.
-    return this.#reply(({ log }) => Promise.all(calls.map(call => replyOf(() => carryOut(call, log)))))
+  write(message: WriteMessage): Promise<Reply<WriteAnswers>> {
+    const page = this.#page
+    const onAccepted: PageApi['accepted'] = async (...args) => page?.accepted(...args)
+    return this.#reply(({ log }) => carryOutWrites(message, log, onAccepted))
   }
 
   readStream(
@@ -127,6 +128,18 @@ export class StoreService implements WorkerApi {
     return replyOf(() => this.#verifying.get(callId)?.abort())
   }
 
+  proveInclusion(
+    ...[eventId, treeSize]: Parameters<WorkerApi['proveInclusion']>
+  ): ReturnType<WorkerApi['proveInclusion']> {
+    return this.#reply(({ log }) => log.proveInclusion(eventId, treeSize))
+  }
+
+  proveConsistency(
+    ...[size1, size2]: Parameters<WorkerApi['proveConsistency']>
+  ): ReturnType<WorkerApi['proveConsistency']> {
+    return this.#reply(({ log }) => log.proveConsistency(size1, size2))
+  }
+
   catchUp(): Promise<Reply<void>> {
     return this.#reply(({ log }) => log.catchUp())
   }
@@ -175,15 +188,4 @@ export class StoreService implements WorkerApi {
       return work(await this.#parts)
     })
   }
-}
-
-async function carryOut(call: WriteCall, log: EventLog): Promise<WriteAnswer> {
-  if (call.type === 'execute') return { type: 'execute', result: await log.execute(executeRequestOf(call)) }
-  const { appends, onConflict } = call
-  const request: AppendRequest = { appends, ...(onConflict && { onConflict }) }
-  return { type: 'append', results: await log.append(request) }
-}
-
-function executeRequestOf({ type: _, command, ...call }: ExecuteCall): ExecuteRequest {
-  return { ...call, command: JSON.parse(command) }
 }

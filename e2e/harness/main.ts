@@ -1,6 +1,12 @@
 // The page that drivers of browsers call into: the built package, and steps that claim something of a browser.
 
-import { openStore, type StoreClient } from 'streamdingo'
+import { isStoreError, openStore, type StoreClient } from 'streamdingo'
+import {
+  type ConsistencyProof,
+  type InclusionProof,
+  verifyConsistency,
+  verifyInclusion,
+} from 'streamdingo/integrity'
 import type { Counted, Edited, HarnessApp } from './app.ts'
 
 export type Opened = StoreClient<HarnessApp>
@@ -8,18 +14,40 @@ export type Opened = StoreClient<HarnessApp>
 const startWorker = (): Worker =>
   new Worker(new URL('./store-worker.ts', import.meta.url), { type: 'module' })
 
+/** The worker knows by its name. */
+const startAcceptingWorker = (): Worker =>
+  new Worker(new URL('./store-worker.ts', import.meta.url), { type: 'module', name: 'accept-data-loss' })
+
+/** Why a store could not be opened, as plain JSON. */
+export type Refusal = Readonly<{ code: string; problem: unknown; message: string }>
+
 let store: Opened
+let database = ''
 
 export const harness = {
   /** Opens a store; with a server's address, it syncs. */
-  async open(storeId: string, url?: string): Promise<void> {
-    store = await openStore<HarnessApp>(startWorker, {
+  async open(storeId: string, url?: string, acceptDataLoss = false): Promise<void> {
+    database = `harness-${storeId}`
+    store = await openStore<HarnessApp>(acceptDataLoss ? startAcceptingWorker : startWorker, {
       storeId,
       ...(url && { sync: { url, token: storeId } }),
     })
   },
 
+  /** Why the store cannot be opened; null if it can. */
+  async refusal(storeId: string): Promise<Refusal | null> {
+    try {
+      await (await openStore<HarnessApp>(startWorker, { storeId })).close()
+      return null
+    } catch (error) {
+      if (!isStoreError(error)) throw error
+      return { code: error.code, problem: error.facts['problem'], message: error.message }
+    }
+  },
+
   close: (): Promise<void> => store.close(),
+
+  health: () => store.health().getSnapshot(),
 
   /** Appends one by one, each acknowledged before the next; tells of each acknowledgement. */
   async count(tab: number, events: number, onAcknowledged?: (n: number) => void): Promise<void> {
@@ -41,6 +69,19 @@ export const harness = {
   execute: (tab: number, n: number) => store.execute('counter', '1', { type: 'Count', data: { tab, n } }),
 
   verify: () => store.verify(),
+
+  /** A proof that event number `n` of the counter stands in the log. */
+  async proveCounted(n: number): Promise<InclusionProof> {
+    const { events } = await store.readStream<Counted>('counter-1', { from: n, to: n })
+    return store.proveInclusion(events[0]!.metadata.eventId)
+  },
+
+  proveConsistency: (size1: number) => store.proveConsistency(size1),
+
+  /** What somebody without the store says of proofs. */
+  async judge(inclusion: InclusionProof, consistency: ConsistencyProof): Promise<boolean[]> {
+    return [await verifyInclusion(inclusion), await verifyConsistency(consistency)]
+  },
 
   async total(): Promise<number> {
     return (await store.projection('total').get('all'))?.state ?? 0
@@ -108,6 +149,16 @@ export const harness = {
     const measure = (performance as { measureUserAgentSpecificMemory?: () => Promise<{ bytes: number }> })
       .measureUserAgentSpecificMemory
     return measure && crossOriginIsolated ? (await measure.call(performance)).bytes : null
+  },
+
+  /** How many blocks the log is stored in. */
+  async storedBlocks(): Promise<number> {
+    const opening = indexedDB.open(database)
+    await new Promise(resolve => opening.addEventListener('success', resolve))
+    const counting = opening.result.transaction('blocks').objectStore('blocks').count()
+    await new Promise(resolve => counting.addEventListener('success', resolve))
+    opening.result.close()
+    return counting.result
   },
 
   async storedBytes(): Promise<number | null> {

@@ -10,6 +10,7 @@ import { Subscriptions } from './subscriptions.ts'
 import { Verifications } from './verifications.ts'
 import { Views } from './views.ts'
 import { WorkerLink, type WorkerSource } from './worker-link.ts'
+import { WriteQueue } from './write-queue.ts'
 
 export type OpenStoreOptions = Readonly<{
   /** Which store of the application: part of the chain, so replicas that sync must use the same one. */
@@ -37,6 +38,7 @@ export async function openStore<A extends App>(
     deliver: delivery => subscriptions.deliver(delivery),
     dropped: async (subscriptionId, error) => subscriptions.dropped(subscriptionId, error),
     showView: update => views.show(update),
+    accepted: async (acceptId, results) => writes.accepted(acceptId, results),
     syncStatus: async status => {
       if (!isSame(status, syncStatus.getSnapshot())) syncStatus.set(status)
     },
@@ -47,11 +49,12 @@ export async function openStore<A extends App>(
   const views = new Views(link)
   const subscriptions = new Subscriptions(link)
   const verifications = new Verifications(link)
+  const writes = new WriteQueue(link)
   const connected = await link.open()
   syncStatus.set(connected.syncStatus)
   catchUpWhenShown(link)
   passOnNetwork(link)
-  return new WorkerStoreClient<A>({ storeId, link, views, subscriptions, verifications, syncStatus })
+  return new WorkerStoreClient<A>({ storeId, link, views, subscriptions, verifications, writes, syncStatus })
 }
 
 const NOT_YET: SyncStatus = {

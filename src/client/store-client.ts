@@ -2,14 +2,16 @@
 
 import { StoreError } from '../log/errors.ts'
 import type { Event, RecordedEvent } from '../log/event.ts'
-import { checkName, encodeEvents } from '../log/event-batch.ts'
+import { checkName } from '../log/event-batch.ts'
 import { newEventId } from '../log/event-id.ts'
 import { type ExpectedStreamVersion, isExpectedStreamVersion } from '../log/expected-version.ts'
 import { jsonTextOf } from '../log/json-text.ts'
+import type { ConsistencyProof, InclusionProof } from '../log/proofs.ts'
 import type { App, CommandOf, DecidersOf, Evolve, ProjectionsOf, StateOf } from '../model/app.ts'
 import type {
   AppendOptions,
   AppendResult,
+  AppendToStreamsOptions,
   EventStore,
   ReadAllOptions,
   ReadStreamOptions,
@@ -23,14 +25,14 @@ import type {
 import { evolveState } from '../model/evolve.ts'
 import type { HashedSnapshot } from '../model/snapshot.ts'
 import type { Rejection, SyncStatus } from '../model/sync-status.ts'
-import type { ExecuteCall, WireAppend } from '../protocol/worker-api.ts'
+import type { ExecuteCall } from '../protocol/worker-api.ts'
 import { readAllPages, readWholeStream } from './paged-reads.ts'
 import type { Readable } from './readable.ts'
 import type { EventHandler, Subscriptions } from './subscriptions.ts'
 import type { Verifications } from './verifications.ts'
 import type { View, Views } from './views.ts'
 import type { StoreHealth, WorkerLink } from './worker-link.ts'
-import { WriteQueue } from './write-queue.ts'
+import type { WriteQueue } from './write-queue.ts'
 
 export type ExecuteOptions = Readonly<{
   /** Default: whatever version the stream has when the command is decided. */
@@ -104,6 +106,7 @@ type ClientParts = Readonly<{
   views: Views
   subscriptions: Subscriptions
   verifications: Verifications
+  writes: WriteQueue
   syncStatus: Readable<SyncStatus>
 }>
 
@@ -119,7 +122,7 @@ export class WorkerStoreClient<A extends App> implements StoreClient<A> {
     const { storeId, link, syncStatus } = parts
     this.#parts = parts
     this.#link = link
-    this.#writes = new WriteQueue(link)
+    this.#writes = parts.writes
     this.storeId = storeId
     this.sync = {
       status: () => syncStatus,
@@ -132,31 +135,27 @@ export class WorkerStoreClient<A extends App> implements StoreClient<A> {
   async appendToStream<E extends Event>(
     streamName: string,
     events: readonly E[],
-    { onConflict, expectedStreamVersion }: AppendOptions = {},
+    { expectedStreamVersion, onAccepted, ...options }: AppendOptions = {},
   ): Promise<AppendResult> {
-    const append = encodeAppend({
+    const append = {
       streamName,
       events,
       ...(expectedStreamVersion !== undefined && { expectedStreamVersion }),
-    })
-    const [result] = await this.#writes.append({
-      type: 'append',
-      appends: [append],
-      ...(onConflict && { onConflict }),
+    }
+    const [result] = await this.appendToStreams([append], {
+      ...options,
+      ...(onAccepted && { onAccepted: ([accepted]) => onAccepted(accepted!) }),
     })
     return result!
   }
 
   async appendToStreams(
     appends: readonly StreamAppend[],
-    { onConflict }: Pick<AppendOptions, 'onConflict'> = {},
+    options: AppendToStreamsOptions = {},
   ): Promise<readonly AppendResult[]> {
     if (appends.length === 0) return []
-    return this.#writes.append({
-      type: 'append',
-      appends: appends.map(encodeAppend),
-      ...(onConflict && { onConflict }),
-    })
+    for (const append of appends) checkAppend(append)
+    return this.#writes.append(appends, options)
   }
 
   async execute<N extends NameIn<DecidersOf<A>>>(
@@ -228,6 +227,14 @@ export class WorkerStoreClient<A extends App> implements StoreClient<A> {
     return this.#parts.verifications.verify(options)
   }
 
+  proveInclusion(eventId: string, treeSize?: number): Promise<InclusionProof> {
+    return this.#link.call(worker => worker.proveInclusion(eventId, treeSize))
+  }
+
+  proveConsistency(size1: number, size2?: number): Promise<ConsistencyProof> {
+    return this.#link.call(worker => worker.proveConsistency(size1, size2))
+  }
+
   rejections(): Promise<readonly Rejection[]> {
     return this.#link.call(worker => worker.rejections())
   }
@@ -241,22 +248,16 @@ export class WorkerStoreClient<A extends App> implements StoreClient<A> {
   }
 
   /** Writes that were asked for before are answered before; then the worker closes the log. */
-  close(): Promise<void> {
-    this.#writes.flush()
-    return this.#link.close()
+  async close(): Promise<void> {
+    await this.#writes.close()
+    await this.#link.close()
   }
 }
 
 /** @throws `InvalidEvent`, `StoreError` `invalid-argument`: before anything is sent. */
-function encodeAppend({
-  streamName,
-  events,
-  expectedStreamVersion = 'NO_CONCURRENCY_CHECK',
-}: StreamAppend): WireAppend {
+function checkAppend({ streamName, expectedStreamVersion }: StreamAppend): void {
   checkName(streamName, 'streamName')
-  if (!isExpectedStreamVersion(expectedStreamVersion)) {
-    const problem = `There is no expected version ${String(expectedStreamVersion)}`
-    throw new StoreError('invalid-argument', problem, { streamName, expectedStreamVersion })
-  }
-  return { streamName, expectedStreamVersion, batch: encodeEvents(events) }
+  if (expectedStreamVersion === undefined || isExpectedStreamVersion(expectedStreamVersion)) return
+  const problem = `There is no expected version ${String(expectedStreamVersion)}`
+  throw new StoreError('invalid-argument', problem, { streamName, expectedStreamVersion })
 }

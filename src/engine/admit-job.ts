@@ -1,12 +1,14 @@
 // Takes commits that another replica wrote, exactly as they are, or says which is the first that does not fit.
 
 import { equalBytes } from '../log/bytes.ts'
+import { type Entry, KIND_EVENT } from '../log/entry.ts'
 import { SYSTEM_STREAM_PREFIX } from '../log/event.ts'
 import { eventIdOf } from '../log/event-id.ts'
-import { type Entry, type HashChain, KIND_EVENT } from '../log/hash-chain.ts'
-import type { Draft, DraftHead } from './draft.ts'
+import type { HashChain } from '../log/hash-chain.ts'
+import type { Draft } from './draft.ts'
 import type { EntryLookup } from './entry-lookup.ts'
 import type { AdmitOutcome } from './event-log.ts'
+import type { DraftHead } from './staged-run.ts'
 import type { Job } from './writer.ts'
 
 export type AdmitParts = Readonly<{ lookup: EntryLookup; chain: HashChain }>

@@ -2,43 +2,78 @@
 
 import { equalBytes, hexOf } from '../log/bytes.ts'
 import type { OnConflict } from '../log/commit-note.ts'
+import { KIND_EVENT, SALT_BYTES } from '../log/entry.ts'
+import type { RunStamp } from '../log/entry-run.ts'
 import { InvalidEvent, StoreError, VersionConflict } from '../log/errors.ts'
 import { type GlobalPosition, type Hash, type StreamVersion, SYSTEM_STREAM_PREFIX } from '../log/event.ts'
-import {
-  checkName,
-  type EventBatch,
-  idOf,
-  MAX_COMMIT_BYTES,
-  metadataOf,
-  payloadOf,
-} from '../log/event-batch.ts'
-import { eventIdOf } from '../log/event-id.ts'
+import { checkName, type EventBatch, idOf, MAX_COMMIT_BYTES, payloadOf } from '../log/event-batch.ts'
+import { eventIdOf, ID_BYTES } from '../log/event-id.ts'
 import { meetsExpectation } from '../log/expected-version.ts'
-import { KIND_EVENT, SALT_BYTES } from '../log/hash-chain.ts'
+import { jsonLength } from '../log/json-column.ts'
+import { fillRandom } from '../log/random-bytes.ts'
 import type { AppendResult } from '../model/event-store.ts'
 import type { Draft } from './draft.ts'
 import type { EntryLookup } from './entry-lookup.ts'
-import type { AppendRequest, EncodedAppend } from './event-log.ts'
+import { EventIdTable } from './event-id-table.ts'
+import type { AppendOutcome, AppendRequest, EncodedAppend } from './event-log.ts'
+import type { DraftHead } from './staged-run.ts'
 import type { Job } from './writer.ts'
 
 export type AppendParts = Readonly<{ lookup: EntryLookup; now: () => number }>
 
-/** @throws {@link InvalidEvent} for a name, a repeated id or a size that no state of the log would take. */
-export function appendJob(request: AppendRequest, parts: AppendParts): Job<readonly AppendResult[]> {
-  checkRequest(request)
-  return { isAlone: false, plan: draft => planAppend(request, draft, parts) }
+/**
+ * Appends that are judged one by one, each by what those before it leave, and written together. A request that is
+ * refused, for a name, a repeated id or a size that no state of the log would take, or by the state it is in, leaves
+ * nothing behind.
+ */
+export function appendJob(
+  requests: readonly AppendRequest[],
+  parts: AppendParts,
+): Job<readonly AppendOutcome[]> {
+  return {
+    isAlone: false,
+    plan: draft => planAppends(requests, draft, parts),
+    onPlanned(outcomes) {
+      for (const [i, outcome] of outcomes.entries()) {
+        if (outcome.status === 'fulfilled') requests[i]!.onAccepted?.(outcome.value)
+      }
+    },
+  }
 }
 
-async function planAppend(request: AppendRequest, draft: Draft, parts: AppendParts): Promise<AppendResult[]> {
+/** What an append comes to, but for what its hashes say. */
+type Planned = Readonly<{ head: DraftHead; before: StreamVersion; position: GlobalPosition }>
+
+async function planAppends(
+  requests: readonly AppendRequest[],
+  draft: Draft,
+  parts: AppendParts,
+): Promise<AppendOutcome[]> {
+  const plans: (readonly Planned[] | AppendOutcome)[] = []
+  for (const request of requests) {
+    try {
+      checkRequest(request)
+      const { appends } = request
+      // Awaited only where it must be: of thousands of appends, most find what they need.
+      for (const { streamName } of appends) if (!draft.knowsHead(streamName)) await draft.head(streamName)
+      if (appends.some(({ batch }) => knowsAny(batch, draft))) {
+        plans.push({ status: 'fulfilled', value: await resultOfRetry(appends, draft, parts.lookup) })
+      } else plans.push(planAppend(request, draft, parts))
+    } catch (reason) {
+      draft.discardStaged()
+      plans.push({ status: 'rejected', reason })
+    }
+  }
+  // Only now are hashes asked for, which are made all together.
+  return plans.map(plan => ('status' in plan ? plan : { status: 'fulfilled', value: plan.map(resultOfPlan) }))
+}
+
+function planAppend(request: AppendRequest, draft: Draft, parts: AppendParts): Planned[] {
   const { appends } = request
-  for (const { streamName } of appends) await draft.head(streamName)
-  const retried = await findRetry(appends, draft, parts.lookup)
-  if (retried) return retried
-  await checkExpectations(appends, draft)
-  const results: AppendResult[] = []
-  for (const append of appends) results.push(await linkAppend(append, draft, parts))
-  if (results.some((_, i) => appends[i]!.batch.count > 0)) draft.commit({ onConflict: onConflictOf(request) })
-  return results
+  checkExpectations(appends, draft)
+  const planned = appends.map(append => linkAppend(append, draft, parts))
+  if (appends.some(({ batch }) => batch.count > 0)) draft.commit({ onConflict: onConflictOf(request) })
+  return planned
 }
 
 /** An exact version says that the events were meant for one state of the stream only. */
@@ -48,58 +83,54 @@ function onConflictOf({ onConflict, appends }: AppendRequest): OnConflict {
   )
 }
 
-async function linkAppend(
-  append: EncodedAppend,
+function linkAppend(
+  { streamName, batch }: EncodedAppend,
   draft: Draft,
   { now, lookup }: AppendParts,
-): Promise<AppendResult> {
-  const { streamName, batch } = append
-  const before = await draft.head(streamName)
-  const recordedAt = now()
-  const salts = crypto.getRandomValues(new Uint8Array(SALT_BYTES * Math.min(batch.count, SALTS_AT_ONCE)))
-  for (let i = 0; i < batch.count; i++) {
-    const salt = (i % SALTS_AT_ONCE) * SALT_BYTES
-    if (i > 0 && salt === 0) crypto.getRandomValues(salts)
-    const { type, schemaVersion } = batch.types[batch.typeOf[i]!]!
-    draft.link(streamName, {
-      kind: KIND_EVENT,
-      recordedAt,
-      eventId: idOf(batch, i),
-      salt: salts.slice(salt, salt + SALT_BYTES),
-      type,
-      schemaVersion,
-      payload: payloadOf(batch, i),
-      metadata: metadataOf(batch, i),
-    })
-  }
-  return resultAt(streamName, draft, lookup, { before: before.version, idempotent: false })
+): Planned {
+  const before = draft.knownHead(streamName).version
+  if (batch.count > 0) draft.link(streamName, batch, stampFor(batch, now()))
+  return { head: draft.knownHead(streamName), before, position: lastPositionOf(streamName, draft, lookup) }
 }
 
-/** `getRandomValues` gives at most 64 KiB in one call. */
-const SALTS_AT_ONCE = 4096
+/** What the log adds to events of the application. */
+export function stampFor(batch: EventBatch, recordedAt: number): RunStamp {
+  const salts = new Uint8Array(SALT_BYTES * batch.count)
+  fillRandom(salts)
+  return { kind: KIND_EVENT, recordedAt, salts }
+}
 
-/** The result of an append that leaves the stream as the draft has it now. */
-export async function resultAt(
+/** The result of an append that leaves the stream as the draft has it now; its head must be known to the draft. */
+export function resultAt(
   streamName: string,
   draft: Draft,
   lookup: EntryLookup,
   { before, idempotent }: { before: StreamVersion; idempotent: boolean },
-): Promise<AppendResult> {
-  const head = await draft.head(streamName)
+): AppendResult {
+  const head = draft.knownHead(streamName)
+  const position = lastPositionOf(streamName, draft, lookup)
+  return { ...resultOfPlan({ head, before, position }), idempotent }
+}
+
+function resultOfPlan({ head, before, position }: Planned): AppendResult {
   return {
     nextExpectedStreamVersion: head.version,
-    lastEventGlobalPosition: draft.lastPositionOf(streamName) ?? lookup.lastPositionOf(streamName),
+    lastEventGlobalPosition: position,
     createdNewStream: before === 0 && head.version > 0,
-    idempotent,
+    idempotent: false,
     headHash: hexOf(head.hash) as Hash,
   }
 }
 
-async function checkExpectations(appends: readonly EncodedAppend[], draft: Draft): Promise<void> {
+function lastPositionOf(streamName: string, draft: Draft, lookup: EntryLookup): GlobalPosition {
+  return draft.lastPositionOf(streamName) ?? lookup.lastPositionOf(streamName)
+}
+
+function checkExpectations(appends: readonly EncodedAppend[], draft: Draft): void {
   const versions = new Map<string, StreamVersion>()
   const violations: VersionConflict['facts']['violations'][number][] = []
   for (const { streamName, expectedStreamVersion: expected, batch } of appends) {
-    const actual = versions.get(streamName) ?? (await draft.head(streamName)).version
+    const actual = versions.get(streamName) ?? draft.knownHead(streamName).version
     if (!meetsExpectation(expected, actual)) violations.push({ streamName, expected, actual })
     versions.set(streamName, actual + batch.count)
   }
@@ -108,28 +139,32 @@ async function checkExpectations(appends: readonly EncodedAppend[], draft: Draft
 
 /**
  * The first result again when all ids are recorded already, in this order, with this content, where the append
- * expected them. Null when none is.
+ * expected them.
  *
- * @throws {@link StoreError} `id-conflict` for anything in between.
+ * @throws {@link StoreError} `id-conflict` when only some are.
  */
-async function findRetry(
+async function resultOfRetry(
   appends: readonly EncodedAppend[],
   draft: Draft,
   lookup: EntryLookup,
-): Promise<AppendResult[] | null> {
-  const count = appends.reduce((sum, { batch }) => sum + batch.count, 0)
+): Promise<AppendResult[]> {
   const known = appends.map(({ batch }) =>
-    Array.from({ length: batch.count }, (_, i) => draft.positionOfId(idOf(batch, i))),
+    Array.from({ length: batch.count }, (_, i) => draft.positionOfId(batch.ids, i * ID_BYTES)),
   )
-  const knownCount = known.flat().filter(position => position !== undefined).length
-  if (count === 0 || knownCount === 0) return null
   const results: AppendResult[] = []
   for (const [n, append] of appends.entries()) {
     const positions = known[n]!
     if (append.batch.count > 0) results.push(await retryOf(append, positions, draft, lookup))
-    else results.push(await resultAt(append.streamName, draft, lookup, { before: 1, idempotent: true }))
+    else results.push(resultAt(append.streamName, draft, lookup, { before: 1, idempotent: true }))
   }
   return results
+}
+
+function knowsAny({ ids }: EventBatch, draft: Draft): boolean {
+  for (let at = 0; at < ids.length; at += ID_BYTES) {
+    if (draft.positionOfId(ids, at) !== undefined) return true
+  }
+  return false
 }
 
 async function retryOf(
@@ -141,7 +176,7 @@ async function retryOf(
   const { streamName, batch, expectedStreamVersion: expected } = append
   let last = { version: 0, hash: new Uint8Array() as Uint8Array, position: 0 }
   for (const [i, position] of positions.entries()) {
-    const actual = (await draft.head(streamName)).version
+    const actual = draft.knownHead(streamName).version
     // Part of the batch is new: a wrong expectation says more than the ids do.
     if (position === undefined && !meetsExpectation(expected, actual)) {
       throw new VersionConflict([{ streamName, expected, actual }])
@@ -161,7 +196,7 @@ async function retryOf(
   }
   const before = last.version - batch.count
   if (!meetsExpectation(expected, before)) {
-    const actual = (await draft.head(streamName)).version
+    const actual = draft.knownHead(streamName).version
     throw new VersionConflict([{ streamName, expected, actual }])
   }
   return {
@@ -180,23 +215,26 @@ function idConflict({ streamName, batch }: EncodedAppend, i: number, problem: st
 
 function checkRequest({ appends }: AppendRequest): void {
   checkCommitSize(appends.map(({ batch }) => batch))
-  const ids = new Set<string>()
-  for (const [n, { streamName, batch }] of appends.entries()) {
-    checkStreamName(streamName)
-    if (appends.length === 1) continue
-    // Within one batch the encoder has checked.
-    for (let i = 0; i < batch.count; i++) {
-      const id = eventIdOf(idOf(batch, i))
-      if (ids.has(id)) throw new InvalidEvent(`appends[${n}].events[${i}].id`, 'the same id stands twice')
-      ids.add(id)
+  for (const { streamName } of appends) checkStreamName(streamName)
+  // Within one batch the encoder has checked.
+  if (appends.length > 1) checkIdsAcross(appends)
+}
+
+function checkIdsAcross(appends: readonly EncodedAppend[]): void {
+  const ids = new EventIdTable()
+  for (const [n, { batch }] of appends.entries()) {
+    for (let i = 0; n > 0 && i < batch.count; i++) {
+      if (ids.positionOf(batch.ids, i * ID_BYTES) === undefined) continue
+      throw new InvalidEvent(`appends[${n}].events[${i}].id`, 'the same id stands twice')
     }
+    ids.add(batch.ids)
   }
 }
 
 /** @throws {@link InvalidEvent} for a commit that would not fit into one push. */
 export function checkCommitSize(batches: readonly EventBatch[]): void {
   const bytes = batches.reduce(
-    (sum, { payloads, metadata }) => sum + payloads.bytes.length + metadata.bytes.length,
+    (sum, { payloads, metadata }) => sum + jsonLength(payloads) + jsonLength(metadata),
     0,
   )
   if (bytes <= MAX_COMMIT_BYTES) return

@@ -5,11 +5,13 @@ import { equalBytes } from '../log/bytes.ts'
 import { LogDamaged } from '../log/errors.ts'
 import type { GlobalPosition } from '../log/event.ts'
 import type { HashProvider } from '../log/hash-provider.ts'
-import type { LogStorage } from '../storage/log-storage.ts'
+import type { LogStorage, ReadRange } from '../storage/log-storage.ts'
+import { READ_BYTES, readAhead } from './read-ahead.ts'
 
 const CACHE_BYTES = 32 * 1024 * 1024
-/** How much one storage read asks for when a run of blocks is wanted. */
-const READ_AHEAD_BYTES = 1024 * 1024
+
+/** Who wants a block near one that is being read waits for that: most often both are in the same. */
+const NEIGHBOURHOOD = 128
 
 type Cached = { readonly block: Block; readonly bytes: number }
 
@@ -21,6 +23,8 @@ export class BlockStore {
   /** Last positions of the cached blocks, ascending. */
   readonly #ends: GlobalPosition[] = []
   #cachedBytes = 0
+  /** The latest read that began in a neighbourhood, while it is under way. */
+  readonly #underWay = new Map<number, Promise<unknown>>()
 
   constructor(storage: LogStorage, hash: HashProvider) {
     this.#storage = storage
@@ -29,45 +33,87 @@ export class BlockStore {
 
   /** @throws `LogDamaged` when there is no such block, or it is not what was written. */
   async holding(position: GlobalPosition): Promise<Block> {
-    const cached = this.#cachedAt(position)
+    const cached = this.#cachedAt(position) ?? (await this.#cachedByNeighbour(position))
     if (cached) return cached
-    const [block] = await this.#read(position, position, 1)
+    const [block] = await this.#read({ from: position, to: position, maxBytes: 1 })
     if (block && block.firstPosition <= position && position <= block.lastPosition) return block
     throw new LogDamaged(position, 'the block is missing')
   }
 
-  /** Blocks from the one that holds `from` to the one that holds `to`, reading ahead. */
+  /**
+   * Blocks from the one that holds `from` to the one that holds `to`, reading ahead. Where blocks are merged
+   * meanwhile, one begins before the end of the one before it: pass by what you have seen.
+   */
   async *run(from: GlobalPosition, to: GlobalPosition): AsyncGenerator<Block> {
     let next = from
     while (next <= to) {
-      const cached = this.#cachedAt(next)
-      const blocks = cached ? [cached] : await this.#read(next, to, READ_AHEAD_BYTES)
-      if (blocks.length === 0) throw new LogDamaged(next, 'the block is missing')
-      for (const block of blocks) {
-        if (block.firstPosition > next) throw new LogDamaged(next, 'the block is missing')
-        yield block
-        next = block.lastPosition + 1
+      const cached = this.#cachedAt(next) ?? (await this.#cachedByNeighbour(next))
+      const parts = cached
+        ? [[cached]]
+        : readAhead(range => this.#read(range), next, this.#endOfGap(next, to))
+      for await (const blocks of parts) {
+        if (blocks.length === 0) throw new LogDamaged(next, 'the block is missing')
+        for (const block of blocks) {
+          if (block.firstPosition > next) throw new LogDamaged(next, 'the block is missing')
+          yield block
+          next = block.lastPosition + 1
+        }
       }
     }
   }
 
   /** Blocks that were written behind a position, oldest first; none at the end of the log. */
   async behind(head: GlobalPosition): Promise<Block[]> {
-    return this.#read(head + 1, undefined, READ_AHEAD_BYTES)
+    return this.#read({ from: head + 1, maxBytes: READ_BYTES })
   }
 
-  /** Keeps a block that was just written or read. */
+  /** Keeps a block that was just written or read, instead of those that were merged into it. */
   keep(block: Block, bytes: number): void {
-    const end = block.lastPosition
-    if (this.#cache.has(end)) return
+    const { firstPosition, lastPosition: end } = block
+    const holding = this.#cache.get(this.#ends[lowerBound(this.#ends, end)]!)
+    // Of two blocks one of which holds the other, only the larger is kept: else a look-up could miss both.
+    if (holding && holding.block.firstPosition <= firstPosition) return
+    this.#dropWithin(firstPosition, end)
     this.#cache.set(end, { block, bytes })
     this.#ends.splice(lowerBound(this.#ends, end), 0, end)
     this.#cachedBytes += bytes
     this.#evict()
   }
 
-  async #read(from: GlobalPosition, to: GlobalPosition | undefined, maxBytes: number): Promise<Block[]> {
-    const stored = await this.#storage.read({ from, maxBytes, ...(to !== undefined && { to }) })
+  /** Told of a block that others were merged into: takes their place, if any of them is kept. */
+  merged(block: Block, bytes: number): void {
+    if (this.#dropWithin(block.firstPosition, block.lastPosition) > 0) this.keep(block, bytes)
+  }
+
+  /** The last position from `next` to `to` before the first block that is in memory. */
+  #endOfGap(next: GlobalPosition, to: GlobalPosition): GlobalPosition {
+    const end = this.#ends[lowerBound(this.#ends, next)]
+    if (end === undefined) return to
+    return Math.min(to, this.#cache.get(end)!.block.firstPosition - 1)
+  }
+
+  #read(range: ReadRange): Promise<Block[]> {
+    const neighbourhood = Math.floor(range.from / NEIGHBOURHOOD)
+    const reading = this.#readChecked(range)
+    // Whoever waits for it hears of a failure; one who stopped does not.
+    const settled = reading
+      .catch(() => {})
+      .then(() => {
+        if (this.#underWay.get(neighbourhood) === settled) this.#underWay.delete(neighbourhood)
+      })
+    this.#underWay.set(neighbourhood, settled)
+    return reading
+  }
+
+  async #cachedByNeighbour(position: GlobalPosition): Promise<Block | undefined> {
+    const reading = this.#underWay.get(Math.floor(position / NEIGHBOURHOOD))
+    if (!reading) return undefined
+    await reading
+    return this.#cachedAt(position)
+  }
+
+  async #readChecked(range: ReadRange): Promise<Block[]> {
+    const stored = await this.#storage.read(range)
     const blocks = await Promise.all(stored.map(one => checkBlock(one, this.#hash)))
     for (const [i, block] of blocks.entries()) this.keep(block, stored[i]!.bytes.length)
     return blocks
@@ -83,13 +129,27 @@ export class BlockStore {
     return cached.block
   }
 
+  /** Drops the blocks that lie within [first, last] as a whole. Returns how many. */
+  #dropWithin(first: GlobalPosition, last: GlobalPosition): number {
+    const dropped: GlobalPosition[] = []
+    for (let i = lowerBound(this.#ends, first); i < this.#ends.length && this.#ends[i]! <= last; i++) {
+      if (this.#cache.get(this.#ends[i]!)!.block.firstPosition >= first) dropped.push(this.#ends[i]!)
+    }
+    for (const end of dropped) this.#drop(end)
+    return dropped.length
+  }
+
+  #drop(end: GlobalPosition): void {
+    this.#cachedBytes -= this.#cache.get(end)!.bytes
+    this.#cache.delete(end)
+    this.#ends.splice(lowerBound(this.#ends, end), 1)
+  }
+
   #evict(): void {
-    for (const [end, { bytes }] of this.#cache) {
+    for (const end of this.#cache.keys()) {
       // The last block stays, however large: it was asked for just now.
       if (this.#cachedBytes <= CACHE_BYTES || this.#cache.size === 1) return
-      this.#cache.delete(end)
-      this.#ends.splice(lowerBound(this.#ends, end), 1)
-      this.#cachedBytes -= bytes
+      this.#drop(end)
     }
   }
 }

@@ -2,12 +2,11 @@
 
 import { StoreError } from '../log/errors.ts'
 import type { Event, StreamVersion } from '../log/event.ts'
-import { type EventBatch, encodeEvents, idOf, metadataOf, payloadOf } from '../log/event-batch.ts'
+import { encodeEvents } from '../log/event-batch.ts'
 import { derivedEventId } from '../log/event-id.ts'
-import { KIND_EVENT, SALT_BYTES } from '../log/hash-chain.ts'
 import type { AnyDecider } from '../model/app.ts'
 import { evolveState } from '../model/evolve.ts'
-import { checkCommitSize, checkStreamName } from './append-job.ts'
+import { checkCommitSize, checkStreamName, stampFor } from './append-job.ts'
 import type { Draft } from './draft.ts'
 
 /** The state of a decider's stream at a version that the log has, leaving out what stands behind. */
@@ -61,7 +60,7 @@ export async function planCommand(
   const batch = encodeEvents(withIds(decide(decider, wish, state), commandId))
   if (batch.count === 0) return state
   checkCommitSize([batch])
-  linkBatch(batch, streamName, draft, parts.now())
+  draft.link(streamName, batch, stampFor(batch, parts.now()))
   // Folded before it counts: a handler that throws on its own decider's event must not leave the event behind.
   const next = await foldDraft(wish.decider, streamName, draft, parts)
   draft.commit({ command: wish })
@@ -104,18 +103,4 @@ function decide(decider: AnyDecider, wish: CommandWish, state: unknown): Event[]
 /** The first event has the command's own id: finding it again tells that the command was carried out. */
 function withIds(events: readonly Event[], commandId: string): Event[] {
   return events.map((event, i) => ({ ...event, id: i === 0 ? commandId : derivedEventId(commandId, i) }))
-}
-
-function linkBatch(batch: EventBatch, streamName: string, draft: Draft, recordedAt: number): void {
-  for (let i = 0; i < batch.count; i++) {
-    draft.link(streamName, {
-      kind: KIND_EVENT,
-      recordedAt,
-      eventId: idOf(batch, i),
-      salt: crypto.getRandomValues(new Uint8Array(SALT_BYTES)),
-      ...batch.types[batch.typeOf[i]!]!,
-      payload: payloadOf(batch, i),
-      metadata: metadataOf(batch, i),
-    })
-  }
 }

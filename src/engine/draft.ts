@@ -4,21 +4,29 @@ import type { StoredBlock } from '../log/block.ts'
 import { BlockWriter } from '../log/block-writer.ts'
 import { utf8 } from '../log/bytes.ts'
 import type { CommitNote } from '../log/commit-note.ts'
+import { type Entry, KIND_SYSTEM, SALT_BYTES } from '../log/entry.ts'
+import {
+  batchOfEntry,
+  type EntryRun,
+  entryOfRun,
+  type RunStamp,
+  runOfEntry,
+  type UnplacedEntry,
+} from '../log/entry-run.ts'
 import type { GlobalPosition, RecordedEvent, StreamVersion } from '../log/event.ts'
-import { bytesOfEventId, eventIdOf, newEventId } from '../log/event-id.ts'
-import { type Entry, type HashChain, KIND_SYSTEM, SALT_BYTES, type UnlinkedEntry } from '../log/hash-chain.ts'
+import type { EventBatch } from '../log/event-batch.ts'
+import { bytesOfEventId, newEventId } from '../log/event-id.ts'
+import type { HashChain } from '../log/hash-chain.ts'
 import type { HashProvider } from '../log/hash-provider.ts'
+import { jsonLength } from '../log/json-column.ts'
+import { fillRandom } from '../log/random-bytes.ts'
 import type { KeyValues } from '../storage/log-storage.ts'
+import { EventIdTable } from './event-id-table.ts'
 import type { LogIndex } from './log-index.ts'
 import type { LogReader } from './reader.ts'
 import { recordedEventOf } from './recorded-events.ts'
+import { type DraftHead, LaterHead, linkRuns, type StagedRun, UNKNOWN_HASH } from './staged-run.ts'
 import { SYNC_FACT_TYPE, SYNC_STREAM, type SyncFact, syncFactBytes } from './sync-fact.ts'
-
-/** Where a stream stands in the draft. */
-export type DraftHead = Readonly<{ version: StreamVersion; hash: Uint8Array }>
-
-/** What linking needs beside stream, version and previous hash. */
-export type UnplacedEntry = Omit<UnlinkedEntry, 'streamName' | 'streamVersion' | 'previous'>
 
 export type DraftParts = Readonly<{
   index: LogIndex
@@ -31,29 +39,45 @@ export class Draft {
   /** The log ended here when the draft was begun; it is written only if it still does. */
   readonly after: GlobalPosition
   readonly #parts: DraftParts
+  #before: Draft | null
   readonly #writer: BlockWriter
   readonly #heads = new Map<string, DraftHead>()
-  readonly #positionOfId = new Map<string, GlobalPosition>()
-  readonly #entries: Entry[] = []
-  /** Indexes into the entries. */
-  readonly #entriesOf = new Map<string, number[]>()
+  /** Numbers positions from 1: the first one behind `after`. */
+  readonly #ids = new EventIdTable(16)
+  readonly #runs: PlacedRun[] = []
+  /** Indexes into the runs. */
+  readonly #runsOf = new Map<string, number[]>()
   readonly #values: Record<string, Uint8Array<ArrayBuffer> | null> = {}
-  /** How many of the entries belong to ended commits; those behind are staged. */
-  #committed = 0
+  #count = 0
+  /** How many of the runs and entries belong to ended commits; those behind are staged. */
+  #committed = { runs: 0, entries: 0 }
+  /** How many of the runs are linked. The rest waits, so that many are hashed together. */
+  #linked = 0
+  /** Ended commits whose runs are not in a block yet, because they may wait for their hashes. */
+  #unwritten: { runs: number; note: CommitNote | null }[] = []
+  #written = 0
   #bytes = 0
+  readonly #linkAll = (): void => this.#link()
 
-  constructor(parts: DraftParts) {
+  /** @param before a draft that is being written: this one goes on behind it */
+  constructor(parts: DraftParts, before: Draft | null = null) {
     this.#parts = parts
-    this.after = parts.index.head
+    this.#before = before
+    this.after = before ? before.nextPosition - 1 : parts.index.head
     this.#writer = new BlockWriter(parts.hash, this.after + 1)
   }
 
+  /** What this one goes on behind is written, and known to the index. */
+  forgetBefore(): void {
+    this.#before = null
+  }
+
   get nextPosition(): GlobalPosition {
-    return this.after + 1 + this.#entries.length
+    return this.after + 1 + this.#count
   }
 
   get isEmpty(): boolean {
-    return this.#committed === 0
+    return this.#committed.runs === 0
   }
 
   /** Bytes of JSON added so far. */
@@ -66,14 +90,33 @@ export class Draft {
     return this.#values
   }
 
+  knowsHead(streamName: string): boolean {
+    return this.#heads.has(streamName)
+  }
+
+  /** As {@link head}, which must have been asked for before. */
+  knownHead(streamName: string): DraftHead {
+    return this.#heads.get(streamName)!
+  }
+
   async head(streamName: string): Promise<DraftHead> {
     const known = this.#heads.get(streamName)
     if (known) return known
-    const { index, reader } = this.#parts
-    const hash = index.headHashOf(streamName) ?? (await reader.headHash(streamName))
-    const head = { version: index.versionOf(streamName), hash }
+    const head = this.#headBefore(streamName) ?? (await this.#writtenHead(streamName))
     this.#heads.set(streamName, head)
     return head
+  }
+
+  /** By its value: a head would keep all of its draft. */
+  #headBefore(streamName: string): DraftHead | undefined {
+    const head = this.#before?.knownHead(streamName)
+    return head && { version: head.version, hash: head.hash.slice() }
+  }
+
+  async #writtenHead(streamName: string): Promise<DraftHead> {
+    const { index, reader } = this.#parts
+    const hash = index.headHashOf(streamName) ?? (await reader.headHash(streamName))
+    return { version: index.versionOf(streamName), hash }
   }
 
   /** Sets a stream back: what stands behind is superseded by this draft. */
@@ -81,80 +124,80 @@ export class Draft {
     this.#heads.set(streamName, head)
   }
 
-  positionOfId(id: Uint8Array): GlobalPosition | undefined {
-    if (this.#positionOfId.size > 0) {
-      const position = this.#positionOfId.get(eventIdOf(id))
-      if (position !== undefined) return position
-    }
-    return this.#parts.index.positionOfId(id)
+  /** Position of the effective event with the id at byte `offset` of `ids`, in this draft or before it. */
+  positionOfId(ids: Uint8Array, offset = 0): GlobalPosition | undefined {
+    const position = this.#ids.positionOf(ids, offset)
+    if (position !== undefined) return this.after + position
+    return (this.#before ?? this.#parts.index).positionOfId(ids, offset)
   }
 
-  /** Links an entry to the head of its stream. The stream's {@link head} must have been asked for before. */
-  link(streamName: string, unplaced: UnplacedEntry): Entry {
-    const { version, hash: previous } = this.#heads.get(streamName)!
-    const { kind, recordedAt, eventId, salt, type, schemaVersion, payload, metadata } = unplaced
-    // One literal of one shape: spreading the parts together took longer than hashing them.
-    const entry = {
+  /**
+   * Stages events behind the head of a stream, one behind the other. The stream's {@link head} must have been asked
+   * for before.
+   */
+  link(streamName: string, batch: EventBatch, { kind, recordedAt, salts }: RunStamp): void {
+    const before = this.knownHead(streamName)
+    const run = {
       kind,
       streamName,
-      streamVersion: version + 1,
-      previous,
-      hash: previous,
+      firstVersion: before.version + 1,
       recordedAt,
-      eventId,
-      salt,
-      type,
-      schemaVersion,
-      payload,
-      metadata,
+      salts,
+      batch,
+      before,
+      follows: null,
+      previous: UNKNOWN_HASH,
+      hashes: UNKNOWN_HASH,
     }
-    entry.hash = this.#parts.chain.hashOf(entry)
-    return this.place(entry)
+    this.#stage(run, new LaterHead(run, this.#linkAll))
+  }
+
+  /** As {@link link}. */
+  linkEntry(streamName: string, entry: UnplacedEntry): void {
+    const { kind, recordedAt, salt: salts } = entry
+    this.link(streamName, batchOfEntry(entry), { kind, recordedAt, salts })
   }
 
   /** Stages an entry that is linked already; that it fits its stream's head is the caller's to know. */
-  place(entry: Entry): Entry {
-    const position = this.nextPosition
-    this.#heads.set(entry.streamName, { version: entry.streamVersion, hash: entry.hash })
-    this.#positionOfId.set(eventIdOf(entry.eventId), position)
-    const index = this.#entries.push(entry) - 1
-    const indexes = this.#entriesOf.get(entry.streamName)
-    if (indexes) indexes.push(index)
-    else this.#entriesOf.set(entry.streamName, [index])
-    this.#bytes += entry.payload.length + entry.metadata.length
-    return entry
+  place(entry: Entry): void {
+    this.#link()
+    const { streamName, streamVersion, previous, hash } = entry
+    const before = this.#heads.get(streamName) ?? { version: streamVersion - 1, hash: previous }
+    this.#stage({ ...runOfEntry(entry), before, follows: null }, { version: streamVersion, hash })
+    this.#linked = this.#runs.length
   }
 
   /** Ends the commit of the entries staged since the last one: only now do they count. */
   commit(note: CommitNote | null): void {
-    for (const entry of this.#entries.slice(this.#committed)) this.#writer.add(entry)
-    this.#writer.endCommit(note)
-    this.#committed = this.#entries.length
+    this.#unwritten.push({ runs: this.#runs.length, note })
+    this.#committed = { runs: this.#runs.length, entries: this.#count }
   }
 
   /** Takes back what was staged for a commit that was refused halfway. */
   discardStaged(): void {
-    while (this.#entries.length > this.#committed) {
-      const { streamName, streamVersion, previous, eventId, payload, metadata } = this.#entries.pop()!
-      this.#heads.set(streamName, { version: streamVersion - 1, hash: previous })
-      this.#entriesOf.get(streamName)!.pop()
-      this.#positionOfId.delete(eventIdOf(eventId))
-      this.#bytes -= payload.length + metadata.length
+    while (this.#runs.length > this.#committed.runs) {
+      const { run } = this.#runs.pop()!
+      this.#heads.set(run.streamName, run.before)
+      this.#runsOf.get(run.streamName)!.pop()
+      this.#bytes -= jsonBytesOf(run)
     }
+    this.#linked = Math.min(this.#linked, this.#runs.length)
+    if (this.#count > this.#committed.entries) this.#ids.truncate(this.#committed.entries)
+    this.#count = this.#committed.entries
   }
 
   /** Makes it a draft that is not written. It must not be added to any more. */
   discardAll(): void {
-    this.#committed = 0
+    this.#committed = { runs: 0, entries: 0 }
   }
 
   async addSyncFact(fact: SyncFact, recordedAt: number): Promise<void> {
     await this.head(SYNC_STREAM)
-    this.link(SYNC_STREAM, {
+    this.linkEntry(SYNC_STREAM, {
       kind: KIND_SYSTEM,
       recordedAt,
       eventId: bytesOfEventId(newEventId()),
-      salt: crypto.getRandomValues(new Uint8Array(SALT_BYTES)),
+      salt: newSalt(),
       type: SYNC_FACT_TYPE,
       schemaVersion: 1,
       payload: syncFactBytes(fact),
@@ -169,25 +212,76 @@ export class Draft {
 
   /** The draft's own events of a stream from a version on, in order. */
   eventsOf(streamName: string, from: StreamVersion): RecordedEvent[] {
-    const indexes = this.#entriesOf.get(streamName) ?? []
-    return indexes
-      .filter(index => this.#entries[index]!.streamVersion >= from)
-      .map(index => recordedEventOf(this.#entries[index]!, this.after + 1 + index, 'pending'))
+    this.#link()
+    const events = this.#before?.eventsOf(streamName, from) ?? []
+    for (const index of this.#runsOf.get(streamName) ?? []) {
+      const { run, firstPosition } = this.#runs[index]!
+      for (let i = Math.max(0, from - run.firstVersion); i < run.batch.count; i++) {
+        events.push(recordedEventOf(entryOfRun(run, i), firstPosition + i, 'pending'))
+      }
+    }
+    return events
   }
 
   /** Position of the draft's last entry of a stream, where it has one. */
   lastPositionOf(streamName: string): GlobalPosition | undefined {
-    const last = this.#entriesOf.get(streamName)?.at(-1)
-    return last === undefined ? undefined : this.after + 1 + last
+    const index = this.#runsOf.get(streamName)?.at(-1)
+    if (index === undefined) return this.#before?.lastPositionOf(streamName)
+    const { run, firstPosition } = this.#runs[index]!
+    return firstPosition + run.batch.count - 1
   }
 
   entryAt(position: GlobalPosition): Entry | undefined {
-    return this.#entries[position - this.after - 1]
+    if (position <= this.after) return this.#before?.entryAt(position)
+    this.#link()
+    const placed = this.#runs.findLast(({ firstPosition }) => firstPosition <= position)
+    if (!placed || position >= placed.firstPosition + placed.run.batch.count) return undefined
+    return entryOfRun(placed.run, position - placed.firstPosition)
   }
 
   finish(): Promise<StoredBlock[]> {
+    this.#link()
     return this.#writer.finish()
   }
+
+  /** Hashes what waits for it, all together, and puts into blocks what is committed. */
+  #link(): void {
+    const waiting = this.#runs.slice(this.#linked).map(({ run }) => run)
+    this.#linked = this.#runs.length
+    if (waiting.length > 0) linkRuns(waiting, this.#parts.chain)
+    this.#writeCommits()
+  }
+
+  #writeCommits(): void {
+    for (const { runs, note } of this.#unwritten) {
+      while (this.#written < runs) this.#writer.addRun(this.#runs[this.#written++]!.run)
+      this.#writer.endCommit(note)
+    }
+    this.#unwritten = []
+  }
+
+  #stage(run: StagedRun, head: DraftHead): void {
+    const { streamName, batch } = run
+    const index = this.#runs.push({ run, firstPosition: this.nextPosition }) - 1
+    const indexes = this.#runsOf.get(streamName)
+    if (indexes) indexes.push(index)
+    else this.#runsOf.set(streamName, [index])
+    this.#heads.set(streamName, head)
+    this.#ids.add(batch.ids)
+    this.#count += batch.count
+    this.#bytes += jsonBytesOf(run)
+  }
 }
+
+function newSalt(): Uint8Array {
+  const salt = new Uint8Array(SALT_BYTES)
+  fillRandom(salt)
+  return salt
+}
+
+type PlacedRun = Readonly<{ run: StagedRun; firstPosition: GlobalPosition }>
+
+const jsonBytesOf = ({ batch: { payloads, metadata } }: EntryRun): number =>
+  jsonLength(payloads) + jsonLength(metadata)
 
 const EMPTY_METADATA = utf8('{}')

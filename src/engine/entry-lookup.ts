@@ -1,7 +1,7 @@
 // Finds recorded entries by position, in the log or in a draft that is about to be written.
 
+import type { Entry } from '../log/entry.ts'
 import type { GlobalPosition } from '../log/event.ts'
-import type { Entry } from '../log/hash-chain.ts'
 import type { BlockStore } from './block-store.ts'
 import type { Draft } from './draft.ts'
 import type { LogIndex } from './log-index.ts'
@@ -16,7 +16,8 @@ export class EntryLookup {
   }
 
   async entryAt(position: GlobalPosition, draft: Draft): Promise<Entry> {
-    if (position > draft.after) return draft.entryAt(position)!
+    const drafted = draft.entryAt(position)
+    if (drafted) return drafted
     const block = await this.#blocks.holding(position)
     return block.entry(position - block.firstPosition)
   }

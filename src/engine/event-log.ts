@@ -1,11 +1,12 @@
 // What an open log offers to those who build on it: replay, sync, server, worker.
 
 import type { CommitNote, OnConflict } from '../log/commit-note.ts'
+import type { Entry } from '../log/entry.ts'
 import type { GlobalPosition, Hash, RecordedEvent, StreamVersion } from '../log/event.ts'
 import type { EventBatch } from '../log/event-batch.ts'
 import type { ExpectedStreamVersion } from '../log/expected-version.ts'
-import type { Entry } from '../log/hash-chain.ts'
 import type { HashProvider } from '../log/hash-provider.ts'
+import type { ConsistencyProof, InclusionProof } from '../log/proofs.ts'
 import type {
   AppendResult,
   ReadAllOptions,
@@ -20,7 +21,12 @@ import type { LogStorage } from '../storage/log-storage.ts'
 export type AppendRequest = Readonly<{
   appends: readonly EncodedAppend[]
   onConflict?: OnConflict
+  /** Told when the events are judged and linked, but not yet durable; again when another writer was first. */
+  onAccepted?: (results: readonly AppendResult[]) => void
 }>
+
+/** What became of one of many requests. */
+export type AppendOutcome = PromiseSettledResult<readonly AppendResult[]>
 
 export type EncodedAppend = Readonly<{
   streamName: string
@@ -93,7 +99,7 @@ export interface EventLog {
   readonly storeId: string
   readonly hash: HashProvider
   /** For side-table values: snapshots, cursors. Blocks are the log's alone. */
-  readonly storage: Pick<LogStorage, 'get' | 'list' | 'put'>
+  readonly storage: Pick<LogStorage, 'get' | 'list' | 'keys' | 'put'>
 
   head(): GlobalPosition
   cursor(): SyncCursor
@@ -101,6 +107,11 @@ export interface EventLog {
   pendingCount(): number
 
   append(request: AppendRequest): Promise<readonly AppendResult[]>
+  /**
+   * The same for many, each judged by itself behind those before it, at less cost: they are hashed and written
+   * together. Rejects when nothing could be written.
+   */
+  appendMany(requests: readonly AppendRequest[]): Promise<readonly AppendOutcome[]>
   execute(request: ExecuteRequest): Promise<ExecuteResult>
   /** Server side: takes commits of another replica as they are, in order, up to the first that does not fit. */
   admit(commits: readonly (readonly Entry[])[]): Promise<AdmitOutcome>
@@ -137,5 +148,8 @@ export interface EventLog {
   onChange(listener: (change: LogChange) => void, signal?: AbortSignal): void
 
   verify(options?: VerifyOptions): Promise<VerifyReport>
+  /** As on the store; `treeSize` is the log's head where it is left out. */
+  proveInclusion(eventId: string, treeSize?: number): Promise<InclusionProof>
+  proveConsistency(size1: number, size2?: number): Promise<ConsistencyProof>
   close(): Promise<void>
 }

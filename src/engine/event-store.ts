@@ -28,13 +28,17 @@ export function createEventStore(log: EventLog): EventStore {
       events: readonly E[],
       options: AppendOptions = {},
     ) {
-      const { expectedStreamVersion, ...rest } = options
+      const { expectedStreamVersion, onAccepted, ...rest } = options
       const append = {
         streamName,
         events,
         ...(expectedStreamVersion !== undefined && { expectedStreamVersion }),
       }
-      const [result] = await log.append({ appends: [encodeAppend(append)], ...rest })
+      const [result] = await log.append({
+        appends: [encodeAppend(append)],
+        ...rest,
+        ...(onAccepted && { onAccepted: ([accepted]) => onAccepted(accepted!) }),
+      })
       return result!
     },
 
@@ -81,6 +85,8 @@ export function createEventStore(log: EventLog): EventStore {
     },
 
     verify: options => log.verify(options),
+    proveInclusion: (eventId, treeSize) => log.proveInclusion(eventId, treeSize),
+    proveConsistency: (size1, size2) => log.proveConsistency(size1, size2),
     close: () => log.close(),
   }
 }

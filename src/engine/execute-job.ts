@@ -51,7 +51,7 @@ async function decideOnce(
   const { decider, id, command, commandId } = request
   const state = await planCommand({ decider, id, command }, commandId, draft, parts)
   return {
-    ...(await resultAt(streamName, draft, parts.lookup, { before: version, idempotent: false })),
+    ...resultAt(streamName, draft, parts.lookup, { before: version, idempotent: false }),
     state,
   }
 }
@@ -70,7 +70,7 @@ async function findEarlier(
     const facts = { eventId: request.commandId, streamName: entry.streamName }
     throw new StoreError('id-conflict', `Command ${request.commandId} is an event of another stream`, facts)
   }
-  const result = await resultAt(streamName, draft, parts.lookup, {
+  const result = resultAt(streamName, draft, parts.lookup, {
     before: entry.streamVersion - 1,
     idempotent: true,
   })

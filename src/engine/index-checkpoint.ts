@@ -1,21 +1,25 @@
-// Keeps the index in the side table, so that opening reads what is new and not the whole log.
-// Segments of a fixed number of positions never change once they are full; only the last one is rewritten.
+// Keeps the index in the side table, so that opening reads what is new and not the whole log. Streams and ids stand
+// apart: a view needs the streams alone. Segments of a fixed number of positions never change once they are full; only
+// the last one is rewritten.
 
 import { ByteReader, ByteWriter, equalBytes, MalformedBytes, textOf, utf8 } from '../log/bytes.ts'
 import type { GlobalPosition } from '../log/event.ts'
 import { ID_BYTES } from '../log/event-id.ts'
-import { HASH_BYTES, type HashProvider } from '../log/hash-provider.ts'
-import type { KeyValues, LogStorage } from '../storage/log-storage.ts'
+import type { HashProvider } from '../log/hash-provider.ts'
+import type { LogStorage } from '../storage/log-storage.ts'
 import type { BlockStore } from './block-store.ts'
 import type { SyncCursor } from './event-log.ts'
-import type { LogIndex, SupersededRange } from './log-index.ts'
+import type { LogIndex, StreamColumn, SupersededRange } from './log-index.ts'
+import { contentOf, sealedValue } from './sealed-value.ts'
 
-/** Positions in one segment. */
-export const SEGMENT_POSITIONS = 65_536
+/** Positions in one segment: few enough that numbers of streams are a value under 64 KiB. */
+export const SEGMENT_POSITIONS = 16_384
 
-const FORMAT = 1
+const FORMAT = 4
 const TIP_KEY = 'index/tip'
-const segmentKey = (number: number): string => `index/segment/${String(number).padStart(10, '0')}`
+const STREAMS_PREFIX = 'index/streams/'
+const IDS_PREFIX = 'index/ids/'
+const segmentKey = (prefix: string, number: number): string => `${prefix}${String(number).padStart(10, '0')}`
 
 type Tip = Readonly<{
   format: number
@@ -31,6 +35,8 @@ export class IndexCheckpoint {
   readonly #hash: HashProvider
   /** Head of the last checkpoint that this replica's worker read or wrote. */
   #saved: GlobalPosition = 0
+  /** Head of the one that the index was restored from. */
+  #restored: GlobalPosition = 0
 
   constructor(storage: LogStorage, hash: HashProvider) {
     this.#storage = storage
@@ -41,18 +47,42 @@ export class IndexCheckpoint {
     return this.#saved
   }
 
-  /** Fills an empty index with what was saved. False when nothing was, or not for this log: then start afresh. */
+  /**
+   * Fills an empty index with what was saved, but for the ids: {@link restoreIds}. False when nothing was saved, or not
+   * for this log: then start afresh.
+   */
   async restore(index: LogIndex, blocks: BlockStore): Promise<boolean> {
     const tip = readTip(await this.#storage.get(TIP_KEY))
-    if (!tip || !(await standsOn(tip, blocks, await this.#storage.head()))) return false
-    for (let number = 0; number * SEGMENT_POSITIONS < tip.head; number++) {
-      const bytes = await this.#storage.get(segmentKey(number))
-      if (!bytes || !this.#restoreSegment(index, bytes, tip.head)) return false
+    if (!tip) return false
+    // Read while it is found out whether they count: nearly always they do.
+    const reading = this.#storage.list(STREAMS_PREFIX)
+    reading.catch(() => {})
+    if (!(await standsOn(tip, blocks, await this.#storage.head()))) return false
+    for (const [, bytes] of await reading) {
+      if (index.head === tip.head) break
+      const content = await contentOf(bytes, this.#hash)
+      const segment = content && readStreams(content)
+      if (!segment || !restoreStreams(index, segment, tip.head)) return false
     }
     if (index.head !== tip.head) return false
     index.restoreFacts(tip.cursor, tip.superseded)
     this.#saved = tip.head
+    this.#restored = tip.head
     return true
+  }
+
+  /** Gives the index the ids of what was restored: from the log itself where they were not saved as they should be. */
+  async restoreIds(index: LogIndex, blocks: BlockStore): Promise<void> {
+    const end = this.#restored
+    for (let number = 0; number * SEGMENT_POSITIONS < end; number++) {
+      const first = number * SEGMENT_POSITIONS + 1
+      const last = Math.min(first + SEGMENT_POSITIONS - 1, end)
+      const content = await contentOf(await this.#storage.get(segmentKey(IDS_PREFIX, number)), this.#hash)
+      const size = (last - first + 1) * ID_BYTES
+      // Another tab may have saved more than the tip says.
+      const isWhole = content && content.length >= size
+      index.restoreIds(isWhole ? content.subarray(0, size) : await idsInLog(blocks, first, last), first)
+    }
   }
 
   /** Head of the last checkpoint, whether or not the log still reaches that far. */
@@ -62,69 +92,103 @@ export class IndexCheckpoint {
 
   /** Writes what is new since the last save, in one put. */
   async save(index: LogIndex, headHash: Uint8Array): Promise<void> {
-    const head = index.head
-    const values: Record<string, Uint8Array<ArrayBuffer>> = {}
-    for (
-      let number = Math.floor(this.#saved / SEGMENT_POSITIONS);
-      number * SEGMENT_POSITIONS < head;
-      number++
-    ) {
+    const { head, cursor, superseded } = index
+    const tip: Tip = { format: FORMAT, head, headHash: [...headHash], cursor, superseded }
+    const values: Record<string, Uint8Array<ArrayBuffer>> = { [TIP_KEY]: utf8(JSON.stringify(tip)) }
+    // All of it is taken before anything is awaited: the index may go on meanwhile.
+    const segments: [key: string, content: Uint8Array][] = []
+    const first = Math.floor(this.#saved / SEGMENT_POSITIONS)
+    for (let number = first; number * SEGMENT_POSITIONS < head; number++) {
       const from = number * SEGMENT_POSITIONS + 1
-      values[segmentKey(number)] = this.#segmentBytes(
-        index,
-        from,
-        Math.min(from + SEGMENT_POSITIONS - 1, head),
-      )
+      const to = Math.min(from + SEGMENT_POSITIONS - 1, head)
+      segments.push([segmentKey(STREAMS_PREFIX, number), streamBytes(index.streamColumn(from, to), from)])
+      segments.push([segmentKey(IDS_PREFIX, number), index.idColumn(from, to)])
     }
-    const tip: Tip = {
-      format: FORMAT,
-      head,
-      headHash: [...headHash],
-      cursor: index.cursor,
-      superseded: index.superseded,
-    }
-    values[TIP_KEY] = utf8(JSON.stringify(tip))
-    await this.#storage.put(values satisfies KeyValues)
+    for (const [key, content] of segments) values[key] = await sealedValue(content, this.#hash)
+    await this.#storage.put(values)
     this.#saved = Math.max(this.#saved, head)
-  }
-
-  #segmentBytes(index: LogIndex, from: GlobalPosition, to: GlobalPosition): Uint8Array<ArrayBuffer> {
-    const { streamNames, streamOf, ids } = index.columns(from, to)
-    const writer = new ByteWriter(ids.length + streamOf.length * 4 + streamNames.length * 24 + 64)
-    writer.u64(from)
-    writer.u32(streamOf.length)
-    writer.u32(streamNames.length)
-    for (const name of streamNames) writer.lp16(name)
-    for (const number of streamOf) writer.u32(number)
-    writer.raw(ids)
-    writer.raw(this.#hash.digest(writer.bytes()))
-    return writer.bytes().slice()
-  }
-
-  /** False when the bytes are damaged. Another tab may have saved more than the tip says: that is left out. */
-  #restoreSegment(index: LogIndex, bytes: Uint8Array, head: GlobalPosition): boolean {
-    const content = bytes.subarray(0, bytes.length - HASH_BYTES)
-    if (!equalBytes(this.#hash.digest(content), bytes.subarray(content.length))) return false
-    try {
-      restoreEntries(index, new ByteReader(content), head)
-      return true
-    } catch (error) {
-      if (error instanceof MalformedBytes) return false
-      throw error
-    }
   }
 }
 
-function restoreEntries(index: LogIndex, reader: ByteReader, head: GlobalPosition): void {
-  if (reader.u64() !== index.head + 1) throw new MalformedBytes('a segment is missing')
-  const count = reader.u32()
-  const streamNames = Array.from({ length: reader.u32() }, () => reader.lp16())
-  const streamOf = Uint32Array.from({ length: count }, () => reader.u32())
-  for (let i = 0; i < count && index.head < head; i++) {
-    const name = streamNames[streamOf[i]!]
-    if (name === undefined) throw new MalformedBytes('points past the stream names')
-    index.restoreEntry(name, reader.raw(ID_BYTES))
+type Segment = StreamColumn & Readonly<{ from: GlobalPosition }>
+
+function streamBytes({ firstNumber, newNames, numbers }: StreamColumn, from: GlobalPosition): Uint8Array {
+  const writer = new ByteWriter(numbers.length * 4 + newNames.length * 24 + 64)
+  writer.u64(from)
+  writer.u32(firstNumber)
+  writer.u32(newNames.length)
+  for (const name of newNames) writer.lp16(name)
+  const isShort = firstNumber + newNames.length <= 0x1_0000
+  writer.u8(isShort ? SHORT_NUMBERS : LONG_NUMBERS)
+  writer.u32(numbers.length)
+  for (const number of numbers) {
+    if (isShort) writer.u16(number)
+    else writer.u32(number)
   }
+  return writer.bytes()
+}
+
+/** Bytes that the number of a stream takes in a segment. */
+const SHORT_NUMBERS = 2
+const LONG_NUMBERS = 4
+
+function readStreams(bytes: Uint8Array): Segment | null {
+  try {
+    const reader = new ByteReader(bytes)
+    const from = reader.u64()
+    const firstNumber = reader.u32()
+    const newNames = Array.from({ length: reader.u32() }, () => reader.lp16())
+    const width = reader.u8()
+    const count = reader.u32()
+    return { from, firstNumber, newNames, numbers: readNumbers(reader.raw(count * width), width) }
+  } catch (error) {
+    if (error instanceof MalformedBytes) return null
+    throw error
+  }
+}
+
+/** Big-endian, all in one loop: a million of them are read at an opening. */
+function readNumbers(bytes: Uint8Array, width: number): Uint32Array {
+  const numbers = new Uint32Array(bytes.length / width)
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  for (let i = 0; i < numbers.length; i++) {
+    numbers[i] =
+      width === SHORT_NUMBERS ? view.getUint16(i * SHORT_NUMBERS) : view.getUint32(i * LONG_NUMBERS)
+  }
+  return numbers
+}
+
+/**
+ * False when the segment does not go on where the index ends. Another tab may have saved more than the tip says: that
+ * is left out.
+ */
+function restoreStreams(
+  index: LogIndex,
+  { from, numbers, ...names }: Segment,
+  head: GlobalPosition,
+): boolean {
+  return (
+    from === index.head + 1 && index.restore({ ...names, numbers: numbers.subarray(0, head - index.head) })
+  )
+}
+
+/** Ids of the positions in [first, last], 16 bytes each. */
+async function idsInLog(
+  blocks: BlockStore,
+  first: GlobalPosition,
+  last: GlobalPosition,
+): Promise<Uint8Array> {
+  const ids = new Uint8Array((last - first + 1) * ID_BYTES)
+  for await (const block of blocks.run(first, last)) {
+    const from = Math.max(first, block.firstPosition)
+    const to = Math.min(last, block.lastPosition)
+    const part = block.ids.subarray(
+      (from - block.firstPosition) * ID_BYTES,
+      (to + 1 - block.firstPosition) * ID_BYTES,
+    )
+    ids.set(part, (from - first) * ID_BYTES)
+  }
+  return ids
 }
 
 function readTip(bytes: Uint8Array | undefined): Tip | null {

@@ -1,22 +1,33 @@
 // What the worker knows of the log without reading it: streams, ids, what is confirmed, what is superseded.
 
 import type { Block } from '../log/block.ts'
+import { KIND_SYSTEM } from '../log/entry.ts'
 import { type GlobalPosition, type StreamVersion, SYSTEM_STREAM_PREFIX } from '../log/event.ts'
-import { KIND_SYSTEM } from '../log/hash-chain.ts'
+import { ID_BYTES } from '../log/event-id.ts'
+import { GrowableUint32 } from '../log/growable.ts'
 import { jsonSlice } from '../log/json-column.ts'
 import { EventIdTable } from './event-id-table.ts'
 import type { SyncCursor } from './event-log.ts'
-import { GrowableUint32 } from './growable.ts'
 import { readSyncFact, SYNC_STREAM, type SyncFact } from './sync-fact.ts'
 
 /** Entries from..to that a rebase superseded; system entries among them still count. */
 export type SupersededRange = readonly [from: GlobalPosition, to: GlobalPosition]
 
+/**
+ * The streams of entries as a checkpoint keeps them: names of those that no entry before was of, numbered on from
+ * `firstNumber`, and the number of each entry's stream.
+ */
+export type StreamColumn = Readonly<{
+  firstNumber: number
+  newNames: readonly string[]
+  numbers: Uint32Array
+}>
+
 type StreamIndex = {
   readonly name: string
   readonly isSystem: boolean
   /** Positions of the effective entries; the one of version v stands at v - 1. */
-  readonly positions: GrowableUint32
+  positions: GrowableUint32
   /** Hash of the last effective entry; null until somebody reads it, after a checkpoint or a rebase. */
   headHash: Uint8Array | null
 }
@@ -57,11 +68,17 @@ export class LogIndex {
     return this.#superseded
   }
 
-  /** Takes in the next block. Returns from where on earlier entries became superseded, if any did. */
+  /**
+   * Takes in what the next block holds behind the head: all of it, or the rest where blocks were merged across the
+   * head. Returns from where on earlier entries became superseded, if any did.
+   */
   apply(block: Block): GlobalPosition | null {
+    const from = this.#head + 1 - block.firstPosition
     let supersededFrom: GlobalPosition | null = null
-    for (let i = 0; i < block.count; i++) {
-      const stream = this.#addEntry(block.streamNameOf(i), block.idOf(i))
+    const numbers = block.segments.map(({ streamName }) => this.#numberOfStream(streamName))
+    this.#ids.add(block.ids.subarray(from * ID_BYTES))
+    for (let i = from; i < block.count; i++) {
+      const stream = this.#addEntry(numbers[block.segmentOf[i]!]!)
       if (block.kinds[i] === KIND_SYSTEM && stream.name === SYNC_STREAM) {
         const fact = readSyncFact(jsonSlice(block.payloads, i), this.#head)
         this.#applyFact(fact)
@@ -69,17 +86,28 @@ export class LogIndex {
           supersededFrom = Math.min(fact.supersededFrom, supersededFrom ?? Infinity)
       }
     }
-    this.#rememberHeads(block)
+    this.#rememberHeads(block, numbers)
     return supersededFrom
   }
 
-  /** Takes in entries from a checkpoint, which knows neither hashes nor facts. */
-  restoreEntry(streamName: string, id: Uint8Array): void {
-    this.#addEntry(streamName, id)
+  /**
+   * Takes in entries from a checkpoint, which knows neither hashes nor facts. False where the column does not go on from
+   * what the index has. Until {@link restoreFacts} ends it, nothing can be asked.
+   */
+  restore({ firstNumber, newNames, numbers }: StreamColumn): boolean {
+    if (firstNumber !== this.#streams.length) return false
+    for (const name of newNames) if (!this.#numberOf.has(name)) this.#addStream(name)
+    if (this.#streams.length !== firstNumber + newNames.length) return false
+    if (numbersIn(numbers) > this.#streams.length) return false
+    this.#streamOf.pushAll(numbers)
+    this.#head += numbers.length
+    return true
   }
 
-  /** Ends a restore: the facts as they stood at the checkpoint. */
+  /** Ends a restore: the facts as they stood at the checkpoint. Ids are given later, by {@link restoreIds}. */
   restoreFacts(cursor: SyncCursor, superseded: readonly SupersededRange[]): void {
+    this.#ids.leaveRoom(this.#head)
+    this.#placeRestored()
     for (const [from, to] of superseded) this.#supersede(from, to)
     this.#moveCursor(cursor)
   }
@@ -108,10 +136,20 @@ export class LogIndex {
     if (stream?.positions.length === version) stream.headHash = hash
   }
 
-  /** Position of the effective event with this id. */
-  positionOfId(id: Uint8Array): GlobalPosition | undefined {
-    const position = this.#ids.positionOf(id)
+  /** Takes in ids from a checkpoint, 16 bytes each. Until all are there, none can be looked for. */
+  restoreIds(ids: Uint8Array, first: GlobalPosition): void {
+    this.#ids.fill(ids, first)
+  }
+
+  /** Position of the effective event with the id at byte `offset` of `ids`. */
+  positionOfId(ids: Uint8Array, offset = 0): GlobalPosition | undefined {
+    const position = this.#ids.positionOf(ids, offset)
     return position !== undefined && this.isEffective(position) ? position : undefined
+  }
+
+  /** Gets ready to look for ids, by up to `max` of them. False when more are left. */
+  hashIds(max: number): boolean {
+    return this.#ids.hashSome(max)
   }
 
   isEffective(position: GlobalPosition): boolean {
@@ -123,28 +161,45 @@ export class LogIndex {
     )
   }
 
-  /** For the checkpoint: columns of the positions in [from, to]. */
-  columns(
-    from: GlobalPosition,
-    to: GlobalPosition,
-  ): { streamNames: string[]; streamOf: Uint32Array; ids: Uint8Array } {
-    const streamOf = this.#streamOf.slice(from - 1, to)
-    const local = new Map<number, number>()
-    for (let i = 0; i < streamOf.length; i++) {
-      const number = streamOf[i]!
-      if (!local.has(number)) local.set(number, local.size)
-      streamOf[i] = local.get(number)!
-    }
-    const streamNames = [...local.keys()].map(number => this.#streams[number]!.name)
-    return { streamNames, streamOf, ids: this.#ids.slice(from, to) }
+  /** For the checkpoint: ids of the positions in [from, to], 16 bytes each. */
+  idColumn(from: GlobalPosition, to: GlobalPosition): Uint8Array<ArrayBuffer> {
+    return this.#ids.slice(from, to)
   }
 
-  #addEntry(streamName: string, id: Uint8Array): StreamIndex {
-    const number = this.#numberOf.get(streamName) ?? this.#addStream(streamName)
+  /** For the checkpoint: streams of the positions in [from, to]. */
+  streamColumn(from: GlobalPosition, to: GlobalPosition): StreamColumn {
+    const all = this.#streamOf.values()
+    const firstNumber = numbersIn(all.subarray(0, from - 1))
+    const newNames = this.#streams.slice(firstNumber, numbersIn(all.subarray(0, to))).map(({ name }) => name)
+    return { firstNumber, newNames, numbers: this.#streamOf.slice(from - 1, to) }
+  }
+
+  /** The positions of all streams, in one array: first counted, then filled in. */
+  #placeRestored(): void {
+    const ends = new Uint32Array(this.#streams.length)
+    const streamOf = this.#streamOf.values()
+    for (const number of streamOf) ends[number]!++
+    for (let number = 1; number < ends.length; number++) ends[number]! += ends[number - 1]!
+    const positions = new Uint32Array(streamOf.length)
+    const isConfirmed = this.#cursor.confirmedThrough >= this.#head
+    const next = Uint32Array.from(ends, (_, number) => (number === 0 ? 0 : ends[number - 1]!))
+    for (let i = 0; i < streamOf.length; i++) positions[next[streamOf[i]!]!++] = i + 1
+    for (const [number, stream] of this.#streams.entries()) {
+      const start = number === 0 ? 0 : ends[number - 1]!
+      stream.positions = GrowableUint32.holding(positions.subarray(start, ends[number]))
+      // On a device the cursor comes right behind, and takes the confirmed ones off.
+      if (!stream.isSystem && !isConfirmed) this.#pending += stream.positions.length
+    }
+  }
+
+  #numberOfStream(name: string): number {
+    return this.#numberOf.get(name) ?? this.#addStream(name)
+  }
+
+  #addEntry(number: number): StreamIndex {
     const stream = this.#streams[number]!
     this.#head++
     this.#streamOf.push(number)
-    this.#ids.add(id)
     stream.positions.push(this.#head)
     stream.headHash = null
     if (!stream.isSystem && this.#head > this.#cursor.confirmedThrough) this.#pending++
@@ -152,11 +207,11 @@ export class LogIndex {
   }
 
   /** One copy a stream: a view would keep the whole block in memory. */
-  #rememberHeads(block: Block): void {
-    const lastOf = new Map<string, number>()
-    for (let i = 0; i < block.count; i++) lastOf.set(block.streamNameOf(i), i)
-    for (const [streamName, i] of lastOf) {
-      const stream = this.#find(streamName)!
+  #rememberHeads(block: Block, numbers: readonly number[]): void {
+    const lastOf = new Map<number, number>()
+    for (let i = 0; i < block.count; i++) lastOf.set(numbers[block.segmentOf[i]!]!, i)
+    for (const [number, i] of lastOf) {
+      const stream = this.#streams[number]!
       if (stream.positions.last() === block.firstPosition + i) stream.headHash = block.hashOf(i).slice()
     }
   }
@@ -229,4 +284,11 @@ export class LogIndex {
     }
     return false
   }
+}
+
+/** How many numbers there are up to the largest of these. */
+function numbersIn(numbers: Uint32Array): number {
+  let count = 0
+  for (const number of numbers) if (number >= count) count = number + 1
+  return count
 }

@@ -6,22 +6,27 @@ import type { GlobalPosition } from '../log/event.ts'
 import { checkName } from '../log/event-batch.ts'
 import { HashChain } from '../log/hash-chain.ts'
 import type { HashProvider } from '../log/hash-provider.ts'
-import { createSha256 } from '../log/sha256.ts'
+import { createSha256 } from '../log/sha256/create-sha256.ts'
 import type { App } from '../model/app.ts'
 import type { LogStorage } from '../storage/log-storage.ts'
 import { admitJob } from './admit-job.ts'
 import { appendJob } from './append-job.ts'
 import { BlockStore } from './block-store.ts'
+import { keepsBlocks } from './compaction.ts'
 import { EntryLookup } from './entry-lookup.ts'
 import type { EventLog, LogChange, SyncCursor } from './event-log.ts'
 import { executeJob } from './execute-job.ts'
+import { IdleCompaction, type IdleCompactionOptions } from './idle-compaction.ts'
 import { IndexCheckpoint } from './index-checkpoint.ts'
 import { LogIndex } from './log-index.ts'
+import { LogTree } from './log-tree.ts'
 import { effectiveCommitsBehind, PendingTail, takeCommits } from './pending-tail.ts'
+import { type ProofParts, proveConsistency, proveInclusion } from './prove.ts'
 import { LogReader } from './reader.ts'
 import { dropRejection, readRejections } from './rejections.ts'
 import { remoteJob } from './remote-job.ts'
 import { createDeciderFolds } from './replay/decider-folds.ts'
+import { SavedIndex } from './saved-index.ts'
 import { verifyLog } from './verify.ts'
 import { Writer } from './writer.ts'
 
@@ -36,12 +41,11 @@ export type OpenLogOptions = Readonly<{
   isAuthority?: boolean
   /** Milliseconds since the Unix epoch. */
   now?: () => number
+  /** Merges small blocks while nothing is appended, where the storage keeps blocks. Left out: never. */
+  compaction?: IdleCompactionOptions
   /** Told what goes wrong beside a call, such as an index checkpoint that cannot be written. */
   onBackgroundError?: (error: Error) => void
 }>
-
-/** Entries after which the index is saved again. */
-const CHECKPOINT_EVERY = 16_384
 
 /**
  * @throws `StorageFailed` when the storage cannot be opened; `LogDamaged` when what has to be read to open does
@@ -69,17 +73,16 @@ class OpenLog implements EventLog {
   readonly #options: OpenLogOptions
   readonly #chain: HashChain
   readonly #blocks: BlockStore
-  readonly #checkpoint: IndexCheckpoint
+  readonly #tree: LogTree
   readonly #listeners = new Set<(change: LogChange) => void>()
-  #index: LogIndex
+  #saved!: SavedIndex
   #reader!: LogReader
   #tail!: PendingTail
   #lookup!: EntryLookup
   #folds!: ReturnType<typeof createDeciderFolds>
   #writer!: Writer
-  #knownHead: GlobalPosition = 0
+  #compaction: IdleCompaction | null = null
   #catchingUp: Promise<void> | null = null
-  #saving: Promise<void> | null = null
   #closed: Promise<void> | null = null
 
   constructor(options: OpenLogOptions, hash: HashProvider) {
@@ -89,15 +92,20 @@ class OpenLog implements EventLog {
     this.hash = hash
     this.#chain = new HashChain(hash)
     this.#blocks = new BlockStore(this.storage, hash)
-    this.#checkpoint = new IndexCheckpoint(this.storage, hash)
-    this.#index = this.#emptyIndex()
+    this.#tree = new LogTree({ storage: this.storage, blocks: this.#blocks, hash })
   }
 
   async load(): Promise<void> {
-    if (!(await this.#checkpoint.restore(this.#index, this.#blocks))) this.#index = this.#emptyIndex()
-    this.#knownHead = await this.#checkpoint.knownHead()
+    this.#saved = await SavedIndex.restore({
+      checkpoint: new IndexCheckpoint(this.storage, this.hash),
+      blocks: this.#blocks,
+      emptyIndex: () => new LogIndex({ isAuthority: this.#options.isAuthority ?? false }),
+      onError: error => this.#reportError(error),
+    })
     this.#assemble()
     await this.catchUp()
+    this.#saved.opened()
+    this.#startCompaction()
   }
 
   head(): GlobalPosition {
@@ -113,7 +121,13 @@ class OpenLog implements EventLog {
   }
 
   async append(request: Parameters<EventLog['append']>[0]): ReturnType<EventLog['append']> {
-    return this.#writer.submit(appendJob(request, { lookup: this.#lookup, now: this.#now }))
+    const [outcome] = await this.appendMany([request])
+    if (outcome!.status === 'rejected') throw outcome!.reason
+    return outcome!.value
+  }
+
+  async appendMany(requests: Parameters<EventLog['appendMany']>[0]): ReturnType<EventLog['appendMany']> {
+    return this.#writer.submit(appendJob(requests, { lookup: this.#lookup, now: this.#now }))
   }
 
   async execute(request: Parameters<EventLog['execute']>[0]): ReturnType<EventLog['execute']> {
@@ -181,8 +195,21 @@ class OpenLog implements EventLog {
 
   verify(options: Parameters<EventLog['verify']>[0] = {}): ReturnType<EventLog['verify']> {
     const { storeId, storage } = this
-    const knownHead = Math.max(this.#knownHead, this.#index.head)
+    const knownHead = Math.max(this.#saved.knownHead, this.#index.head)
     return verifyLog({ storeId, storage, chain: this.#chain, hash: this.hash, knownHead }, options)
+  }
+
+  async proveInclusion(
+    ...[eventId, treeSize]: Parameters<EventLog['proveInclusion']>
+  ): ReturnType<EventLog['proveInclusion']> {
+    await this.#saved.idsReady()
+    return proveInclusion(eventId, this.#proofParts, treeSize)
+  }
+
+  async proveConsistency(
+    ...[size1, size2]: Parameters<EventLog['proveConsistency']>
+  ): ReturnType<EventLog['proveConsistency']> {
+    return proveConsistency(size1, this.#proofParts, size2)
   }
 
   close(): Promise<void> {
@@ -196,8 +223,12 @@ class OpenLog implements EventLog {
     return { deciders: this.#options.app?.deciders ?? {}, folds: this.#folds, now: this.#now }
   }
 
-  #emptyIndex(): LogIndex {
-    return new LogIndex({ isAuthority: this.#options.isAuthority ?? false })
+  get #proofParts(): ProofParts {
+    return { index: this.#index, blocks: this.#blocks, tree: this.#tree }
+  }
+
+  get #index(): LogIndex {
+    return this.#saved.index
   }
 
   #assemble(): void {
@@ -213,7 +244,22 @@ class OpenLog implements EventLog {
       storage: this.storage,
       advance: blocks => this.#advance(blocks),
       catchUp: () => this.catchUp(),
+      ready: () => this.#saved.idsReady(),
     })
+  }
+
+  #startCompaction(): void {
+    const { storage, hash } = this
+    const { compaction } = this.#options
+    if (!compaction || !keepsBlocks(storage)) return
+    const onError = (error: unknown): void => this.#reportError(error)
+    const onMerged = this.#blocks.merged.bind(this.#blocks)
+    this.#compaction = new IdleCompaction(
+      { storage, hash, onMerged, onDamaged: onError },
+      compaction,
+      onError,
+    )
+    this.#compaction.touch()
   }
 
   async #readBehind(): Promise<void> {
@@ -221,7 +267,7 @@ class OpenLog implements EventLog {
       const blocks = await this.#blocks.behind(this.#index.head)
       if (blocks.length === 0) return
       this.#advance(blocks.map(block => ({ block, bytes: 0 })))
-      // Nothing begins where the log goes on: without this, the same blocks would be read for ever.
+      // Nothing holds the place where the log goes on: without this, the same blocks would be read for ever.
       if (blocks.at(-1)!.lastPosition > this.#index.head) {
         throw new LogDamaged(this.#index.head + 1, 'the block is missing')
       }
@@ -233,14 +279,17 @@ class OpenLog implements EventLog {
     const after = this.#index.head
     let supersededFrom: GlobalPosition | null = null
     for (const { block, bytes } of blocks) {
-      if (block.firstPosition !== this.#index.head + 1) continue
+      const next = this.#index.head + 1
+      // A block that was merged meanwhile may begin before the head; what is behind it counts.
+      if (block.firstPosition > next || block.lastPosition < next) continue
       const from = this.#index.apply(block)
       if (from !== null) supersededFrom = Math.min(from, supersededFrom ?? from)
       if (bytes > 0) this.#blocks.keep(block, bytes)
     }
     if (this.#index.head === after) return
+    this.#compaction?.touch()
     this.#tell({ after, head: this.#index.head, supersededFrom, cursor: this.#index.cursor })
-    if (this.#index.head - this.#checkpoint.savedHead >= CHECKPOINT_EVERY) this.#saveIndex()
+    this.#saved.grown()
   }
 
   #tell(change: LogChange): void {
@@ -254,37 +303,18 @@ class OpenLog implements EventLog {
     }
   }
 
-  #saveIndex(): void {
-    this.#saving ??= this.#writeCheckpoint().finally(() => {
-      this.#saving = null
-    })
-  }
-
-  async #writeCheckpoint(): Promise<void> {
-    try {
-      const head = this.#index.head
-      const block = await this.#blocks.holding(head)
-      // Only a state of the index and the entry it ends on belong together.
-      if (this.#index.head === head)
-        await this.#checkpoint.save(this.#index, block.hashOf(head - block.firstPosition))
-    } catch (error) {
-      // Without a checkpoint the next open reads more, and nothing is lost.
-      this.#reportError(error)
-    }
-  }
-
   #reportError(error: unknown): void {
     this.#options.onBackgroundError?.(error instanceof Error ? error : new Error(String(error)))
   }
 
   async #closeOnce(): Promise<void> {
     await this.#writer.close()
+    await this.#compaction?.close()
     await this.#catchingUp?.catch(error => {
       if (!isStoreError(error)) throw error
     })
-    await this.#saving
     await this.#folds.close()
-    if (this.#index.head > this.#checkpoint.savedHead) await this.#writeCheckpoint()
+    await this.#saved.close()
     this.#listeners.clear()
     await this.storage.close()
   }

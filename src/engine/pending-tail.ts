@@ -1,8 +1,8 @@
 // The commits that the server has not confirmed yet, read from behind the cursor.
 
 import type { Block } from '../log/block.ts'
+import type { Entry } from '../log/entry.ts'
 import type { GlobalPosition } from '../log/event.ts'
-import type { Entry } from '../log/hash-chain.ts'
 import type { BlockStore } from './block-store.ts'
 import type { PendingCommit } from './event-log.ts'
 import type { LogIndex } from './log-index.ts'
@@ -63,16 +63,19 @@ export async function takeCommits(
 async function* commitsIn(blocks: AsyncIterable<Block>, after: GlobalPosition): AsyncGenerator<TailCommit> {
   let entries: Entry[] = []
   let bytes = 0
+  let next = after + 1
   for await (const block of blocks) {
-    let start = Math.max(0, after + 1 - block.firstPosition)
+    let start = Math.max(0, next - block.firstPosition)
+    next = block.lastPosition + 1
     for (const { lastIndex, note } of [...block.commits, { lastIndex: block.count - 1, note: undefined }]) {
+      if (lastIndex < start) continue
       for (let i = start; i <= lastIndex; i++) {
         const entry = block.entry(i)
         entries.push(entry)
         bytes += sizeOf(entry)
       }
-      start = Math.max(start, lastIndex + 1)
-      if (note === undefined || entries.length === 0) continue
+      start = lastIndex + 1
+      if (note === undefined) continue
       const lastPosition = block.firstPosition + lastIndex
       yield { entries, note, bytes, firstPosition: lastPosition - entries.length + 1, lastPosition }
       entries = []

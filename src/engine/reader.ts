@@ -11,8 +11,11 @@ import type { StreamHead } from './event-log.ts'
 import type { LogIndex } from './log-index.ts'
 import { recordedEventsOf } from './recorded-events.ts'
 
-/** A stream is read as a run of blocks while it has at least one in so many entries of the log there. */
-const DENSE = 64
+/** Entries between two of a stream over which blocks are read on. */
+const NEAR = 256
+/** A stretch of more entries is read as it is asked for; of shorter ones, several are read at once, whole. */
+const LONG_STRETCH = 4_096
+const READS_AT_ONCE = 8
 
 export class LogReader {
   readonly #storeId: string
@@ -72,9 +75,11 @@ export class LogReader {
   }
 
   async *#allForwards({ first, last }: Range): AsyncGenerator<RecordedEvent[]> {
+    let next = first
     for await (const block of this.#blocks.run(first, last)) {
-      const events = this.#effectiveEvents(block, first, last)
+      const events = this.#effectiveEvents(block, next, last)
       if (events.length > 0) yield events
+      next = block.lastPosition + 1
     }
   }
 
@@ -99,25 +104,49 @@ export class LogReader {
 
   /** Events at ascending positions of one stream. */
   async *#eventsAt(positions: Uint32Array): AsyncGenerator<RecordedEvent[]> {
-    const last = positions.at(-1)!
-    const isDense = last - positions[0]! < positions.length * DENSE
     let next = 0
-    const take = (block: Block): RecordedEvent[] => {
+    for await (const block of this.#blocksAt(positions)) {
       const indexes: number[] = []
       while (next < positions.length && positions[next]! <= block.lastPosition) {
         indexes.push(positions[next++]! - block.firstPosition)
       }
-      return recordedEventsOf(block, indexes, this.#index.cursor.confirmedThrough)
-    }
-    if (isDense) {
-      for await (const block of this.#blocks.run(positions[0]!, last)) {
-        const events = take(block)
-        if (events.length > 0) yield events
-      }
-    } else {
-      while (next < positions.length) yield take(await this.#blocks.holding(positions[next]!))
+      if (indexes.length > 0) yield recordedEventsOf(block, indexes, this.#index.cursor.confirmedThrough)
     }
   }
+
+  /** The blocks that hold these positions, in order; where they lie apart, several reads are under way at once. */
+  async *#blocksAt(positions: Uint32Array): AsyncGenerator<Block> {
+    const stretches = stretchesOf(positions)
+    const underWay: (Promise<Block[]> | AsyncIterable<Block>)[] = []
+    while (underWay.length > 0 || stretches.length > 0) {
+      while (underWay.length < READS_AT_ONCE && stretches.length > 0) {
+        const [first, last] = stretches.shift()!
+        const run = this.#blocks.run(first, last)
+        underWay.push(last - first < LONG_STRETCH ? collected(run) : run)
+      }
+      yield* await underWay.shift()!
+    }
+  }
+}
+
+function collected(run: AsyncIterable<Block>): Promise<Block[]> {
+  const reading = collect(run)
+  // Whoever waits for it hears of a failure; one who stopped does not.
+  reading.catch(() => {})
+  return reading
+}
+
+type Stretch = [first: GlobalPosition, last: GlobalPosition]
+
+/** Parts of the log that are read as a whole: positions as near to each other as most blocks are long. */
+function stretchesOf(positions: Uint32Array): Stretch[] {
+  const stretches: Stretch[] = []
+  for (const position of positions) {
+    const open = stretches.at(-1)
+    if (open && position - open[1] <= NEAR) open[1] = position
+    else stretches.push([position, position])
+  }
+  return stretches
 }
 
 type Range = Readonly<{ first: number; last: number; backwards: boolean }>

@@ -2,10 +2,10 @@
 
 import type { Block } from '../log/block.ts'
 import { hexOf, textOf } from '../log/bytes.ts'
+import type { Entry } from '../log/entry.ts'
 import type { EventStatus, GlobalPosition, Hash, RecordedEvent, RecordedMetadata } from '../log/event.ts'
 import type { StoredMetadata } from '../log/event-batch.ts'
 import { eventIdOf } from '../log/event-id.ts'
-import type { Entry } from '../log/hash-chain.ts'
 import { type JsonColumn, jsonSlice } from '../log/json-column.ts'
 
 const NO_TAGS: readonly string[] = Object.freeze([])

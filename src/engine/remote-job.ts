@@ -2,10 +2,11 @@
 // events first, supersedes the tail and takes it up again behind them. One draft, so all of it or nothing.
 
 import { equalBytes } from '../log/bytes.ts'
+import type { Entry } from '../log/entry.ts'
 import { isStoreError, StoreError } from '../log/errors.ts'
 import type { GlobalPosition } from '../log/event.ts'
 import { eventIdOf } from '../log/event-id.ts'
-import type { Entry, HashChain } from '../log/hash-chain.ts'
+import type { HashChain } from '../log/hash-chain.ts'
 import type { Rejection } from '../model/sync-status.ts'
 import { checkLinks } from './admit-job.ts'
 import { type CommandParts, planCommand } from './command-plan.ts'
@@ -149,7 +150,7 @@ async function planCommitAgain(
     const facts = { streamName, expected: streamVersion - 1, actual: (await draft.head(streamName)).version }
     throw new StoreError('version-conflict', `Stream "${streamName}" has got other events first`, facts)
   }
-  for (const entry of entries) draft.link(entry.streamName, entry)
+  for (const entry of entries) draft.linkEntry(entry.streamName, entry)
   draft.commit(note)
 }
 

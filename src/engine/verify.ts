@@ -2,16 +2,16 @@
 
 import { type Block, decodeBlock, sealedParts } from '../log/block.ts'
 import { equalBytes, hexOf } from '../log/bytes.ts'
+import { type Entry, KIND_SYSTEM } from '../log/entry.ts'
 import { isStoreError } from '../log/errors.ts'
 import type { GlobalPosition } from '../log/event.ts'
-import { type Entry, type HashChain, KIND_SYSTEM } from '../log/hash-chain.ts'
-import type { HashProvider } from '../log/hash-provider.ts'
+import type { HashChain } from '../log/hash-chain.ts'
+import { HASH_BYTES, type HashProvider } from '../log/hash-provider.ts'
 import type { VerifyOptions, VerifyProblem, VerifyReport } from '../model/event-store.ts'
 import type { LogStorage } from '../storage/log-storage.ts'
-import type { DraftHead } from './draft.ts'
+import { readAhead } from './read-ahead.ts'
+import type { DraftHead } from './staged-run.ts'
 import { readSyncFact, SYNC_STREAM } from './sync-fact.ts'
-
-const READ_BYTES = 1024 * 1024
 
 export type VerifyParts = Readonly<{
   storeId: string
@@ -28,17 +28,21 @@ export async function verifyLog(parts: VerifyParts, options: VerifyOptions = {})
   const { onProgress, signal } = options
   const total = Math.max(parts.knownHead, await parts.storage.head())
   const follower = new ChainFollower(parts)
-  while (follower.head < total) {
-    signal?.throwIfAborted()
-    const stored = await parts.storage.read({ from: follower.head + 1, maxBytes: READ_BYTES })
-    if (stored.length === 0) break
-    for (const { bytes, firstPosition } of stored) {
+  signal?.throwIfAborted()
+  for await (const stored of readAhead(range => parts.storage.read(range), 1, total)) {
+    // Reads, digests and hashes go on side by side.
+    const digests = stored.map(({ bytes, firstPosition }) => checkDigest(bytes, firstPosition, parts.hash))
+    for (const [i, { bytes, firstPosition }] of stored.entries()) {
+      // Where blocks were merged since the last read, the first one begins before the place that was reached.
+      const isMerged = i === 0 && firstPosition <= follower.head
       const failure =
+        (isMerged ? null : gapBehind(follower.head, firstPosition)) ??
         (await followBlock(bytes, firstPosition, follower)) ??
-        (await checkDigest(bytes, firstPosition, parts.hash))
+        (await digests[i])
       if (failure) return { ok: false, ...failure, verified: follower.head }
     }
     onProgress?.({ verified: follower.head, total })
+    signal?.throwIfAborted()
   }
   const verified = follower.head
   if (verified < parts.knownHead) {
@@ -48,15 +52,16 @@ export async function verifyLog(parts: VerifyParts, options: VerifyOptions = {})
   return { ok: true, events: follower.events, headPosition: verified }
 }
 
+function gapBehind(head: GlobalPosition, firstPosition: GlobalPosition): Failure | null {
+  if (firstPosition === head + 1) return null
+  return { at: head + 1, problem: 'gap', detail: `expected position ${head + 1}, found ${firstPosition}` }
+}
+
 async function followBlock(
   bytes: Uint8Array<ArrayBuffer>,
   firstPosition: GlobalPosition,
   follower: ChainFollower,
 ): Promise<Failure | null> {
-  if (firstPosition !== follower.head + 1) {
-    const detail = `expected position ${follower.head + 1}, found ${firstPosition}`
-    return { at: follower.head + 1, problem: 'gap', detail }
-  }
   try {
     const block = decodeBlock(bytes, firstPosition)
     if (block.firstPosition !== firstPosition) {
@@ -88,6 +93,12 @@ async function checkDigest(
   }
 }
 
+function checkHash(entry: Entry, computed: Uint8Array, at: GlobalPosition): Failure | null {
+  if (equalBytes(computed, entry.hash)) return null
+  const detail = `the stored hash is ${hexOf(entry.hash)}, the content gives ${hexOf(computed)}`
+  return { at, problem: 'hash-mismatch', detail }
+}
+
 /** Follows the chain of every stream entry by entry, and goes back with it where a rebase superseded entries. */
 class ChainFollower {
   head: GlobalPosition = 0
@@ -101,11 +112,15 @@ class ChainFollower {
   }
 
   async follow(block: Block): Promise<Failure | null> {
-    for (let i = 0; i < block.count; i++) {
+    const hashes = this.#parts.chain.hashesOfBlock(block)
+    // Whole segments at once where nothing is odd; entry by entry to say where something is.
+    if (equalBytes(hashes, block.hashes) && this.#followSegments(block)) return null
+    for (let i = this.head + 1 - block.firstPosition; i < block.count; i++) {
       const entry = block.entry(i)
       const at = block.firstPosition + i
       const isFact = entry.kind === KIND_SYSTEM && entry.streamName === SYNC_STREAM
-      const failure = this.#checkHash(entry, at) ?? (isFact ? await this.#applyFact(entry, at) : null)
+      const computed = hashes.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES)
+      const failure = checkHash(entry, computed, at) ?? (isFact ? await this.#applyFact(entry, at) : null)
       const broken = failure ?? this.#followLink(entry, at)
       if (broken) return broken
       if (entry.kind !== KIND_SYSTEM) this.events++
@@ -114,11 +129,28 @@ class ChainFollower {
     return null
   }
 
-  #checkHash(entry: Entry, at: GlobalPosition): Failure | null {
-    const computed = this.#parts.chain.hashOf(entry)
-    if (equalBytes(computed, entry.hash)) return null
-    const detail = `the stored hash is ${hexOf(entry.hash)}, the content gives ${hexOf(computed)}`
-    return { at, problem: 'hash-mismatch', detail }
+  /**
+   * Follows a block of events alone, whose hashes hold, from segment to segment: within one, entries link by what the
+   * block is. False, and nothing followed, when it has other entries, or a segment does not link to its stream.
+   */
+  #followSegments(block: Block): boolean {
+    if (block.firstPosition <= this.head || block.kinds.includes(KIND_SYSTEM)) return false
+    const seen = new Set<string>()
+    for (const { streamName, firstVersion, previous } of block.segments) {
+      const head = this.#headOf(streamName)
+      if (seen.has(streamName) || firstVersion !== head.version + 1 || !equalBytes(previous, head.hash))
+        return false
+      seen.add(streamName)
+    }
+    const lastOf = new Int32Array(block.segments.length)
+    for (let i = 0; i < block.count; i++) lastOf[block.segmentOf[i]!] = i
+    for (const [i, { streamName }] of block.segments.entries()) {
+      const last = lastOf[i]!
+      this.#heads.set(streamName, { version: block.versions[last]!, hash: block.hashOf(last).slice() })
+    }
+    this.events += block.count
+    this.head = block.lastPosition
+    return true
   }
 
   #followLink({ streamName, streamVersion, previous, hash }: Entry, at: GlobalPosition): Failure | null {

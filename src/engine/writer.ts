@@ -1,5 +1,5 @@
-// The single write door: every record, local or remote, is sequenced here. Appends that wait while one is being
-// written go into the next write together (group commit).
+// The single write door: every record, local or remote, is sequenced here. While one draft is being written the next
+// is planned behind it, of all that waits (group commit).
 
 import { type Block, decodeBlock } from '../log/block.ts'
 import { StoreError } from '../log/errors.ts'
@@ -16,6 +16,8 @@ export interface Job<T> {
    * judged against is durable.
    */
   plan(draft: Draft): Promise<T>
+  /** Told each time that it was planned, before anything is written. Must not throw. */
+  onPlanned?(answer: T): void
 }
 
 /** A draft this large is written before more is added. */
@@ -27,7 +29,11 @@ type Queued = {
   readonly reject: (error: unknown) => void
 }
 
-type Planned = Queued & { readonly settle: () => void }
+/** A draft and the jobs that were planned onto it. */
+type Plan = Readonly<{ draft: Draft; jobs: { readonly queued: Queued; readonly settle: () => void }[] }>
+
+/** Without an error, another writer was first. */
+type Failed = Readonly<{ plan: Plan; error?: unknown }>
 
 export type WriterOptions = DraftParts &
   Readonly<{
@@ -36,12 +42,20 @@ export type WriterOptions = DraftParts &
     advance: (blocks: readonly { block: Block; bytes: number }[]) => void
     /** Reads what others wrote. */
     catchUp: () => Promise<void>
+    /** Resolves when writes can be judged: soon after opening, from then on at once. */
+    ready: () => Promise<void>
   }>
 
 export class Writer {
   readonly #options: WriterOptions
-  readonly #queue: Queued[] = []
+  #queue: Queued[] = []
+  /** What is being written. */
+  #writing: Plan | null = null
+  /** What is planned behind it meanwhile: it takes for granted that the write succeeds. */
+  #next: Plan | null = null
+  #failed: Failed | null = null
   #running: Promise<void> | null = null
+  #onSubmitted: () => void = () => {}
   #isClosed = false
 
   constructor(options: WriterOptions) {
@@ -52,6 +66,7 @@ export class Writer {
     if (this.#isClosed) return Promise.reject(new StoreError('store-closed', 'The store is closed'))
     return new Promise<T>((resolve, reject) => {
       this.#queue.push({ job, resolve: resolve as (value: unknown) => void, reject })
+      this.#onSubmitted()
       this.#running ??= this.#run()
     })
   }
@@ -62,42 +77,92 @@ export class Writer {
     await this.#running
   }
 
+  /** Plans what waits while the plan before it is written: thread and disk work side by side. */
   async #run(): Promise<void> {
-    // One turn later, so that all appends of this turn go into one write.
-    await Promise.resolve()
-    while (this.#queue.length > 0) await this.#writeOnce()
+    try {
+      // One turn later at least, so that all appends of this turn go into one write.
+      await this.#options.ready()
+    } catch (error) {
+      this.#refuseAll(error)
+    }
+    let writing: Promise<void> | null = null
+    while (this.#queue.length > 0 || this.#next || writing || this.#failed) {
+      if (this.#failed) await this.#takeBack(this.#failed)
+      else if (this.#canPlan()) await this.#plan()
+      else if (this.#next && !writing) {
+        writing = this.#write(this.#next).finally(() => {
+          writing = null
+        })
+      } else await Promise.race([writing, this.#submitted()])
+    }
     this.#running = null
   }
 
-  async #writeOnce(): Promise<void> {
-    const draft = new Draft(this.#options)
-    const planned = await this.#planOnto(draft)
+  #refuseAll(error: unknown): void {
+    for (const { reject } of this.#queue) reject(error)
+    this.#queue = []
+  }
+
+  #submitted(): Promise<void> {
+    return new Promise(resolve => {
+      this.#onSubmitted = resolve
+    })
+  }
+
+  #canPlan(): boolean {
+    const job = this.#queue[0]?.job
+    if (!job) return false
+    if (job.isAlone) return !this.#next && !this.#writing
+    return !this.#next || hasRoom(this.#next)
+  }
+
+  async #plan(): Promise<void> {
+    this.#next ??= { draft: new Draft(this.#options, this.#writing?.draft), jobs: [] }
+    const { draft, jobs } = this.#next
+    // Taken out at once behind the loop: shifting a long queue moves all of it each time.
+    let taken = 0
+    do {
+      const queued = this.#queue[taken++]!
+      jobs.push({ queued, settle: await planOne(queued, draft) })
+    } while (hasRoom(this.#next) && this.#queue[taken]?.job.isAlone === false)
+    this.#queue.splice(0, taken)
+  }
+
+  /** Never rejects: who waits for the jobs is told, or they are taken back. */
+  async #write(plan: Plan): Promise<void> {
+    this.#writing = plan
+    this.#next = null
     try {
-      if (!draft.isEmpty && !(await this.#write(draft))) {
-        // Lost the race: everything is judged again on what the log is now.
-        await this.#options.catchUp()
-        this.#queue.unshift(...planned)
-        return
-      }
+      if (plan.draft.isEmpty || (await this.#store(plan.draft))) {
+        this.#forgetWritten()
+        for (const { settle } of plan.jobs) settle()
+      } else this.#failed = { plan }
     } catch (error) {
-      for (const { reject } of planned) reject(error)
-      return
+      this.#failed = { plan, error }
     }
-    for (const { settle } of planned) settle()
+    this.#writing = null
   }
 
-  async #planOnto(draft: Draft): Promise<Planned[]> {
-    const planned: Planned[] = []
-    while (this.#queue.length > 0 && draft.bytes < MAX_DRAFT_BYTES) {
-      if (this.#queue[0]!.job.isAlone && planned.length > 0) break
-      const queued = this.#queue.shift()!
-      planned.push({ ...queued, settle: await planOne(queued, draft) })
-      if (queued.job.isAlone) break
-    }
-    return planned
+  #forgetWritten(): void {
+    this.#next?.draft.forgetBefore()
   }
 
-  async #write(draft: Draft): Promise<boolean> {
+  /** What was planned behind a write that failed is planned again; so is what lost the race, on what the log is now. */
+  async #takeBack({ plan, error }: Failed): Promise<void> {
+    const behind = this.#next?.jobs ?? []
+    this.#failed = null
+    this.#next = null
+    try {
+      if (error !== undefined) throw error
+      await this.#options.catchUp()
+      behind.unshift(...plan.jobs)
+    } catch (reason) {
+      for (const { queued } of plan.jobs) queued.reject(reason)
+    }
+    this.#queue = [...behind.map(({ queued }) => queued), ...this.#queue]
+  }
+
+  async #store(draft: Draft): Promise<boolean> {
     const stored = await draft.finish()
     const outcome = await this.#options.storage.append(draft.after, stored, draft.values)
     if (outcome.type === 'conflict') return false
@@ -111,9 +176,14 @@ export class Writer {
   }
 }
 
+function hasRoom({ draft, jobs }: Plan): boolean {
+  return draft.bytes < MAX_DRAFT_BYTES && !jobs[0]?.queued.job.isAlone
+}
+
 async function planOne({ job, resolve, reject }: Queued, draft: Draft): Promise<() => void> {
   try {
     const answer = await job.plan(draft)
+    job.onPlanned?.(answer)
     return () => resolve(answer)
   } catch (refusal) {
     if (job.isAlone) draft.discardAll()

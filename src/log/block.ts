@@ -2,11 +2,11 @@
 
 import { ByteReader, MalformedBytes, utf8 } from './bytes.ts'
 import { type CommitNote, readNote } from './commit-note.ts'
+import { type Entry, SALT_BYTES } from './entry.ts'
 import { LogDamaged, StoreError } from './errors.ts'
 import type { GlobalPosition } from './event.ts'
 import type { EventType } from './event-batch.ts'
 import { ID_BYTES } from './event-id.ts'
-import { type Entry, SALT_BYTES } from './hash-chain.ts'
 import { HASH_BYTES } from './hash-provider.ts'
 import { isWellFramed, type JsonColumn, jsonSlice } from './json-column.ts'
 
@@ -48,7 +48,6 @@ export class Block {
   readonly metadata: JsonColumn
   /** Stream version of each entry. */
   readonly versions: Float64Array
-  /** Index of the entry before in the same segment, -1 for a segment's first. */
   readonly #before: Int32Array
 
   /** @throws `MalformedBytes` */
@@ -68,7 +67,8 @@ export class Block {
     this.kinds = reader.raw(this.count)
     this.segmentOf = readIndexes(reader, this.count, this.segments.length)
     this.typeOf = readIndexes(reader, this.count, this.types.length)
-    this.recordedAt = Float64Array.from({ length: this.count }, () => reader.u64())
+    this.recordedAt = new Float64Array(this.count)
+    for (let i = 0; i < this.count; i++) this.recordedAt[i] = reader.u64()
     this.ids = reader.raw(this.count * ID_BYTES)
     this.salts = reader.raw(this.count * SALT_BYTES)
     this.hashes = reader.raw(this.count * HASH_BYTES)
@@ -90,6 +90,11 @@ export class Block {
 
   hashOf(i: number): Uint8Array {
     return this.hashes.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES)
+  }
+
+  /** Index of the entry before in the same segment, -1 for a segment's first. */
+  indexBefore(i: number): number {
+    return this.#before[i]!
   }
 
   previousOf(i: number): Uint8Array {
@@ -125,7 +130,7 @@ export class Block {
       const lastIndex = reader.u16()
       if (lastIndex <= before || lastIndex >= this.count) throw new MalformedBytes('commits out of order')
       before = lastIndex
-      return { lastIndex, note: readNote(reader.text(reader.u32())) }
+      return { lastIndex, note: readNote(reader.raw(reader.u32())) }
     })
   }
 
@@ -193,8 +198,9 @@ function readIndexes(reader: ByteReader, count: number, bound: number): Uint16Ar
 }
 
 function readJsonColumn(reader: ByteReader, count: number): JsonColumn {
-  const ends = Uint32Array.from({ length: count }, () => reader.u32())
-  const column = { ends, bytes: reader.raw(reader.u32()) }
+  const ends = new Uint32Array(count)
+  for (let i = 0; i < count; i++) ends[i] = reader.u32()
+  const column = { bytes: reader.raw(reader.u32()), start: 1, ends }
   if (!isWellFramed(column)) throw new MalformedBytes('JSON values are not where the columns say')
   return column
 }

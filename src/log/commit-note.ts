@@ -1,6 +1,6 @@
 // What an author keeps beside a commit, in the log of the own replica only: neither hashed nor pushed.
 
-import { MalformedBytes } from './bytes.ts'
+import { equalBytes, MalformedBytes, textOf, utf8 } from './bytes.ts'
 
 /** What happens to a raw append when the server has got other events for its stream in the meantime. */
 export type OnConflict = 'reappend' | 'reject'
@@ -17,10 +17,29 @@ export function noteText(note: CommitNote | null): string {
   return note === null ? '' : JSON.stringify(note)
 }
 
+export function noteBytes(note: CommitNote | null): Uint8Array {
+  if (note === null) return NOTHING
+  const usual = 'onConflict' in note && USUAL.find(one => one.note.onConflict === note.onConflict)
+  return usual ? usual.bytes : utf8(noteText(note))
+}
+
 /** @throws `MalformedBytes` */
-export function readNote(text: string): CommitNote | null {
-  if (text === '') return null
-  const note = parse(text)
+export function readNote(bytes: Uint8Array): CommitNote | null {
+  if (bytes.length === 0) return null
+  const usual = USUAL.find(one => equalBytes(one.bytes, bytes))
+  return usual ? usual.note : parseNote(bytes)
+}
+
+const NOTHING = new Uint8Array()
+
+/** Most commits have one of these: they are compared, not parsed. */
+const USUAL = (['reappend', 'reject'] as const).map(onConflict => {
+  const note = { onConflict }
+  return { note, bytes: utf8(noteText(note)) }
+})
+
+function parseNote(bytes: Uint8Array): CommitNote {
+  const note = parse(bytes)
   if (typeof note === 'object' && note !== null) {
     if ('onConflict' in note && (note.onConflict === 'reappend' || note.onConflict === 'reject')) {
       return { onConflict: note.onConflict }
@@ -30,9 +49,9 @@ export function readNote(text: string): CommitNote | null {
   throw new MalformedBytes('a commit note is not known')
 }
 
-function parse(text: string): unknown {
+function parse(bytes: Uint8Array): unknown {
   try {
-    return JSON.parse(text)
+    return JSON.parse(textOf(bytes))
   } catch (cause) {
     throw new MalformedBytes('a commit note is no JSON', { cause })
   }

@@ -23,6 +23,7 @@ const RECOVERY = {
   'id-conflict': 'These event ids are recorded already with other content. Give new events new ids.',
   'invalid-event': 'Correct the value at the path and append again; nothing of the batch was written.',
   'invalid-argument': 'Correct the argument; nothing was written.',
+  'unknown-event': 'Ask for an event that the log has and that no rebase superseded.',
   'unknown-decider': 'Name a decider of the app that the worker serves.',
   'unknown-projection': 'Name a projection of the app that the worker serves.',
   'command-refused': 'The decider refused the command. Show the reason; nothing was written.',
@@ -30,7 +31,8 @@ const RECOVERY = {
   'log-damaged':
     'The stored log does not match its hashes. Run verify() and restore from the server or a backup.',
   'unsupported-format': 'The log was written by a newer version. Update the app.',
-  'storage-failed': 'The storage refused. See the problem; nothing that was acknowledged is lost.',
+  'storage-failed':
+    'The storage refused. See the problem: only data-loss means that acknowledged events are gone.',
   'worker-mismatch': 'Page and worker are of different versions of the app. Reload the page.',
   'worker-died': 'The worker ended before it answered. Try again with the same event ids.',
   'worker-timeout': 'The worker did not answer in time. Try again with the same event ids.',

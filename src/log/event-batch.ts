@@ -1,9 +1,10 @@
 // Events on their way to the log: checked, turned to bytes once, in the form in which they cross to the worker.
 
+import { utf8Length } from './bytes.ts'
 import { InvalidEvent } from './errors.ts'
 import type { Event, RecordedMetadata } from './event.ts'
-import { bytesOfEventId, ID_BYTES, isEventId, writeNewEventId } from './event-id.ts'
-import { type JsonColumn, JsonColumnWriter, jsonSlice } from './json-column.ts'
+import { ID_BYTES, writeEventId, writeNewEventId } from './event-id.ts'
+import { type JsonColumn, jsonColumnOfTexts, jsonPart, jsonSlice, type OwnColumn } from './json-column.ts'
 import { jsonTextOf } from './json-text.ts'
 
 /** Most bytes of payload and metadata that one event may have. */
@@ -25,6 +26,15 @@ export type EventBatch = Readonly<{
   metadata: JsonColumn
 }>
 
+/** A batch in memory of its own, which may be transferred to another thread. */
+export type OwnBatch = EventBatch &
+  Readonly<{
+    typeOf: Uint32Array<ArrayBuffer>
+    ids: Uint8Array<ArrayBuffer>
+    payloads: OwnColumn
+    metadata: OwnColumn
+  }>
+
 /** What the log says of an event; an application's metadata cannot use these names. */
 export const RESERVED_METADATA = [
   'eventId',
@@ -45,28 +55,24 @@ export type StoredMetadata = { tags?: readonly string[]; metadata?: object }
  * @throws {@link InvalidEvent} with the path of the first value that the log cannot carry. Nothing is written
  * of a batch that has one.
  */
-export function encodeEvents(events: readonly Event[]): EventBatch {
-  const count = events.length
-  const ids = new Uint8Array(count * ID_BYTES)
-  const typeOf = new Uint32Array(count)
-  const types = new TypeDictionary()
-  const payloads = new JsonColumnWriter()
-  const metadata = new JsonColumnWriter()
-  const seen = new Set<string>()
-  for (let i = 0; i < count; i++) {
-    const event = events[i]!
-    const path = `events[${i}]`
-    const sizeBefore = payloads.length + metadata.length
-    typeOf[i] = types.indexOf(event, path)
-    writeId(event, path, { ids, offset: i * ID_BYTES, seen })
-    payloads.addText(jsonTextOf(event.data, `${path}.data`))
-    metadata.addText(metadataTextOf(event, path))
-    const size = payloads.length + metadata.length - sizeBefore
-    if (size > MAX_EVENT_BYTES) {
-      throw new InvalidEvent(path, `${size} bytes, over the limit of ${MAX_EVENT_BYTES}`)
-    }
+export function encodeEvents(events: readonly Event[]): OwnBatch {
+  const collector = new TextCollector()
+  collector.addAll(events)
+  return collector.toBatch()
+}
+
+/** Events `from` to `from + count - 1` of a batch, as views. */
+export function partOfBatch(batch: EventBatch, from: number, count: number): EventBatch {
+  if (count === batch.count) return batch
+  const to = from + count
+  return {
+    count,
+    types: batch.types,
+    typeOf: batch.typeOf.subarray(from, to),
+    ids: batch.ids.subarray(from * ID_BYTES, to * ID_BYTES),
+    payloads: jsonPart(batch.payloads, from, to),
+    metadata: jsonPart(batch.metadata, from, to),
   }
-  return { count, types: types.list, typeOf, ids, payloads: payloads.finish(), metadata: metadata.finish() }
 }
 
 /** The exact payload and metadata bytes of event i, as views. */
@@ -90,8 +96,112 @@ export function checkName(name: unknown, path: string): asserts name is string {
   // SQL databases have no such character in their texts.
   if (name.includes('\0')) throw new InvalidEvent(path, 'the text has a U+0000')
   // A UTF-16 unit takes three bytes at most, so short names need no count.
-  if (name.length * 3 > MAX_NAME_BYTES && new TextEncoder().encode(name).length > MAX_NAME_BYTES) {
+  if (name.length * 3 > MAX_NAME_BYTES && utf8Length(name) > MAX_NAME_BYTES) {
     throw new InvalidEvent(path, `longer than ${MAX_NAME_BYTES} bytes in UTF-8`)
+  }
+}
+
+/**
+ * Collects the events of one append after the other, checked, as JSON texts: so those of many appends are turned to
+ * bytes together, and those of a large one can be taken in with pauses.
+ */
+export class TextCollector {
+  #ids = new Uint8Array(64 * ID_BYTES)
+  readonly #typeOf: number[] = []
+  readonly #payloads: string[] = []
+  readonly #metadata: string[] = []
+  readonly #types = new TypeDictionary()
+  #chars = 0
+  /** The first event of the append that is being taken in, and the ids that the application gave in it. */
+  #first = 0
+  readonly #given = new Set<string>()
+
+  get count(): number {
+    return this.#typeOf.length
+  }
+
+  /** About how much text it holds. */
+  get chars(): number {
+    return this.#chars
+  }
+
+  /** All events of an append. @throws {@link InvalidEvent}, with some of them taken in. */
+  addAll(events: readonly Event[]): void {
+    this.begin(events.length)
+    for (const event of events) this.add(event)
+  }
+
+  /** The next events belong to another append. */
+  begin(count: number): void {
+    this.#first = this.count
+    if (this.#given.size > 0) this.#given.clear()
+    this.#reserve(this.count + count)
+  }
+
+  /** @throws {@link InvalidEvent} */
+  add(event: Event): void {
+    const path = `events[${this.count - this.#first}]`
+    const type = this.#typeIndexOf(event, path)
+    this.#writeId(event, path)
+    const payload = jsonTextOf(event.data, `${path}.data`)
+    const metadata = metadataTextOf(event, path)
+    checkSize(payload, metadata, path)
+    this.#payloads.push(payload)
+    this.#metadata.push(metadata)
+    this.#typeOf.push(type)
+    this.#chars += payload.length + metadata.length
+  }
+
+  /** Forgets all but the first `count` events. */
+  truncate(count: number): void {
+    for (let i = count; i < this.count; i++)
+      this.#chars -= this.#payloads[i]!.length + this.#metadata[i]!.length
+    this.#typeOf.length = this.#payloads.length = this.#metadata.length = count
+  }
+
+  /** The id of event i, as a view. */
+  idOf(i: number): Uint8Array {
+    return this.#ids.subarray(i * ID_BYTES, (i + 1) * ID_BYTES)
+  }
+
+  toBatch(): OwnBatch {
+    return {
+      count: this.count,
+      types: this.#types.list,
+      typeOf: Uint32Array.from(this.#typeOf),
+      ids: this.#ids.slice(0, this.count * ID_BYTES),
+      payloads: jsonColumnOfTexts(this.#payloads),
+      metadata: jsonColumnOfTexts(this.#metadata),
+    }
+  }
+
+  #typeIndexOf({ type, schemaVersion = 1 }: Event, path: string): number {
+    const known = this.#types.find(type, schemaVersion)
+    if (known !== undefined) return known
+    checkName(type, `${path}.type`)
+    if (!Number.isInteger(schemaVersion) || schemaVersion < 1 || schemaVersion > 0xffff) {
+      throw new InvalidEvent(`${path}.schemaVersion`, 'a whole number from 1 to 65535 is needed')
+    }
+    return this.#types.indexOf({ type, schemaVersion })
+  }
+
+  #writeId({ id }: Event, path: string): void {
+    const offset = this.count * ID_BYTES
+    if (id === undefined) {
+      writeNewEventId(this.#ids, offset)
+      return
+    }
+    if (!writeEventId(id, this.#ids, offset)) throw new InvalidEvent(`${path}.id`, 'not a UUID')
+    const known = id.toLowerCase()
+    if (this.#given.has(known)) throw new InvalidEvent(`${path}.id`, 'the same id stands twice in this batch')
+    this.#given.add(known)
+  }
+
+  #reserve(count: number): void {
+    if (count * ID_BYTES <= this.#ids.length) return
+    const grown = new Uint8Array(Math.max(count * ID_BYTES, this.#ids.length * 2))
+    grown.set(this.#ids)
+    this.#ids = grown
   }
 }
 
@@ -99,32 +209,25 @@ class TypeDictionary {
   readonly list: EventType[] = []
   readonly #index = new Map<string, number>()
 
-  indexOf(event: Event, path: string): number {
-    const schemaVersion = event.schemaVersion ?? 1
-    const key = `${schemaVersion} ${event.type}`
-    const known = this.#index.get(key)
+  find(type: string, schemaVersion: number): number | undefined {
+    return this.#index.get(`${schemaVersion} ${type}`)
+  }
+
+  indexOf({ type, schemaVersion }: EventType): number {
+    const known = this.find(type, schemaVersion)
     if (known !== undefined) return known
-    checkName(event.type, `${path}.type`)
-    if (!Number.isInteger(schemaVersion) || schemaVersion < 1 || schemaVersion > 0xffff) {
-      throw new InvalidEvent(`${path}.schemaVersion`, 'a whole number from 1 to 65535 is needed')
-    }
-    this.#index.set(key, this.list.length)
-    return this.list.push({ type: event.type, schemaVersion }) - 1
+    this.#index.set(`${schemaVersion} ${type}`, this.list.length)
+    return this.list.push({ type, schemaVersion }) - 1
   }
 }
 
-type IdTarget = Readonly<{ ids: Uint8Array; offset: number; seen: Set<string> }>
-
-function writeId({ id }: Event, path: string, { ids, offset, seen }: IdTarget): void {
-  if (id === undefined) {
-    writeNewEventId(ids, offset)
-    return
+function checkSize(payload: string, metadata: string, path: string): void {
+  // A UTF-16 unit takes three bytes at most, so most events need no count.
+  if ((payload.length + metadata.length) * 3 <= MAX_EVENT_BYTES) return
+  const size = utf8Length(payload) + utf8Length(metadata)
+  if (size > MAX_EVENT_BYTES) {
+    throw new InvalidEvent(path, `${size} bytes, over the limit of ${MAX_EVENT_BYTES}`)
   }
-  if (!isEventId(id)) throw new InvalidEvent(`${path}.id`, 'not a UUID')
-  const known = id.toLowerCase()
-  if (seen.has(known)) throw new InvalidEvent(`${path}.id`, 'the same id stands twice in this batch')
-  seen.add(known)
-  ids.set(bytesOfEventId(known), offset)
 }
 
 function metadataTextOf(event: Event, path: string): string {

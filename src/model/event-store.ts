@@ -3,6 +3,7 @@
 import type { OnConflict } from '../log/commit-note.ts'
 import type { Event, GlobalPosition, Hash, RecordedEvent, StreamVersion } from '../log/event.ts'
 import type { ExpectedStreamVersion } from '../log/expected-version.ts'
+import type { ConsistencyProof, InclusionProof } from '../log/proofs.ts'
 import type { Evolve } from './app.ts'
 
 export type AppendOptions = Readonly<{
@@ -13,7 +14,18 @@ export type AppendOptions = Readonly<{
    * them, or reject it, visibly. Default `reappend`; `reject` for an exact expected version.
    */
   onConflict?: OnConflict
+  /**
+   * Called when the events are judged and linked, before they are durable: the place they will have, unless the
+   * storage fails or another tab is first. Then it is called again, or the append rejects.
+   */
+  onAccepted?: (result: AppendResult) => void
 }>
+
+export type AppendToStreamsOptions = Pick<AppendOptions, 'onConflict'> &
+  Readonly<{
+    /** As {@link AppendOptions.onAccepted}, with the results of all streams. */
+    onAccepted?: (results: readonly AppendResult[]) => void
+  }>
 
 /** One stream of an atomic append. Without events the stream is only checked. */
 export type StreamAppend<E extends Event = Event> = Readonly<{
@@ -103,7 +115,8 @@ export type VerifyProblem = 'hash-mismatch' | 'broken-link' | 'gap' | 'truncated
 
 export interface EventStore {
   /**
-   * Appends events to one stream, all or none. Resolves when they are durable.
+   * Appends events to one stream, all or none. Resolves when they are durable. A page takes in more than a few
+   * hundred events in slices: leave them as they are until then.
    *
    * The same event ids again are idempotent: nothing is written, the result is the first one's.
    *
@@ -124,7 +137,7 @@ export interface EventStore {
    */
   appendToStreams(
     appends: readonly StreamAppend[],
-    options?: Pick<AppendOptions, 'onConflict'>,
+    options?: AppendToStreamsOptions,
   ): Promise<readonly AppendResult[]>
 
   readStream<E extends Event>(streamName: string, options?: ReadStreamOptions): Promise<ReadStreamResult<E>>
@@ -152,6 +165,24 @@ export interface EventStore {
 
   /** Recomputes every hash of the log from the stored bytes and follows every link. */
   verify(options?: VerifyOptions): Promise<VerifyReport>
+
+  /**
+   * Proves to an outsider that the event stands in the log, by the Merkle tree (RFC 6962) over the log's first
+   * `treeSize` entries: all of them where it is left out. `streamdingo/integrity` checks it, as does any other
+   * implementation.
+   *
+   * @throws `StoreError` `unknown-event` for an id that the log has not; `invalid-argument` for a tree that does not
+   * hold the event, or is larger than the log; `LogDamaged`.
+   */
+  proveInclusion(eventId: string, treeSize?: number): Promise<InclusionProof>
+
+  /**
+   * Proves that the log of `size1` entries is the beginning of that of `size2`, of today's where it is left out: that
+   * nothing in it was changed since.
+   *
+   * @throws `StoreError` `invalid-argument` unless 1 <= size1 <= size2 <= entries of the log; `LogDamaged`.
+   */
+  proveConsistency(size1: number, size2?: number): Promise<ConsistencyProof>
 
   close(): Promise<void>
 }

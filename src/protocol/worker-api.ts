@@ -2,8 +2,9 @@
 
 import type { OnConflict } from '../log/commit-note.ts'
 import type { GlobalPosition, RecordedEvent, StreamVersion } from '../log/event.ts'
-import type { EventBatch } from '../log/event-batch.ts'
+import type { OwnBatch } from '../log/event-batch.ts'
 import type { ExpectedStreamVersion } from '../log/expected-version.ts'
+import type { ConsistencyProof, InclusionProof } from '../log/proofs.ts'
 import type {
   AppendResult,
   ReadAllOptions,
@@ -15,10 +16,11 @@ import type {
 } from '../model/event-store.ts'
 import type { HashedSnapshot, Snapshot } from '../model/snapshot.ts'
 import type { Rejection, SyncStatus } from '../model/sync-status.ts'
+import type { PackedResults } from './packed-results.ts'
 import type { WireError } from './wire-error.ts'
 
 /** Page and worker must agree on it: a cached worker script can be older than the page. */
-export const WORKER_PROTOCOL = 1
+export const WORKER_PROTOCOL = 3
 
 /** Every call is answered with one of these; a call that rejects is a bug or a broken link. */
 export type Reply<T> = Readonly<{ ok: true; value: T }> | Readonly<{ ok: false; error: WireError }>
@@ -38,16 +40,19 @@ export type Connected = Readonly<{
   syncStatus: SyncStatus
 }>
 
+/** Takes the next `count` events of the message's batch. */
 export type WireAppend = Readonly<{
   streamName: string
   expectedStreamVersion: ExpectedStreamVersion
-  batch: EventBatch
+  count: number
 }>
 
 export type AppendCall = Readonly<{
   type: 'append'
   appends: readonly WireAppend[]
   onConflict?: OnConflict
+  /** Where the page wants to be told as soon as the events are judged: by `PageApi.accepted`. */
+  acceptId?: number
 }>
 
 export type ExecuteCall = Readonly<{
@@ -64,11 +69,19 @@ export type ExecuteCall = Readonly<{
 
 export type WriteCall = AppendCall | ExecuteCall
 
+/** All writes of one tick. The events of all its appends stand in one batch, in order. */
+export type WriteMessage = Readonly<{ calls: readonly WriteCall[]; batch: OwnBatch }>
+
 export type ExecuteAnswer = AppendResult & Readonly<{ state: unknown }>
 
-export type WriteAnswer =
-  | Readonly<{ type: 'append'; results: readonly AppendResult[] }>
-  | Readonly<{ type: 'execute'; result: ExecuteAnswer }>
+/** Each call is answered by itself. The results of appends stand apart, packed, in order of those that went well. */
+export type WriteAnswers = Readonly<{
+  answers: readonly (Reply<ExecuteAnswer> | AppendDone)[]
+  results: PackedResults
+}>
+
+/** How many results an append has. */
+export type AppendDone = number
 
 /** Part of a read; `more` says that the worker stopped because the page was full. */
 export type StreamPage = ReadStreamResult & Readonly<{ more: boolean }>
@@ -101,7 +114,7 @@ export interface WorkerApi {
   ping(): Promise<Reply<void>>
 
   /** All writes of one tick of the page, taken in order. Each is answered by itself. */
-  write(calls: readonly WriteCall[]): Promise<Reply<readonly Reply<WriteAnswer>[]>>
+  write(message: WriteMessage): Promise<Reply<WriteAnswers>>
   readStream(streamName: string, options: ReadStreamOptions): Promise<Reply<StreamPage>>
   readAll(options: ReadAllOptions): Promise<Reply<LogPage>>
   streamVersion(streamName: string): Promise<Reply<StreamVersion>>
@@ -116,6 +129,8 @@ export interface WorkerApi {
   /** Told of by `PageApi.progress`. */
   verify(callId: number): Promise<Reply<VerifyReport>>
   cancel(callId: number): Promise<Reply<void>>
+  proveInclusion(eventId: string, treeSize: number | undefined): Promise<Reply<InclusionProof>>
+  proveConsistency(size1: number, size2: number | undefined): Promise<Reply<ConsistencyProof>>
 
   /** Reads what other tabs wrote: hints to a page that slept may have been lost. */
   catchUp(): Promise<Reply<void>>
@@ -139,6 +154,8 @@ export interface PageApi {
   dropped(subscriptionId: number, error: WireError): Promise<void>
   /** Answered in the frame in which the snapshot is shown. */
   showView(update: ViewUpdate): Promise<'continue' | 'stop'>
+  /** The events of an append with this id are judged and linked, but not yet durable. */
+  accepted(acceptId: number, results: readonly AppendResult[]): Promise<void>
   syncStatus(status: SyncStatus): Promise<void>
   progress(callId: number, progress: VerifyProgress): Promise<void>
   /** The storage ended on its own: the database was deleted, or another tab upgrades it. */

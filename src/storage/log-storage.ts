@@ -16,6 +16,9 @@ export type AppendOutcome =
   | Readonly<{ type: 'written' }>
   | Readonly<{ type: 'conflict'; head: GlobalPosition }>
 
+/** Losing a race is a value: other blocks stand there now. */
+export type ReplaceOutcome = Readonly<{ type: 'replaced' }> | Readonly<{ type: 'conflict' }>
+
 /** The side table: small values by key, such as snapshots and index checkpoints. `null` deletes. */
 export type KeyValues = Readonly<Record<string, Uint8Array<ArrayBuffer> | null>>
 
@@ -49,6 +52,21 @@ export interface LogStorage {
    */
   append(after: GlobalPosition, blocks: readonly StoredBlock[], values?: KeyValues): Promise<AppendOutcome>
 
+  /**
+   * Puts `blocks` in the place of all blocks that end at `ends`, in one transaction, or changes nothing. They hold
+   * the same entries in other blocks: they follow on each other, begin where the first of those begins and end
+   * where the last one ends. So the head never moves, and an append at it neither wins nor loses by this.
+   *
+   * Replaced only if, asked within the transaction that writes, the blocks that cover these positions end exactly
+   * at `ends` and the first of them begins where `blocks` do. By keys alone: a block ends at the position before
+   * the first one, unless that is 1, and from there on at `ends` and nowhere between.
+   *
+   * Left out by a storage that keeps entries rather than blocks, as rows of a table: there is nothing to merge.
+   *
+   * @throws `StoreError` `invalid-argument` when `blocks` leave a gap or end elsewhere.
+   */
+  replace?(ends: readonly GlobalPosition[], blocks: readonly StoredBlock[]): Promise<ReplaceOutcome>
+
   /** Blocks in order of position. What they hold is not verified here. */
   read(range: ReadRange): Promise<StoredBlock[]>
 
@@ -57,6 +75,9 @@ export interface LogStorage {
 
   /** All entries of the side table whose key starts with `prefix`, in order of key (by UTF-16 units). */
   list(prefix: string): Promise<[key: string, value: Uint8Array<ArrayBuffer>][]>
+
+  /** The first `limit` keys of the side table that start with `prefix`, in order. */
+  keys(prefix: string, limit: number): Promise<string[]>
 
   /** Writes or, with `null`, deletes all of `values`, or nothing. */
   put(values: KeyValues): Promise<void>

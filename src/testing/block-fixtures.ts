@@ -3,10 +3,11 @@
 import type { StoredBlock } from '../log/block.ts'
 import { BlockWriter } from '../log/block-writer.ts'
 import { utf8 } from '../log/bytes.ts'
+import type { Entry } from '../log/entry.ts'
 import { bytesOfEventId, newEventId } from '../log/event-id.ts'
-import { type Entry, HashChain } from '../log/hash-chain.ts'
+import { HashChain } from '../log/hash-chain.ts'
 import type { HashProvider } from '../log/hash-provider.ts'
-import { createSha256 } from '../log/sha256.ts'
+import { createSha256 } from '../log/sha256/create-sha256.ts'
 
 export type FixtureOptions = Readonly<{
   /** Position of the first entry. Default 1. */

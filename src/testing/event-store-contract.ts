@@ -1,6 +1,7 @@
 // The behaviour every EventStore has to show, wherever its log is kept and whatever port lies between.
 
 import { describe, expect, test } from 'vitest'
+import { verifyConsistency, verifyInclusion } from '../integrity/verify-proof.ts'
 import { isStoreError, VersionConflict } from '../log/errors.ts'
 import type { Event, RecordedEvent } from '../log/event.ts'
 import { newEventId } from '../log/event-id.ts'
@@ -376,6 +377,28 @@ export function describeEventStore(name: string, freshLog: () => OpenStore): voi
       expect(numbers((await store.readStream('a')).events)).toEqual(many.map(({ data }) => data.n))
       expect(await all(store.readAll())).toHaveLength(2501)
       expect((await store.verify()).ok).toBe(true)
+    })
+  })
+
+  describe(`${name}: proofs`, () => {
+    behaviour('show that an event is in the log, and that the log went on from where it was', async store => {
+      const id = newEventId()
+      await store.appendToStream('a', [numbered(1), numbered(2, id), numbered(3)])
+      const inclusion = await store.proveInclusion(id)
+      expect(inclusion).toMatchObject({ eventId: id, globalPosition: 2, treeSize: 3 })
+      expect(await verifyInclusion(inclusion)).toBe(true)
+      expect((await store.proveInclusion(id, 2)).treeSize).toBe(2)
+      await store.appendToStream('b', [numbered(4)])
+      const consistency = await store.proveConsistency(3)
+      expect(consistency).toMatchObject({ size1: 3, size2: 4, rootHash1: inclusion.rootHash })
+      expect(await verifyConsistency(consistency)).toBe(true)
+      expect((await store.proveConsistency(1, 2)).size2).toBe(2)
+    })
+
+    behaviour('are refused for an event that is not there, and for a tree that never was', async store => {
+      await store.appendToStream('a', [numbered(1)])
+      await expect(store.proveInclusion(newEventId())).rejects.toMatchObject({ code: 'unknown-event' })
+      await expect(store.proveConsistency(2)).rejects.toMatchObject({ code: 'invalid-argument' })
     })
   })
 

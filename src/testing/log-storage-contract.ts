@@ -1,9 +1,10 @@
 // What every storage provider has to show. A provider author runs this suite against his own.
 
 import { describe, expect, test } from 'vitest'
-import { type Block, decodeBlock, type StoredBlock } from '../log/block.ts'
+import type { StoredBlock } from '../log/block.ts'
 import { equalBytes, hexOf, utf8 } from '../log/bytes.ts'
 import type { LogStorage } from '../storage/log-storage.ts'
+import { decodeBlocks, entriesOf } from './block-contents.ts'
 import { fixtureBlock } from './block-fixtures.ts'
 
 /** A fresh, empty log. Each handle that `open` gives is open, and stands on the same log. */
@@ -136,13 +137,7 @@ export function describeLogStorage(name: string, openFresh: () => Promise<Storag
   })
 
   describe(`${name}: reading`, () => {
-    const filled = async (storage: LogStorage): Promise<void> => {
-      let head = 0
-      for (const count of [3, 1, 4, 2]) {
-        await storage.append(head, [await fixtureBlock({ first: head + 1, count, size: 500 })])
-        head += count
-      }
-    }
+    const filled = (storage: LogStorage): Promise<void> => appendBlocks(storage, [3, 1, 4, 2], 500)
     const positions = (blocks: readonly StoredBlock[]): number[] =>
       blocks.flatMap(({ firstPosition, lastPosition }) =>
         Array.from({ length: lastPosition - firstPosition + 1 }, (_, i) => firstPosition + i),
@@ -189,6 +184,172 @@ export function describeLogStorage(name: string, openFresh: () => Promise<Storag
     })
   })
 
+  describe(`${name}: replacing blocks, where it keeps blocks`, () => {
+    /** Blocks of these counts, one behind the other, and what `replace` does there. */
+    const replacing = (
+      title: string,
+      run: (storage: LogStorage, replace: Replace, open: () => Promise<LogStorage>) => Promise<void>,
+    ): void =>
+      behaviour(title, async (storage, open) => {
+        if (!storage.replace) return
+        await appendBlocks(storage, [1, 2, 3, 4, 2])
+        await run(storage, storage.replace.bind(storage), open)
+      })
+    const bounds = async (storage: LogStorage): Promise<number[][]> =>
+      (await storage.read({ from: 1 })).map(({ firstPosition, lastPosition }) => [
+        firstPosition,
+        lastPosition,
+      ])
+    const unchanged = [
+      [1, 1],
+      [2, 3],
+      [4, 6],
+      [7, 10],
+      [11, 12],
+    ]
+
+    replacing(
+      'puts one block in the place of several, and leaves those around it',
+      async (storage, replace) => {
+        const before = await storage.read({ from: 1 })
+        const merged = await fixtureBlock({ first: 2, count: 9 })
+        expect(await replace([3, 6, 10], [merged])).toEqual({ type: 'replaced' })
+        expect(await storage.head()).toBe(12)
+        const expected = entriesOf([before[0]!, merged, before[4]!])
+        expect(entriesOf(await storage.read({ from: 1 }))).toEqual(expected)
+        for (const from of [2, 5, 10]) {
+          expect(entriesOf(await storage.read({ from, to: 10 }))).toEqual(entriesOf([merged]))
+        }
+      },
+    )
+
+    replacing(
+      'puts several blocks in the place of several, from the first to the last',
+      async (storage, replace) => {
+        const merged = [await fixtureBlock({ count: 5 }), await fixtureBlock({ first: 6, count: 7 })]
+        expect(await replace([1, 3, 6, 10, 12], merged)).toEqual({ type: 'replaced' })
+        expect(await storage.head()).toBe(12)
+        expect(entriesOf(await storage.read({ from: 1 }))).toEqual(entriesOf(merged))
+      },
+    )
+
+    replacing('of the last block leaves the head to appends', async (storage, replace) => {
+      await replace([10, 12], [await fixtureBlock({ first: 7, count: 6 })])
+      // Keys that were merged away are no free place.
+      for (const [after, first] of [
+        [6, 7],
+        [9, 10],
+        [10, 11],
+      ] as const) {
+        const stale = await fixtureBlock({ first })
+        expect(await storage.append(after, [stale], { key: utf8('no') })).toEqual({
+          type: 'conflict',
+          head: 12,
+        })
+      }
+      expect(await storage.get('key')).toBeUndefined()
+      expect(await storage.append(12, [await fixtureBlock({ first: 13 })])).toEqual({ type: 'written' })
+      expect((await bounds(storage)).slice(-2)).toEqual([
+        [7, 12],
+        [13, 13],
+      ])
+    })
+
+    replacing('refuses when other blocks stand there than were read', async (storage, replace) => {
+      for (const [ends, first, last] of [
+        // One is not named, one does not stand there, one stands behind the end of the log.
+        [[3, 10], 2, 10],
+        [[3, 5, 6], 2, 6],
+        [[12, 13], 11, 13],
+        // The first one begins before.
+        [[3, 6], 3, 6],
+        [[10], 8, 10],
+      ] as const) {
+        const merged = await fixtureBlock({ first, count: last - first + 1 })
+        expect(await replace(ends, [merged])).toEqual({ type: 'conflict' })
+      }
+      expect(await bounds(storage)).toEqual(unchanged)
+    })
+
+    replacing('refuses when blocks were merged across its bounds meanwhile', async (storage, replace) => {
+      await replace([3, 6], [await fixtureBlock({ first: 2, count: 5 })])
+      const late = await fixtureBlock({ first: 4, count: 7 })
+      expect(await replace([6, 10], [late])).toEqual({ type: 'conflict' })
+      const again = await fixtureBlock({ first: 2, count: 9 })
+      expect(await replace([3, 6, 10], [again])).toEqual({ type: 'conflict' })
+      expect(await bounds(storage)).toEqual([
+        [1, 1],
+        [2, 6],
+        [7, 10],
+        [11, 12],
+      ])
+      expect(await replace([6, 10], [again])).toEqual({ type: 'replaced' })
+    })
+
+    replacing('throws for blocks that leave a gap or would move the head', async (storage, replace) => {
+      const [four, two] = [
+        await fixtureBlock({ first: 7, count: 4 }),
+        await fixtureBlock({ first: 11, count: 2 }),
+      ]
+      for (const call of [
+        () => replace([], []),
+        () => replace([12], []),
+        () => replace([10, 12], [four]),
+        () => replace([10], [four, two]),
+        () => replace([10, 12], [two, four]),
+        () => fixtureBlock({ first: 12 }).then(late => replace([10, 12], [four, late])),
+        () => fixtureBlock({ first: 11, count: 3 }).then(longer => replace([10, 12], [four, longer])),
+      ]) {
+        await expect(call()).rejects.toMatchObject({ code: 'invalid-argument' })
+      }
+      expect(await bounds(storage)).toEqual(unchanged)
+    })
+
+    replacing('that throws has changed nothing', async (storage, replace) => {
+      const detached = utf8('sent away')
+      structuredClone(detached.buffer, { transfer: [detached.buffer] })
+      const [good, bad] = [await fixtureBlock({ count: 3 }), await fixtureBlock({ first: 4, count: 3 })]
+      await expect(replace([1, 3, 6], [good, { ...bad, bytes: detached }])).rejects.toThrow()
+      expect(await bounds(storage)).toEqual(unchanged)
+    })
+
+    replacing('of several at once, one is done', async (storage, replace) => {
+      const merged = await Promise.all([1, 2, 3, 4].map(() => fixtureBlock({ first: 2, count: 5 })))
+      const outcomes = await Promise.all(merged.map(block => replace([3, 6], [block])))
+      expect(outcomes.filter(({ type }) => type === 'replaced')).toHaveLength(1)
+      const winner = merged[outcomes.findIndex(({ type }) => type === 'replaced')]!
+      expect(entriesOf(await storage.read({ from: 2, to: 6 }))).toEqual(entriesOf([winner]))
+    })
+
+    replacing('keeps the bytes as they were given', async (storage, replace) => {
+      const block = await fixtureBlock({ first: 2, count: 5 })
+      const buffer = new Uint8Array(block.bytes.length + 100)
+      buffer.set(block.bytes, 50)
+      await replace([3, 6], [{ ...block, bytes: buffer.subarray(50, 50 + block.bytes.length) }])
+      buffer.fill(0)
+      const [read] = await storage.read({ from: 2, to: 6 })
+      expect(entriesOf([read!])).toEqual(entriesOf([block]))
+      expect(read!.bytes.length).toBe(read!.bytes.buffer.byteLength)
+    })
+
+    replacing('loses nothing of those who append meanwhile', async (storage, replace, open) => {
+      const { sharedWriters } = storage.capabilities
+      const writers = sharedWriters ? [await open(), await open()] : [storage]
+      const merging = async (): Promise<void> => {
+        for (let round = 0; round < 20; round++) {
+          const standing = await storage.read({ from: 1 })
+          const count = standing.at(-1)!.lastPosition
+          await replace(
+            standing.map(({ lastPosition }) => lastPosition),
+            [await fixtureBlock({ count })],
+          )
+        }
+      }
+      await Promise.all([merging(), ...writers.map(writer => appendRacing(writer, 20))])
+      expect(positionsAndIds(await storage.read({ from: 1 }))).toHaveLength(12 + 20 * writers.length)
+    })
+  })
+
   describe(`${name}: the side table`, () => {
     behaviour('puts, replaces, deletes and lists by prefix in order of key', async storage => {
       await storage.put({
@@ -209,6 +370,9 @@ export function describeLogStorage(name: string, openFresh: () => Promise<Storag
       expect((await storage.list('')).map(([key]) => key)).toEqual(['a', 'b/10', 'b/2', 'b/ü🎲'])
       expect(await storage.get('c')).toBeUndefined()
       expect(await storage.list('b/1000')).toEqual([])
+      expect(await storage.keys('b/', 10)).toEqual(['b/10', 'b/2', 'b/ü🎲'])
+      expect(await storage.keys('b/', 2)).toEqual(['b/10', 'b/2'])
+      expect(await storage.keys('b/1000', 2)).toEqual([])
     })
 
     behaviour('lists by a prefix that ends in the last UTF-16 unit', async storage => {
@@ -236,9 +400,11 @@ export function describeLogStorage(name: string, openFresh: () => Promise<Storag
       for (const call of [
         () => storage.head(),
         () => storage.append(0, [block]),
+        ...(storage.replace ? [() => storage.replace!([1], [block])] : []),
         () => storage.read({ from: 1 }),
         () => storage.get('key'),
         () => storage.list(''),
+        () => storage.keys('', 1),
         () => storage.put({}),
       ]) {
         await expect(call()).rejects.toMatchObject(closed)
@@ -273,6 +439,17 @@ export function describeLogStorage(name: string, openFresh: () => Promise<Storag
   })
 }
 
+type Replace = NonNullable<LogStorage['replace']>
+
+/** Fills an empty log with blocks of so many entries. */
+async function appendBlocks(storage: LogStorage, counts: readonly number[], size?: number): Promise<void> {
+  let head = 0
+  for (const count of counts) {
+    await storage.append(head, [await fixtureBlock({ first: head + 1, count, ...(size && { size }) })])
+    head += count
+  }
+}
+
 /** Appends blocks one by one, each until it is written. */
 async function appendRacing(storage: LogStorage, count: number): Promise<void> {
   let head = await storage.head()
@@ -286,23 +463,8 @@ async function appendRacing(storage: LogStorage, count: number): Promise<void> {
   }
 }
 
-const decode = (blocks: readonly StoredBlock[]): Block[] =>
-  blocks.map(({ bytes, firstPosition }) => decodeBlock(bytes, firstPosition))
-
-/** Everything a log holds, however its provider cuts it into blocks. */
-function entriesOf(blocks: readonly StoredBlock[]) {
-  return decode(blocks).flatMap(block => {
-    const noteAt = new Map(block.commits.map(({ lastIndex, note }) => [lastIndex, note]))
-    return Array.from({ length: block.count }, (_, i) => {
-      const { payload, metadata, hash, previous, eventId, salt, ...rest } = block.entry(i)
-      const bytes = [payload, metadata, hash, previous, eventId, salt].map(hexOf)
-      return { position: block.firstPosition + i, ...rest, bytes, commitEnd: noteAt.get(i) ?? noteAt.has(i) }
-    })
-  })
-}
-
 function positionsAndIds(blocks: readonly StoredBlock[]): [number, string][] {
-  const rows = decode(blocks).flatMap(block =>
+  const rows = decodeBlocks(blocks).flatMap(block =>
     Array.from({ length: block.count }, (_, i): [number, string] => [
       block.firstPosition + i,
       hexOf(block.idOf(i)),

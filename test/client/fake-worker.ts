@@ -1,15 +1,19 @@
 // A worker at the other end of a MessageChannel, whose answers a test makes up.
 
 import * as Comlink from 'comlink'
+import type { AppendResult } from '../../src/model/event-store.ts'
 import type { SyncStatus } from '../../src/model/sync-status.ts'
+import { packResults } from '../../src/protocol/packed-results.ts'
 import {
+  type ExecuteAnswer,
   type PageApi,
   type PageValues,
   type Reply,
   WORKER_PROTOCOL,
   type WorkerApi,
-  type WriteAnswer,
+  type WriteAnswers,
   type WriteCall,
+  type WriteMessage,
 } from '../../src/protocol/worker-api.ts'
 
 export const RESTING: SyncStatus = {
@@ -59,7 +63,7 @@ export function fakeWorker(
       page = undefined
       return ok(undefined)
     },
-    write: async writes => ok(writes.map(written)),
+    write: async message => answersTo(message),
     unsubscribe: async () => ok(undefined),
     unwatchView: async () => ok(undefined),
     watchView: async () => ok(undefined),
@@ -96,16 +100,34 @@ export function fakeWorker(
   }
 }
 
-/** The answer to a write that the log took. */
-export function written(call: WriteCall): Reply<WriteAnswer> {
-  const result = {
-    nextExpectedStreamVersion: 1,
-    lastEventGlobalPosition: 1,
-    createdNewStream: true,
-    idempotent: false,
-    headHash: '' as never,
-  }
+type Outcome = Reply<readonly AppendResult[]> | Reply<ExecuteAnswer>
+
+/** The answers to a message, one call after the other. */
+export function answersTo(
+  { calls }: WriteMessage,
+  outcomeOf: (call: WriteCall, i: number) => Outcome = written,
+): Reply<WriteAnswers> {
+  const results: AppendResult[] = []
+  const answers = calls.map((call, i) => {
+    const outcome = outcomeOf(call, i)
+    if (!outcome.ok || !('length' in outcome.value)) return outcome as Reply<ExecuteAnswer>
+    results.push(...outcome.value)
+    return outcome.value.length
+  })
+  return ok({ answers, results: packResults(results) })
+}
+
+export const RESULT: AppendResult = {
+  nextExpectedStreamVersion: 1,
+  lastEventGlobalPosition: 1,
+  createdNewStream: true,
+  idempotent: false,
+  headHash: '0'.repeat(64) as never,
+}
+
+/** The outcome of a write that the log took. */
+export function written(call: WriteCall): Outcome {
   return call.type === 'append'
-    ? ok({ type: 'append', results: call.appends.map(() => result) })
-    : ok({ type: 'execute', result: { ...result, state: JSON.parse(call.command) } })
+    ? ok(call.appends.map(() => RESULT))
+    : ok({ ...RESULT, state: JSON.parse(call.command) })
 }

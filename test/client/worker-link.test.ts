@@ -5,8 +5,8 @@ import type { StoreClient } from '../../src/client/store-client.ts'
 import { isStoreError, StorageFailed, VersionConflict } from '../../src/log/errors.ts'
 import type { App } from '../../src/model/app.ts'
 import { wireErrorOf } from '../../src/protocol/wire-error.ts'
-import { WORKER_PROTOCOL } from '../../src/protocol/worker-api.ts'
-import { type FakeWorker, fakeWorker, never, ok, RESTING, written } from './fake-worker.ts'
+import { WORKER_PROTOCOL, type WriteMessage } from '../../src/protocol/worker-api.ts'
+import { answersTo, type FakeWorker, fakeWorker, never, ok, RESTING } from './fake-worker.ts'
 
 const opened: StoreClient<App>[] = []
 
@@ -55,7 +55,7 @@ describe('the handshake', () => {
   test('refuses a worker of another protocol', async () => {
     await expect(open(fakeWorker({}, { protocol: 99 }))).rejects.toMatchObject({
       code: 'worker-mismatch',
-      facts: { page: 1, worker: 99 },
+      facts: { page: WORKER_PROTOCOL, worker: 99 },
     })
   })
 
@@ -78,7 +78,9 @@ describe('the handshake', () => {
 describe('errors of the worker', () => {
   test('keep class, code, facts and recovery', async () => {
     const conflict = new VersionConflict([{ streamName: 'a', expected: 1, actual: 2 }])
-    const worker = fakeWorker({ write: async () => ok([{ ok: false, error: wireErrorOf(conflict) }]) })
+    const worker = fakeWorker({
+      write: async message => answersTo(message, () => ({ ok: false, error: wireErrorOf(conflict) })),
+    })
     const store = await open(worker)
     const error = await store.appendToStream('a', [event()]).catch(thrown => thrown)
     expect(error).toBeInstanceOf(VersionConflict)
@@ -211,17 +213,17 @@ describe('a worker that dies', () => {
 
   test('gets the same event ids at the second asking', async () => {
     const ids: string[][] = []
-    const remember = (calls: readonly unknown[]) => ids.push(calls.map(call => JSON.stringify(idsIn(call))))
+    const remember = (message: WriteMessage) => ids.push([JSON.stringify(idsIn(message))])
     const first = fakeWorker({
-      write: calls => {
-        remember(calls)
+      write: message => {
+        remember(message)
         return never()
       },
     })
     const second = fakeWorker({
-      write: async calls => {
-        remember(calls)
-        return ok(calls.map(written))
+      write: async message => {
+        remember(message)
+        return answersTo(message)
       },
     })
     const store = await open(inTurn(first, second))
@@ -384,10 +386,6 @@ async function passTime(ms: number): Promise<void> {
   await new Promise(resolve => setImmediate(resolve))
 }
 
-function idsIn(call: unknown): unknown {
-  const { commandId, appends = [] } = call as {
-    commandId?: string
-    appends?: { batch: { ids: Uint8Array } }[]
-  }
-  return [commandId, appends.map(({ batch }) => [...batch.ids])]
+function idsIn({ calls, batch }: WriteMessage): unknown {
+  return [calls.map(call => call.type === 'execute' && call.commandId), [...batch.ids]]
 }

@@ -6,20 +6,20 @@ import { idOf, payloadOf } from '../../src/log/event-batch.ts'
 import { eventIdOf } from '../../src/log/event-id.ts'
 import type { App } from '../../src/model/app.ts'
 import { wireErrorOf } from '../../src/protocol/wire-error.ts'
-import type { AppendCall, WriteCall } from '../../src/protocol/worker-api.ts'
-import { fakeWorker, ok, written } from './fake-worker.ts'
+import type { AppendCall, WriteMessage } from '../../src/protocol/worker-api.ts'
+import { answersTo, fakeWorker, RESULT, written } from './fake-worker.ts'
 
 let store: StoreClient<App> | undefined
 
 afterEach(() => store?.close())
 
 /** A store whose worker keeps what it was asked to write, message by message. */
-async function openRecorded(): Promise<{ store: StoreClient<App>; messages: (readonly WriteCall[])[] }> {
-  const messages: (readonly WriteCall[])[] = []
+async function openRecorded(): Promise<{ store: StoreClient<App>; messages: WriteMessage[] }> {
+  const messages: WriteMessage[] = []
   const worker = fakeWorker({
-    write: async calls => {
-      messages.push(calls)
-      return ok(calls.map(written))
+    write: async message => {
+      messages.push(message)
+      return answersTo(message)
     },
   })
   store = await openStore<App>(worker.port, { storeId: 's' })
@@ -32,7 +32,14 @@ test('a thousand appends of one tick cross in one message, in order', async () =
   const { store, messages } = await openRecorded()
   await Promise.all(Array.from({ length: 1000 }, (_, i) => store.appendToStream('a', [added(i)])))
   expect(messages).toHaveLength(1)
-  expect(messages[0]!.map(dataOf)).toEqual(Array.from({ length: 1000 }, (_, i) => [{ n: i }]))
+  expect(dataOf(messages[0]!)).toEqual(Array.from({ length: 1000 }, (_, i) => [{ n: i }]))
+})
+
+test('a full message goes before the tick is over', async () => {
+  const { store, messages } = await openRecorded()
+  await Promise.all(Array.from({ length: 3_000 }, (_, i) => store.appendToStream('a', [added(i)])))
+  expect(messages.map(({ calls }) => calls.length)).toEqual([1_024, 1_024, 952])
+  expect(messages.flatMap(dataOf).flat()).toEqual(Array.from({ length: 3_000 }, (_, n) => ({ n })))
 })
 
 test('appends of two ticks are two messages', async () => {
@@ -52,14 +59,14 @@ test('commands and appends of one tick keep their order', async () => {
       { streamName: 'c', events: [] },
     ]),
   ])
-  expect(messages[0]!.map(({ type }) => type)).toEqual(['append', 'execute', 'append'])
+  expect(messages[0]!.calls.map(({ type }) => type)).toEqual(['append', 'execute', 'append'])
 })
 
 test('each write of a message settles by itself', async () => {
   const refusal = new StoreError('command-refused', 'sold out')
   const worker = fakeWorker({
-    write: async calls =>
-      ok(calls.map((call, i) => (i === 1 ? { ok: false, error: wireErrorOf(refusal) } : written(call)))),
+    write: async message =>
+      answersTo(message, (call, i) => (i === 1 ? { ok: false, error: wireErrorOf(refusal) } : written(call))),
   })
   store = await openStore<App>(worker.port, { storeId: 's' })
   const [first, second, third] = await Promise.allSettled(
@@ -80,7 +87,7 @@ test('a value that the log cannot carry is refused before anything is sent, and 
   ])
   expect(good.status).toBe('fulfilled')
   expect(bad).toMatchObject({ reason: { code: 'invalid-event', facts: { path: 'events[1].data.when' } } })
-  expect(messages[0]!.map(dataOf)).toEqual([[{ n: 1 }]])
+  expect(dataOf(messages[0]!)).toEqual([[{ n: 1 }]])
 })
 
 test('a command that JSON cannot carry is refused before anything is sent', async () => {
@@ -112,7 +119,7 @@ test('what the caller does to an event after the call does not reach the log', a
   const appended = store.appendToStream('a', [event])
   event.data.n = 99
   await appended
-  expect(messages[0]!.map(dataOf)).toEqual([[{ n: 1 }]])
+  expect(dataOf(messages[0]!)).toEqual([[{ n: 1 }]])
 })
 
 test('the ids, expectations and options of the caller arrive', async () => {
@@ -123,12 +130,13 @@ test('the ids, expectations and options of the caller arrive', async () => {
     store.appendToStream('a', [{ ...added(1), id }], options),
     store.execute('cart' as never, '7', { type: 'Add', data: 1 } as never, { commandId: id, retries: 2 }),
   ])
-  const [append, execute] = messages[0]! as [AppendCall, WriteCall]
+  const { calls, batch } = messages[0]!
+  const [append, execute] = calls
   expect(append).toMatchObject({
     onConflict: 'reject',
     appends: [{ streamName: 'a', expectedStreamVersion: 3 }],
   })
-  expect(eventIdOf(idOf(append.appends[0]!.batch, 0))).toBe(id)
+  expect(eventIdOf(idOf(batch, 0))).toBe(id)
   expect(execute).toEqual({
     type: 'execute',
     decider: 'cart',
@@ -145,9 +153,69 @@ test('an append to no stream at all asks nobody', async () => {
   expect(messages).toEqual([])
 })
 
-function dataOf(call: WriteCall): unknown[] {
-  const { batch } = (call as AppendCall).appends[0]!
-  return Array.from({ length: batch.count }, (_, i) =>
-    JSON.parse(new TextDecoder().decode(payloadOf(batch, i))),
+test('a large append is taken in with pauses, and what is called after it stays behind it', async () => {
+  const { store, messages } = await openRecorded()
+  const many = Array.from({ length: 20_000 }, (_, n) => added(n))
+  let pauses = 0
+  const count = setInterval(() => pauses++)
+  await Promise.all([
+    store.appendToStream('a', [added(-1)]),
+    store.appendToStream('a', many),
+    store.appendToStream('a', [added(-2)]),
+  ])
+  clearInterval(count)
+  const sent = messages.flatMap(dataOf).flat() as { n: number }[]
+  expect(sent.map(({ n }) => n)).toEqual([-1, ...many.map(({ data }) => data.n), -2])
+  expect(pauses).toBeGreaterThan(0)
+})
+
+test('a large append that is refused holds up nothing', async () => {
+  const { store, messages } = await openRecorded()
+  const many = Array.from({ length: 2_000 }, (_, n) => added(n === 1_999 ? Number.NaN : n))
+  const [refused, next] = await Promise.allSettled([
+    store.appendToStream('a', many),
+    store.appendToStream('a', [added(1)]),
+  ])
+  expect(refused).toMatchObject({ reason: { facts: { path: 'events[1999].data.n' } } })
+  expect(next.status).toBe('fulfilled')
+  expect(messages.flatMap(dataOf)).toEqual([[{ n: 1 }]])
+})
+
+test('closing waits for a large append that was asked for before', async () => {
+  const { store, messages } = await openRecorded()
+  const appended = store.appendToStream(
+    'a',
+    Array.from({ length: 2_000 }, (_, n) => added(n)),
   )
+  await store.close()
+  await appended
+  expect(dataOf(messages[0]!)[0]).toHaveLength(2_000)
+})
+
+test('whoever wants to know is told when the worker has judged, before the append resolves', async () => {
+  const told: unknown[] = []
+  const worker = fakeWorker({
+    write: async message => {
+      const [, second] = message.calls as AppendCall[]
+      await worker.page().accepted(second!.acceptId!, [{ ...RESULT, nextExpectedStreamVersion: 7 }])
+      told.push('written')
+      return answersTo(message)
+    },
+  })
+  store = await openStore<App>(worker.port, { storeId: 's' })
+  await Promise.all([
+    store.appendToStream('a', [added(1)]),
+    store.appendToStream('a', [added(2)], { onAccepted: result => told.push(result) }),
+  ])
+  expect(told).toEqual([{ ...RESULT, nextExpectedStreamVersion: 7 }, 'written'])
+})
+
+/** Data of the events of each append. */
+function dataOf({ calls, batch }: WriteMessage): unknown[][] {
+  let next = 0
+  return calls
+    .flatMap(call => (call.type === 'append' ? call.appends : []))
+    .map(({ count }) =>
+      Array.from({ length: count }, () => JSON.parse(new TextDecoder().decode(payloadOf(batch, next++)))),
+    )
 }

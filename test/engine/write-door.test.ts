@@ -55,6 +55,93 @@ function watched(storage: LogStorage = memoryStorage()) {
 
 const said = (text: string, id?: string) => ({ type: 'Said', data: text, ...(id && { id }) })
 
+describe('planning behind a write', () => {
+  /** A log whose first write waits until it is told how to end, with a second append planned behind it meanwhile. */
+  async function planBehind(end: () => Promise<AppendOutcome | undefined>) {
+    const database = createMemoryDatabase()
+    const { storage, watch } = watched(memoryStorage({ database }))
+    const store = createEventStore(await openLog({ storage, storeId: 's' }))
+    let release!: () => void
+    const released = new Promise<void>(resolve => (release = resolve))
+    watch.next.push(async () => {
+      await released
+      return end()
+    })
+    const first = store.appendToStream('a', [said('first')])
+    await expect.poll(() => watch.appends).toBe(1)
+    let isJudged = false
+    const second = store.appendToStream('a', [said('second')], { onAccepted: () => (isJudged = true) })
+    await expect.poll(() => isJudged).toBe(true)
+    return { database, store, watch, release, first, second }
+  }
+
+  test('an append is judged on what is being written before it, and written behind it', async () => {
+    const { store, watch, release, first, second } = await planBehind(async () => undefined)
+    expect(watch.appends).toBe(1)
+    release()
+    expect((await first).nextExpectedStreamVersion).toBe(1)
+    expect((await second).nextExpectedStreamVersion).toBe(2)
+    expect(await store.verify()).toMatchObject({ ok: true, events: 2 })
+  })
+
+  test('what stands behind a write that fails is judged again and written', async () => {
+    const fails = () => Promise.reject(new StorageFailed('quota', 'full'))
+    const { store, release, first, second } = await planBehind(fails)
+    const refused = first.catch(error => error)
+    release()
+    expect(await refused).toMatchObject({ code: 'storage-failed' })
+    expect((await second).nextExpectedStreamVersion).toBe(1)
+    expect((await store.readStream('a')).events.map(({ data }) => data)).toEqual(['second'])
+    expect(await store.verify()).toMatchObject({ ok: true, events: 1 })
+  })
+
+  test('when another writer was first, both are judged again, in their order', async () => {
+    const { database, store, release, first, second } = await planBehind(async () => {
+      const other = createEventStore(await openLog({ storage: memoryStorage({ database }), storeId: 's' }))
+      await other.appendToStream('a', [said('other')])
+      return undefined
+    })
+    release()
+    expect((await first).nextExpectedStreamVersion).toBe(2)
+    expect((await second).nextExpectedStreamVersion).toBe(3)
+    expect((await store.readStream('a')).events.map(({ data }) => data)).toEqual(['other', 'first', 'second'])
+    expect(await store.verify()).toMatchObject({ ok: true, events: 3 })
+  })
+
+  test('a retry of what is being written is known as one', async () => {
+    const { store, release, first, second } = await planBehind(async () => undefined)
+    const id = newEventId()
+    const [once, again] = [
+      store.appendToStream('b', [said('same', id)]),
+      store.appendToStream('b', [said('same', id)]),
+    ]
+    release()
+    expect((await once).idempotent).toBe(false)
+    expect((await again).idempotent).toBe(true)
+    await Promise.all([first, second])
+  })
+
+  test('a command is decided on the events that are being written before it', async () => {
+    const { storage, watch } = watched()
+    const log = await openLog({ storage, storeId: 's', app })
+    let release!: () => void
+    const released = new Promise<void>(resolve => (release = resolve))
+    watch.next.push(async () => {
+      await released
+      return undefined
+    })
+    const first = log.execute(command('Add', 600))
+    await expect.poll(() => watch.appends).toBe(1)
+    const second = log.execute(command('Add', 300))
+    const third = log.execute(command('Add', 300)).catch(error => error)
+    await new Promise(resolve => setTimeout(resolve, 20))
+    release()
+    expect((await first).state).toBe(600)
+    expect((await second).state).toBe(900)
+    expect(await third).toMatchObject({ code: 'command-refused' })
+  })
+})
+
 describe('group commit', () => {
   test('appends that come while one is written go into the next write together', async () => {
     const { storage, watch } = watched()

@@ -3,9 +3,10 @@ import { describe, expect, test } from 'vitest'
 import { Block, decodeBlock } from '../../src/log/block.ts'
 import { BLOCK_TARGET_BYTES, BlockWriter } from '../../src/log/block-writer.ts'
 import { hexOf, MalformedBytes, utf8 } from '../../src/log/bytes.ts'
+import type { Entry } from '../../src/log/entry.ts'
 import { StoreError } from '../../src/log/errors.ts'
-import { type Entry, HashChain } from '../../src/log/hash-chain.ts'
-import { createSha256 } from '../../src/log/sha256.ts'
+import { HashChain } from '../../src/log/hash-chain.ts'
+import { createSha256 } from '../../src/log/sha256/create-sha256.ts'
 
 const hash = await createSha256()
 const chain = new HashChain(hash)

@@ -44,3 +44,11 @@ test('compares by content and length', () => {
   expect(equalBytes(Uint8Array.of(1, 2), Uint8Array.of(1, 3))).toBe(false)
   expect(equalBytes(Uint8Array.of(1, 2), Uint8Array.of(1, 2, 3))).toBe(false)
 })
+
+test('writes bytes of any length in hexadecimal', () => {
+  for (const length of [0, 1, 32, 4_096, 4_097, 1_048_576]) {
+    const bytes = Uint8Array.from({ length }, (_, i) => i * 7)
+    expect(hexOf(bytes)).toBe(Buffer.from(bytes).toString('hex'))
+    expect(bytesOfHex(hexOf(bytes))).toEqual(bytes)
+  }
+})

@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { afterEach, expect, test, vi } from 'vitest'
 import {
   bytesOfEventId,
@@ -5,6 +6,7 @@ import {
   eventIdOf,
   isEventId,
   newEventId,
+  writeEventId,
   writeNewEventId,
 } from '../../src/log/event-id.ts'
 
@@ -47,4 +49,37 @@ test('a derived id is the same for the same cause and number, and another one fo
 test('refuses what is no UUID', () => {
   for (const value of ['', 'x', 7, null, '018f0000-0000-7000-8000-00000000000'])
     expect(isEventId(value)).toBe(false)
+})
+
+test('ids read from text are what the uuid package says, and what it refuses is refused', () => {
+  const uuid = fc.uuid({ version: [1, 2, 3, 4, 5, 6, 7, 8] })
+  const almost = fc
+    .tuple(uuid, fc.nat(35), fc.string({ minLength: 1, maxLength: 1, unit: 'binary' }))
+    .map(([id, at, unit]) => id.slice(0, at) + unit + id.slice(at + 1))
+  const digits = fc.string({
+    minLength: 1,
+    maxLength: 1,
+    unit: fc.constantFrom(...'0123456789abcdefABCDEFgG-'),
+  })
+  const otherDigit = fc
+    .tuple(uuid, fc.constantFrom(0, 8, 9, 13, 14, 19, 23, 35), digits)
+    .map(([id, at, unit]) => id.slice(0, at) + unit + id.slice(at + 1))
+  const edges = fc.constantFrom(
+    '00000000-0000-0000-0000-000000000000',
+    'ffffffff-ffff-ffff-ffff-ffffffffffff',
+    'FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF',
+    '00000000-0000-0000-0000-000000000001',
+    '',
+  )
+  const upper = uuid.map(id => id.toUpperCase())
+  fc.assert(
+    fc.property(fc.oneof(uuid, upper, almost, otherDigit, edges, fc.string()), id => {
+      const bytes = new Uint8Array(20)
+      const isRead = writeEventId(id, bytes, 2)
+      expect(isRead).toBe(isEventId(id))
+      if (isRead) expect([...bytes]).toEqual([0, 0, ...bytesOfEventId(id), 0, 0])
+    }),
+    { numRuns: 2_000 },
+  )
+  for (const value of [null, 7, {}, undefined]) expect(writeEventId(value, new Uint8Array(16), 0)).toBe(false)
 })

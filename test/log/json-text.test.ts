@@ -9,11 +9,17 @@ const nested = (depth: number): unknown => (depth === 0 ? 1 : [nested(depth - 1)
 test('takes every JSON value and gives text that reads back to it', () => {
   fc.assert(
     fc.property(fc.jsonValue({ maxDepth: 6, noUnicodeString: false }), value => {
-      fc.pre(!JSON.stringify(value).includes('-0'))
+      fc.pre(!holdsMinusZero(value))
       expect(JSON.parse(jsonTextOf(value, 'data'))).toEqual(value)
     }),
   )
 })
+
+/** JSON writes it as 0. */
+function holdsMinusZero(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return Object.is(value, -0)
+  return Object.values(value).some(holdsMinusZero)
+}
 
 test('refuses nesting over the bound and takes nesting up to it', () => {
   expect(jsonTextOf(nested(MAX_JSON_DEPTH), 'data')).toHaveLength(MAX_JSON_DEPTH * 2 + 1)

@@ -6,8 +6,9 @@ import { describe, expect, test } from 'vitest'
 import { decodeBlock, sealedParts } from '../../src/log/block.ts'
 import { BlockWriter } from '../../src/log/block-writer.ts'
 import { bytesOfHex, hexOf, utf8 } from '../../src/log/bytes.ts'
-import { type Entry, HashChain, type UnlinkedEntry } from '../../src/log/hash-chain.ts'
-import { createSha256 } from '../../src/log/sha256.ts'
+import type { Entry, UnlinkedEntry } from '../../src/log/entry.ts'
+import { HashChain } from '../../src/log/hash-chain.ts'
+import { createSha256 } from '../../src/log/sha256/create-sha256.ts'
 
 const GOLDEN = new URL('../golden/v1/', import.meta.url)
 

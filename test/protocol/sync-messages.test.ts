@@ -5,10 +5,10 @@ import { openLog } from '../../src/engine/open-log.ts'
 import { BlockWriter } from '../../src/log/block-writer.ts'
 import { ByteWriter, utf8 } from '../../src/log/bytes.ts'
 import type { CommitNote } from '../../src/log/commit-note.ts'
+import { type Entry, KIND_SYSTEM } from '../../src/log/entry.ts'
 import type { Event } from '../../src/log/event.ts'
-import { type Entry, KIND_SYSTEM } from '../../src/log/hash-chain.ts'
 import { MAX_JSON_DEPTH } from '../../src/log/json-text.ts'
-import { createSha256 } from '../../src/log/sha256.ts'
+import { createSha256 } from '../../src/log/sha256/create-sha256.ts'
 import {
   decodeErrorBody,
   decodeHead,

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
-import { createSha256 } from '../../src/log/sha256.ts'
+import { createSha256 } from '../../src/log/sha256/create-sha256.ts'
 import { openPostgres, type PostgresDatabase } from '../../src/storage/postgres/index.ts'
 import { migrate } from '../../src/storage/postgres/migrate.ts'
 import { openPglite } from '../../src/storage/postgres/pglite-driver.ts'

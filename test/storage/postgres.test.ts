@@ -3,7 +3,7 @@ import { createEventStore } from '../../src/engine/event-store.ts'
 import { openLog } from '../../src/engine/open-log.ts'
 import { decodeBlock } from '../../src/log/block.ts'
 import { BlockWriter } from '../../src/log/block-writer.ts'
-import { createSha256 } from '../../src/log/sha256.ts'
+import { createSha256 } from '../../src/log/sha256/create-sha256.ts'
 import {
   type OpenPostgresOptions,
   openPostgres,

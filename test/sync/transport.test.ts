@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import type { Entry } from '../../src/log/hash-chain.ts'
-import { createSha256 } from '../../src/log/sha256.ts'
+import type { Entry } from '../../src/log/entry.ts'
+import { createSha256 } from '../../src/log/sha256/create-sha256.ts'
 import { encodePullResponse, type PullResponse } from '../../src/protocol/sync-messages.ts'
 import type { Fetch, ServerAccess } from '../../src/sync/authorized-fetch.ts'
 import { createTransport } from '../../src/sync/transport.ts'

@@ -1,4 +1,4 @@
-// Web Locks for one process, as far as the worker uses them: exclusive, abortable, stealable.
+// Web Locks for one process, as far as the worker uses them: exclusive, abortable, stealable, or only if free.
 
 type Request = { grant: () => void }
 type Holder = { lose: () => void }
@@ -8,8 +8,9 @@ export class FakeLocks {
   readonly #holders = new Map<string, Holder>()
 
   readonly request = (name: string, ...rest: unknown[]): Promise<unknown> => {
-    const work = rest.at(-1) as () => unknown
-    const { signal, steal } = (rest.length > 1 ? rest[0] : {}) as { signal?: AbortSignal; steal?: boolean }
+    const work = rest.at(-1) as (lock: { name: string } | null) => unknown
+    const { signal, steal, ifAvailable } = (rest.length > 1 ? rest[0] : {}) as LockOptions
+    if (ifAvailable && this.#holders.has(name)) return Promise.resolve(work(null))
     if (steal) this.#holders.get(name)?.lose()
     return new Promise((resolve, reject) => {
       const abort = () => reject(new DOMException('The request was aborted', 'AbortError'))
@@ -24,7 +25,7 @@ export class FakeLocks {
             },
           }
           this.#holders.set(name, holder)
-          void Promise.resolve(work())
+          void Promise.resolve(work({ name }))
             .then(resolve, reject)
             .finally(() => this.#release(name, holder))
         },

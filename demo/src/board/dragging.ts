@@ -87,8 +87,10 @@ class Press {
 
 type Place = Readonly<{ column: ColumnId; index: number }>
 
-/** Near an edge the page scrolls along, this many pixels a frame. */
-const [EDGE_PX, SCROLL_PX] = [48, 8]
+/** Near an edge the page scrolls along. By time, not by frames: on a slow device a card gets across as soon. */
+const [EDGE_PX, SCROLL_PX_PER_MS] = [48, 0.6]
+/** After a longer pause it does not leap. */
+const LONGEST_FRAME_MS = 100
 
 /** A lifted card: a picture of it under the pointer, and a mark where it would go. */
 class Drag {
@@ -117,7 +119,7 @@ class Drag {
     document.documentElement.classList.add('dragging')
     card.classList.add('lifted')
     this.moveTo(x, y)
-    this.#frame = requestAnimationFrame(() => this.#scrollAlong())
+    this.#frame = this.#scrollAlongAfter(performance.now())
   }
 
   moveTo(x: number, y: number): void {
@@ -161,14 +163,20 @@ class Drag {
     return { column: column.dataset['column'] as ColumnId, index }
   }
 
-  #scrollAlong(): void {
+  #scrollAlongAfter(last: number): number {
+    return requestAnimationFrame(now => {
+      this.#scrollAlong(Math.max(0, Math.min(now - last, LONGEST_FRAME_MS)) * SCROLL_PX_PER_MS)
+      this.#frame = this.#scrollAlongAfter(now)
+    })
+  }
+
+  #scrollAlong(distance: number): void {
     const { x, y } = this.#pointer
-    const down = y > innerHeight - EDGE_PX ? SCROLL_PX : y < EDGE_PX ? -SCROLL_PX : 0
+    const down = y > innerHeight - EDGE_PX ? distance : y < EDGE_PX ? -distance : 0
     const box = this.#board.getBoundingClientRect()
-    const across = x > box.right - EDGE_PX ? SCROLL_PX : x < box.left + EDGE_PX ? -SCROLL_PX : 0
+    const across = x > box.right - EDGE_PX ? distance : x < box.left + EDGE_PX ? -distance : 0
     if (down !== 0) scrollBy(0, down)
     if (across !== 0) this.#board.scrollBy(across, 0)
     if (down !== 0 || across !== 0) this.moveTo(x, y)
-    this.#frame = requestAnimationFrame(() => this.#scrollAlong())
   }
 }

@@ -56,16 +56,23 @@ type Unwritten = Readonly<{ owner: SnapshotOwner; handlerVersion: string; snapsh
 const NEWEST_KEPT = 3
 /** Snapshots wait so long for others to be written with, and for newer ones to be written in their place. */
 const LINGER_MS = 250
+/** Of a projection with up to so many snapshots it is known which documents have one: others are not looked up. */
+const MAX_KNOWN = 5_000
 
 export class SnapshotStore {
   readonly #log: SnapshotStoreOptions['log']
   readonly #onDropped: (drop: SnapshotDrop) => void
   /** By prefix, in order of position: what this worker has seen or saved. */
   readonly #kept = new Map<string, Kept[]>()
+  /** Prefixes that the storage had snapshots under when it was asked; null where it has too many. By projection. */
+  readonly #known = new Map<string, Promise<ReadonlySet<string> | null>>()
   /** Keys that could not be written: not tried again, but no reason to give up older ones. */
   readonly #failed = new Set<string>()
   readonly #unwritten = new Map<string, Unwritten>()
   readonly #deletions = new Set<string>()
+  /** Prefixes of what is not in the storage yet. */
+  #waiting = new Set<string>()
+  #beingWritten = new Set<string>()
   readonly #writes = new TaskChain()
   #timer: ReturnType<typeof setTimeout> | undefined
 
@@ -78,7 +85,8 @@ export class SnapshotStore {
   async load(owner: SnapshotOwner, options: LoadOptions): Promise<FoldSnapshot | null> {
     const { maxVersion = Infinity, maxPosition = Infinity } = options
     const prefix = prefixOf(owner)
-    await this.flush()
+    if (await this.#hasNone(owner, prefix)) return null
+    if (this.#waiting.has(prefix) || this.#beingWritten.has(prefix)) await this.flush()
     const rows = await this.#log.storage.list(prefix)
     this.#kept.set(
       prefix,
@@ -114,7 +122,7 @@ export class SnapshotStore {
     this.#kept.set(prefix, kept)
     this.#unwritten.set(key, { owner, handlerVersion, snapshot })
     for (const one of this.#outlived(kept)) this.#remove(prefix, one)
-    this.#writeSoon()
+    this.#writeSoon(prefix)
   }
 
   /** Writes what waits. Never rejects: what cannot be written is reported. */
@@ -122,6 +130,25 @@ export class SnapshotStore {
     clearTimeout(this.#timer)
     this.#timer = undefined
     return this.#writes.run(() => this.#writeWaiting())
+  }
+
+  /** What another tab wrote since counts as none: it costs a longer fold. */
+  async #hasNone({ kind, name }: SnapshotOwner, prefix: string): Promise<boolean> {
+    if (this.#kept.has(prefix)) return false
+    const of = prefixOf({ kind, name, streamName: null }).slice(0, -1)
+    if (!this.#known.has(of)) this.#known.set(of, this.#prefixesUnder(of))
+    const prefixes = await this.#known.get(of)!
+    return prefixes !== null && !prefixes.has(prefix) && !this.#kept.has(prefix)
+  }
+
+  async #prefixesUnder(prefix: string): Promise<ReadonlySet<string> | null> {
+    try {
+      const keys = await this.#log.storage.keys(prefix, MAX_KNOWN + 1)
+      return keys.length > MAX_KNOWN ? null : new Set(keys.map(ownerPrefixOf))
+    } catch (error) {
+      this.#known.delete(prefix)
+      throw error
+    }
   }
 
   async #check(
@@ -172,15 +199,18 @@ export class SnapshotStore {
     this.#failed.delete(key)
     this.#unwritten.delete(key)
     this.#deletions.add(key)
-    this.#writeSoon()
+    this.#writeSoon(prefix)
   }
 
-  #writeSoon(): void {
+  #writeSoon(prefix: string): void {
+    this.#waiting.add(prefix)
     this.#timer ??= setTimeout(() => this.flush(), LINGER_MS)
   }
 
   async #writeWaiting(): Promise<void> {
-    if (this.#unwritten.size + this.#deletions.size === 0) return
+    if (this.#waiting.size === 0) return
+    this.#beingWritten = this.#waiting
+    this.#waiting = new Set()
     const values: Record<string, Uint8Array<ArrayBuffer> | null> = {}
     for (const key of this.#deletions) values[key] = null
     const written: [string, Unwritten][] = []
@@ -200,6 +230,7 @@ export class SnapshotStore {
     } catch (cause) {
       for (const [key, unwritten] of written) this.#fail(key, unwritten, cause)
     }
+    this.#beingWritten.clear()
   }
 
   #fail(key: string, { owner, snapshot }: Unwritten, cause: unknown): void {
@@ -217,6 +248,9 @@ function prefixOf({ kind, name, streamName }: SnapshotOwner): string {
 function keyOf(prefix: string, version: number, position: GlobalPosition): string {
   return `${prefix}${String(position).padStart(16, '0')}/${version}`
 }
+
+const ownerPrefixOf = (key: string): string =>
+  key.slice(0, key.lastIndexOf('/', key.lastIndexOf('/') - 1) + 1)
 
 function keptAt(key: string): Kept {
   const [position, version] = key.split('/').slice(-2).map(Number)

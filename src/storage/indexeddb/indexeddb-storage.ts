@@ -2,8 +2,10 @@
 
 import { type IDBPTransaction, unwrap } from 'idb'
 import type { StoredBlock } from '../../log/block.ts'
+import { BLOCK_TARGET_BYTES } from '../../log/block-writer.ts'
 import { StorageFailed } from '../../log/errors.ts'
-import type { AppendOutcome, KeyValues, LogStorage, ReadRange } from '../log-storage.ts'
+import type { AppendOutcome, KeyValues, LogStorage, ReadRange, ReplaceOutcome } from '../log-storage.ts'
+import { replacedRange } from '../replacement.ts'
 import { settleWithin } from './deadline.ts'
 import { type LogDatabase, type LogSchema, openDatabase } from './open-database.ts'
 import { storageFailureFrom } from './storage-failure.ts'
@@ -34,6 +36,10 @@ export function indexedDbStorage(options: IndexedDbStorageOptions): LogStorage {
 /** Blocks read in one request; larger runs take several. */
 const READ_BATCH = 32
 
+/** The object stores that a transaction is for: it waits for, and keeps waiting, no other. */
+type Scope = 'blocks' | 'values' | 'both'
+const STORES = { blocks: ['blocks'], values: ['values'], both: ['blocks', 'values'] } as const
+
 type LogTransaction<Mode extends IDBTransactionMode> = IDBPTransaction<LogSchema, ['blocks', 'values'], Mode>
 type WriteTransaction = LogTransaction<'readwrite'>
 
@@ -41,6 +47,8 @@ class IndexedDbStorage implements LogStorage {
   readonly capabilities = { durable: true, sharedWriters: true }
   readonly #options: IndexedDbStorageOptions
   #database: LogDatabase | null = null
+  /** Transactions that take more reads until this task is over. */
+  readonly #reading = new Map<Scope, LogTransaction<'readonly'>>()
   #lost: StorageFailed | null = null
   #closings = 0
   #onLost: (error: Error) => void = () => {}
@@ -70,7 +78,7 @@ class IndexedDbStorage implements LogStorage {
   }
 
   head(): Promise<number> {
-    return this.#transact('readonly', transaction => headOf(transaction.objectStore('blocks')))
+    return this.#transact('readonly', 'blocks', transaction => headOf(transaction.objectStore('blocks')))
   }
 
   async append(
@@ -78,7 +86,7 @@ class IndexedDbStorage implements LogStorage {
     blocks: readonly StoredBlock[],
     values: KeyValues = {},
   ): Promise<AppendOutcome> {
-    return this.#transact('readwrite', async transaction => {
+    return this.#transact('readwrite', 'both', async transaction => {
       // All requests go out at once: waiting for the head first would cost a second round trip. A head that
       // cannot be read says nothing: the transaction tells what went wrong.
       const reading = headOf(transaction.objectStore('blocks')).catch(() => after)
@@ -90,31 +98,54 @@ class IndexedDbStorage implements LogStorage {
     })
   }
 
+  async replace(ends: readonly number[], blocks: readonly StoredBlock[]): Promise<ReplaceOutcome> {
+    const { first, last } = replacedRange(ends, blocks)
+    const expected = first === 1 ? ends : [first - 1, ...ends]
+    return this.#transact('readwrite', 'blocks', async transaction => {
+      // All requests go out at once, as with an append: the transaction, which appends wait for, is shorter.
+      const reading = transaction
+        .objectStore('blocks')
+        .getAllKeys(IDBKeyRange.bound(first - 1, last))
+        .catch(() => expected)
+      const store = unwrap(transaction.objectStore('blocks'))
+      store.delete(IDBKeyRange.bound(first, last))
+      for (const block of blocks) store.add(ownBytes(block))
+      const standing = await reading
+      const isAsRead = standing.length === expected.length && standing.every((end, i) => end === expected[i])
+      if (isAsRead) await transaction.done
+      else await takenBack(transaction)
+      return { type: isAsRead ? 'replaced' : 'conflict' }
+    })
+  }
+
   read({ from, to = Infinity, maxBytes = Infinity }: ReadRange): Promise<StoredBlock[]> {
-    return this.#transact('readonly', async transaction => {
+    return this.#transact('readonly', 'blocks', async transaction => {
       const store = transaction.objectStore('blocks')
       const read: StoredBlock[] = []
       let bytes = 0
       let next = from
+      // Full blocks to begin with: who asks for one block must not wait for many.
+      let size = Math.min(READ_BATCH, Math.ceil(maxBytes / BLOCK_TARGET_BYTES), to - from + 1)
       for (;;) {
-        const batch = await store.getAll(IDBKeyRange.lowerBound(next), READ_BATCH)
+        const batch = await readBatch(store, next, size)
         for (const block of batch) {
           if (block.firstPosition > to || bytes >= maxBytes) return read
           read.push(block)
           bytes += block.bytes.length
         }
-        if (batch.length < READ_BATCH || bytes >= maxBytes) return read
+        if (batch.length < size || bytes >= maxBytes) return read
+        size = READ_BATCH
         next = read.at(-1)!.lastPosition + 1
       }
     })
   }
 
   get(key: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
-    return this.#transact('readonly', transaction => transaction.objectStore('values').get(key))
+    return this.#transact('readonly', 'values', transaction => transaction.objectStore('values').get(key))
   }
 
   list(prefix: string): Promise<[string, Uint8Array<ArrayBuffer>][]> {
-    return this.#transact('readonly', async transaction => {
+    return this.#transact('readonly', 'values', async transaction => {
       const store = transaction.objectStore('values')
       const range = prefixRange(prefix)
       const [keys, values] = await Promise.all([store.getAllKeys(range), store.getAll(range)])
@@ -122,8 +153,14 @@ class IndexedDbStorage implements LogStorage {
     })
   }
 
+  keys(prefix: string, limit: number): Promise<string[]> {
+    return this.#transact('readonly', 'values', transaction =>
+      transaction.objectStore('values').getAllKeys(prefixRange(prefix), limit),
+    )
+  }
+
   put(values: KeyValues): Promise<void> {
-    return this.#transact('readwrite', async transaction => {
+    return this.#transact('readwrite', 'values', async transaction => {
       writeValues(transaction, values)
       await transaction.done
     })
@@ -141,23 +178,42 @@ class IndexedDbStorage implements LogStorage {
 
   async #transact<Mode extends 'readonly' | 'readwrite', T>(
     mode: Mode,
+    scope: Scope,
     work: (transaction: LogTransaction<Mode>) => Promise<T>,
   ): Promise<T> {
     if (this.#lost) throw this.#lost
     if (!this.#database) throw new StorageFailed('closed', 'The storage is not open')
-    const { name, durability = 'relaxed', operationTimeoutMs: ms = 15_000 } = this.#options
+    const { name, operationTimeoutMs: ms = 15_000 } = this.#options
     const message = `The database "${name}" did not answer in ${ms} ms`
     let transaction: LogTransaction<Mode> | undefined
     try {
-      transaction = this.#database.transaction(['blocks', 'values'], mode, { durability })
-      // Whoever waits for it hears of a failure; nobody else shall.
-      transaction.done.catch(() => {})
+      transaction = this.#begin(this.#database, mode, scope)
       return await settleWithin(work(transaction), { ms, problem: 'timeout', message })
     } catch (error) {
       // Requests sent before the failure would be committed otherwise: a call that threw has changed nothing.
-      if (transaction) abort(transaction)
+      if (transaction && mode === 'readwrite') abort(transaction)
       throw this.#lost ?? storageFailureFrom(error)
     }
+  }
+
+  /** Reads that begin together share a transaction: to begin one takes longer than to read a value. */
+  #begin<Mode extends 'readonly' | 'readwrite'>(
+    database: LogDatabase,
+    mode: Mode,
+    scope: Scope,
+  ): LogTransaction<Mode> {
+    const shared = this.#reading.get(scope)
+    if (mode === 'readonly' && shared) return shared as LogTransaction<Mode>
+    const { durability = 'relaxed' } = this.#options
+    const transaction = database.transaction(STORES[scope], mode, { durability }) as LogTransaction<Mode>
+    // Whoever waits for it hears of a failure; nobody else shall.
+    transaction.done.catch(() => {})
+    if (mode === 'readonly') {
+      this.#reading.set(scope, transaction as LogTransaction<'readonly'>)
+      // It takes no new requests once this task is over. Behind a write, the next one must see what was written.
+      queueMicrotask(() => this.#reading.delete(scope))
+    } else this.#reading.clear()
+    return transaction
   }
 }
 
@@ -176,9 +232,13 @@ async function written(transaction: WriteTransaction): Promise<AppendOutcome> {
 }
 
 async function conflict(transaction: WriteTransaction, head: number): Promise<AppendOutcome> {
+  await takenBack(transaction)
+  return { type: 'conflict', head }
+}
+
+async function takenBack(transaction: WriteTransaction): Promise<void> {
   abort(transaction)
   await transaction.done.catch(() => {})
-  return { type: 'conflict', head }
 }
 
 function abort(transaction: Readonly<{ abort: () => void }>): void {
@@ -195,6 +255,25 @@ function writeValues(transaction: WriteTransaction, values: KeyValues): void {
     if (value === null) store.delete(key)
     else store.put(value.slice(), key)
   }
+}
+
+/** Blocks asked for in one request: several small requests at once come in sooner than one large one. */
+const REQUEST_BLOCKS = 4
+
+type BlocksToRead = Readonly<{
+  getAll: (range: IDBKeyRange, count?: number) => Promise<StoredBlock[]>
+  getAllKeys: (range: IDBKeyRange, count?: number) => Promise<number[]>
+}>
+
+async function readBatch(store: BlocksToRead, from: number, size: number): Promise<StoredBlock[]> {
+  if (size <= REQUEST_BLOCKS) return store.getAll(IDBKeyRange.lowerBound(from), size)
+  const keys = await store.getAllKeys(IDBKeyRange.lowerBound(from), size)
+  const requests: Promise<StoredBlock[]>[] = []
+  for (let i = 0; i < keys.length; i += REQUEST_BLOCKS) {
+    const last = keys[Math.min(i + REQUEST_BLOCKS, keys.length) - 1]
+    requests.push(store.getAll(IDBKeyRange.bound(keys[i], last)))
+  }
+  return (await Promise.all(requests)).flat()
 }
 
 /** A view would be stored with all of the buffer behind it. */

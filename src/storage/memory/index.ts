@@ -6,6 +6,7 @@ export type {
   KeyValues,
   LogStorage,
   ReadRange,
+  ReplaceOutcome,
   StorageCapabilities,
 } from '../log-storage.ts'
 export { createMemoryDatabase, type MemoryDatabase, memoryStorage } from './memory-storage.ts'

@@ -2,7 +2,8 @@
 
 import type { StoredBlock } from '../../log/block.ts'
 import { StorageFailed } from '../../log/errors.ts'
-import type { AppendOutcome, KeyValues, LogStorage, ReadRange } from '../log-storage.ts'
+import type { AppendOutcome, KeyValues, LogStorage, ReadRange, ReplaceOutcome } from '../log-storage.ts'
+import { replacedRange } from '../replacement.ts'
 
 /** What several handles share, as several tabs share a database. It lives as long as somebody holds it. */
 export type MemoryDatabase = {
@@ -50,6 +51,20 @@ class MemoryStorage implements LogStorage {
     return { type: 'written' }
   }
 
+  async replace(ends: readonly number[], blocks: readonly StoredBlock[]): Promise<ReplaceOutcome> {
+    const stored = this.#use().blocks
+    const { first, last } = replacedRange(ends, blocks)
+    const start = firstEndingAt(stored, first)
+    const standing = stored.slice(start, firstEndingAt(stored, last + 1))
+    const isAsRead =
+      standing[0]?.firstPosition === first &&
+      standing.length === ends.length &&
+      standing.every(({ lastPosition }, i) => lastPosition === ends[i])
+    if (!isAsRead) return { type: 'conflict' }
+    stored.splice(start, standing.length, ...blocks.map(copyBlock))
+    return { type: 'replaced' }
+  }
+
   async read({ from, to = Infinity, maxBytes = Infinity }: ReadRange): Promise<StoredBlock[]> {
     const { blocks } = this.#use()
     const read: StoredBlock[] = []
@@ -68,9 +83,13 @@ class MemoryStorage implements LogStorage {
   }
 
   async list(prefix: string): Promise<[string, Uint8Array<ArrayBuffer>][]> {
-    const rows = [...this.#use().values].filter(([key]) => key.startsWith(prefix))
-    rows.sort(([a], [b]) => (a < b ? -1 : 1))
-    return rows.map(([key, value]) => [key, value.slice()])
+    const { values } = this.#use()
+    return (await this.keys(prefix, Infinity)).map(key => [key, values.get(key)!.slice()])
+  }
+
+  async keys(prefix: string, limit: number): Promise<string[]> {
+    const keys = [...this.#use().values.keys()].filter(key => key.startsWith(prefix))
+    return keys.sort().slice(0, limit)
   }
 
   async put(values: KeyValues): Promise<void> {

@@ -2,9 +2,9 @@
 
 import { type Block, decodeBlock, type StoredBlock } from '../../log/block.ts'
 import type { BlockWriter } from '../../log/block-writer.ts'
-import { textOf } from '../../log/bytes.ts'
+import { textOf, utf8 } from '../../log/bytes.ts'
 import { noteText, readNote } from '../../log/commit-note.ts'
-import type { Entry } from '../../log/hash-chain.ts'
+import type { Entry } from '../../log/entry.ts'
 import { HASH_BYTES } from '../../log/hash-provider.ts'
 import { type JsonColumn, jsonSlice } from '../../log/json-column.ts'
 import { packBytes } from './pack-bytes.ts'
@@ -56,7 +56,7 @@ export function insertParameters(storeId: string, stored: readonly StoredBlock[]
 export function addRow(writer: BlockWriter, row: EntryRow): void {
   const { position: _, endsCommit, note, streamVersion, recordedAt, ...entry } = row
   writer.add({ ...entry, streamVersion: Number(streamVersion), recordedAt: Number(recordedAt) })
-  if (endsCommit) writer.endCommit(readNote(note ?? ''))
+  if (endsCommit) writer.endCommit(readNote(utf8(note ?? '')))
 }
 
 type EntryColumns = ReturnType<typeof columnsOf>

@@ -1,7 +1,7 @@
 // Opens PostgreSQL, on a server or inside the process, for any number of stores.
 
 import { checkName } from '../../log/event-batch.ts'
-import { createSha256 } from '../../log/sha256.ts'
+import { createSha256 } from '../../log/sha256/create-sha256.ts'
 import type { LogStorage } from '../log-storage.ts'
 import { migrate } from './migrate.ts'
 import { connectPg, type PgOptions } from './pg-driver.ts'

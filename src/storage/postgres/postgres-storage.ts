@@ -26,6 +26,7 @@ export type PostgresStorageParts = Readonly<{
   hash: HashProvider
 }>
 
+/** Without `replace`: rows are no blocks that could be merged. */
 export class PostgresStorage implements LogStorage {
   readonly capabilities: StorageCapabilities
   readonly #parts: PostgresStorageParts
@@ -102,6 +103,13 @@ export class PostgresStorage implements LogStorage {
     // Sorted here: no collation of PostgreSQL sorts by UTF-16 units.
     rows.sort((a, b) => (a.key < b.key ? -1 : 1))
     return rows.map(({ key, value }) => [key, ownBytes(value)])
+  }
+
+  async keys(prefix: string, limit: number): Promise<string[]> {
+    checkKey(prefix)
+    const rows = await this.#query<{ key: string }>(sql.LIST_KEYS, [this.#parts.storeId, prefix])
+    const keys = rows.map(({ key }) => key)
+    return keys.sort().slice(0, limit)
   }
 
   async put(values: KeyValues): Promise<void> {

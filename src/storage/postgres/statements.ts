@@ -75,6 +75,10 @@ export const LIST_VALUES = `
   SELECT key, value FROM $schema.streamdingo_values
   WHERE store_id = $1 AND starts_with(left(key, 256), left($2, 256)) AND starts_with(key, $2)`
 
+export const LIST_KEYS = `
+  SELECT key FROM $schema.streamdingo_values
+  WHERE store_id = $1 AND starts_with(left(key, 256), left($2, 256)) AND starts_with(key, $2)`
+
 /** Values packed into one, as with entries. */
 export const PUT_VALUES = `
   INSERT INTO $schema.streamdingo_values (store_id, key, key_digest, value)

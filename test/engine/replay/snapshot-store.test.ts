@@ -20,10 +20,15 @@ async function openStore(log?: EventLog, database = createMemoryDatabase()) {
   const opened = log ?? (await openDevice(database))
   const drops: SnapshotDrop[] = []
   const puts: KeyValues[] = []
+  const lists: string[] = []
   const problems = () => drops.map(({ problem }) => problem)
   const storage = {
     get: (key: string) => opened.storage.get(key),
-    list: (prefix: string) => opened.storage.list(prefix),
+    list: (prefix: string) => {
+      lists.push(prefix)
+      return opened.storage.list(prefix)
+    },
+    keys: (prefix: string, limit: number) => opened.storage.keys(prefix, limit),
     put: (values: KeyValues) => {
       puts.push(values)
       return opened.storage.put(values)
@@ -33,7 +38,7 @@ async function openStore(log?: EventLog, database = createMemoryDatabase()) {
     log: foldLogOf(opened, { storage }),
     onSnapshotDropped: drop => drops.push(drop),
   })
-  return { log: opened, database, store, drops, puts, problems }
+  return { log: opened, database, store, drops, puts, lists, problems }
 }
 
 /** A snapshot on the event of a stream at a version. */
@@ -82,6 +87,30 @@ describe('the newest snapshot', () => {
     const { database } = await openWithSnapshots()
     const { store } = await openStore(undefined, database)
     expect(await load(store)).toBe(30)
+  })
+
+  test('is looked up only for a document that may have one', async () => {
+    const { log, store, database, lists } = await openStore()
+    const others = Array.from({ length: 50 }, (_, n) => ({ ...OWNER, streamName: `other-${n}` }))
+    for (const owner of others) expect(await store.load(owner, { handlerVersion })).toBeNull()
+    expect(lists).toEqual([])
+    await count(log, 'a', 1, 10)
+    store.save(OWNER, handlerVersion, await snapshotAt(log, 10))
+    expect(await load(store)).toBe(10)
+    expect(await load((await openStore(log, database)).store)).toBe(10)
+  })
+
+  test('is found where the projection has too many to know them all', async () => {
+    const { log, store } = await openStore()
+    await count(log, 'a', 1, 10)
+    store.save(OWNER, handlerVersion, await snapshotAt(log, 10))
+    await store.flush()
+    const many = Array.from({ length: 5_001 }, (_, n) => [
+      `snapshot/projection/board/_${n}/0/0`,
+      new Uint8Array(),
+    ])
+    await log.storage.put(Object.fromEntries(many))
+    expect(await load((await openStore(log)).store)).toBe(10)
   })
 
   test('is none where none was saved', async () => {
@@ -288,6 +317,7 @@ describe('writing', () => {
     const storage = {
       ...foldLogOf(log, {}).storage,
       list: (prefix: string) => log.storage.list(prefix),
+      keys: (prefix: string, limit: number) => log.storage.keys(prefix, limit),
       put: async (values: KeyValues) => {
         if (isFull) throw new StorageFailed('quota', 'full')
         await log.storage.put(values)

@@ -1,0 +1,32 @@
+// What every provider checks before it replaces blocks, so that no caller can move the head or tear a hole.
+
+import type { StoredBlock } from '../log/block.ts'
+import { StoreError } from '../log/errors.ts'
+import type { GlobalPosition } from '../log/event.ts'
+
+/** The positions that a replacement covers. */
+export type ReplacedRange = Readonly<{ first: GlobalPosition; last: GlobalPosition }>
+
+/**
+ * The range of blocks that are to stand in place of those that end at `ends`.
+ *
+ * @throws `StoreError` `invalid-argument` when they leave a gap, or end elsewhere than what they replace.
+ */
+export function replacedRange(
+  ends: readonly GlobalPosition[],
+  blocks: readonly StoredBlock[],
+): ReplacedRange {
+  const first = blocks[0]?.firstPosition
+  const last = ends.at(-1)
+  if (first === undefined || last === undefined) throw refused('there is nothing to replace')
+  let next = first
+  for (const { firstPosition, lastPosition } of blocks) {
+    if (firstPosition !== next) throw refused(`a block begins at ${firstPosition}, not at ${next}`)
+    next = lastPosition + 1
+  }
+  if (next !== last + 1) throw refused(`the blocks end at ${next - 1}, not at ${last}`)
+  return { first, last }
+}
+
+const refused = (problem: string): StoreError =>
+  new StoreError('invalid-argument', `Blocks cannot be replaced: ${problem}`, { problem })
