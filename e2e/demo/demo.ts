@@ -69,9 +69,12 @@ export const switchOffline = (page: Page): Promise<void> =>
 export const isInPhase = (page: Page, phase: string): Promise<void> =>
   page.getByTestId('phase').getByText(phase, { exact: true }).waitFor()
 
-/** Nothing waits to be sent any more. */
-export const isSent = (page: Page): Promise<void> =>
-  expect.poll(() => page.getByTestId('pending').textContent(), { timeout: 20_000 }).toBe('')
+/** Nothing waits to be sent any more, and the timeline shows it so. */
+export async function isSent(page: Page): Promise<void> {
+  await expect.poll(() => page.getByTestId('pending').textContent(), { timeout: 20_000 }).toBe('')
+  await page.locator('.event').first().waitFor()
+  await expect.poll(() => pendingEvents(page)).toBe(0)
+}
 
 export const pendingEvents = (page: Page): Promise<number> =>
   page.locator('.event[data-status="pending"]').count()

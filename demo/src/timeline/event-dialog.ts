@@ -11,6 +11,7 @@ type AnyEvent = RecordedEvent<DemoEvent>
 export class EventDialog {
   readonly #parts: Parts
   readonly #dialog = document.createElement('dialog')
+  #shown: AnyEvent | null = null
 
   constructor(parts: Parts) {
     this.#parts = parts
@@ -24,7 +25,15 @@ export class EventDialog {
     this.#dialog.showModal()
   }
 
+  /** What has become of the event while its dialog is open: confirmed by the server, or rebased by it. */
+  update(events: readonly AnyEvent[]): void {
+    if (!this.#dialog.open) return
+    const now = events.find(({ metadata }) => metadata.eventId === this.#shown?.metadata.eventId)
+    if (now) this.#show(now)
+  }
+
   #show(event: AnyEvent): void {
+    this.#shown = event
     render(this.#content(event), this.#dialog)
   }
 

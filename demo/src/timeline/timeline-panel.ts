@@ -50,6 +50,7 @@ export function timelinePanel(host: HTMLElement, parts: Parts): TimelinePanel {
     render(panel, host)
   }
   timeline.subscribe(draw)
+  timeline.subscribe(() => dialog.update(timeline.getSnapshot().events))
   integrity.subscribe(draw)
   page.subscribe(draw)
   draw()
