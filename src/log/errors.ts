@@ -24,6 +24,7 @@ const RECOVERY = {
   'invalid-event': 'Correct the value at the path and append again; nothing of the batch was written.',
   'invalid-argument': 'Correct the argument; nothing was written.',
   'unknown-event': 'Ask for an event that the log has and that no rebase superseded.',
+  'malformed-proof': 'This is no proof, checkpoint or key in its format. Get it again from where it came.',
   'unknown-decider': 'Name a decider of the app that the worker serves.',
   'unknown-projection': 'Name a projection of the app that the worker serves.',
   'command-refused': 'The decider refused the command. Show the reason; nothing was written.',
