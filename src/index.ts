@@ -28,7 +28,7 @@ export type {
   StreamVersion,
 } from './log/event.ts'
 export type { ExpectedStreamVersion } from './log/expected-version.ts'
-export type { ConsistencyProof, InclusionProof } from './log/proofs.ts'
+export type { ConsistencyProof, InclusionProof, LogCheckpoint, UnsignedReason } from './log/proofs.ts'
 export type {
   AnyDecider,
   AnyProjection,

@@ -140,6 +140,10 @@ export class StoreService implements WorkerApi {
     return this.#reply(({ log }) => log.proveConsistency(size1, size2))
   }
 
+  checkpoint(): ReturnType<WorkerApi['checkpoint']> {
+    return this.#reply(({ log }) => log.checkpoint())
+  }
+
   catchUp(): Promise<Reply<void>> {
     return this.#reply(({ log }) => log.catchUp())
   }

@@ -6,7 +6,7 @@ import { checkName } from '../log/event-batch.ts'
 import { newEventId } from '../log/event-id.ts'
 import { type ExpectedStreamVersion, isExpectedStreamVersion } from '../log/expected-version.ts'
 import { jsonTextOf } from '../log/json-text.ts'
-import type { ConsistencyProof, InclusionProof } from '../log/proofs.ts'
+import type { ConsistencyProof, InclusionProof, LogCheckpoint } from '../log/proofs.ts'
 import type { App, CommandOf, DecidersOf, Evolve, ProjectionsOf, StateOf } from '../model/app.ts'
 import type {
   AppendOptions,
@@ -233,6 +233,10 @@ export class WorkerStoreClient<A extends App> implements StoreClient<A> {
 
   proveConsistency(size1: number, size2?: number): Promise<ConsistencyProof> {
     return this.#link.call(worker => worker.proveConsistency(size1, size2))
+  }
+
+  checkpoint(): Promise<LogCheckpoint> {
+    return this.#link.call(worker => worker.checkpoint())
   }
 
   rejections(): Promise<readonly Rejection[]> {

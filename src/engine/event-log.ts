@@ -6,7 +6,7 @@ import type { GlobalPosition, Hash, RecordedEvent, StreamVersion } from '../log/
 import type { EventBatch } from '../log/event-batch.ts'
 import type { ExpectedStreamVersion } from '../log/expected-version.ts'
 import type { HashProvider } from '../log/hash-provider.ts'
-import type { ConsistencyProof, InclusionProof } from '../log/proofs.ts'
+import type { ConsistencyProof, InclusionProof, LogCheckpoint } from '../log/proofs.ts'
 import type {
   AppendResult,
   ReadAllOptions,
@@ -151,5 +151,13 @@ export interface EventLog {
   /** As on the store; `treeSize` is the log's head where it is left out. */
   proveInclusion(eventId: string, treeSize?: number): Promise<InclusionProof>
   proveConsistency(size1: number, size2?: number): Promise<ConsistencyProof>
+  /** RFC 6962 root over the first `size` entries. @throws `StoreError` `invalid-argument` past the head. */
+  treeRoot(size: number): Promise<Uint8Array>
+  /**
+   * Of the log as it is now; the same again while nothing is appended. @throws `LogDamaged` when the log does not go
+   * on from the checkpoint before.
+   */
+  checkpoint(): Promise<LogCheckpoint>
+  latestCheckpoint(): Promise<LogCheckpoint | null>
   close(): Promise<void>
 }

@@ -87,6 +87,7 @@ export function createEventStore(log: EventLog): EventStore {
     verify: options => log.verify(options),
     proveInclusion: (eventId, treeSize) => log.proveInclusion(eventId, treeSize),
     proveConsistency: (size1, size2) => log.proveConsistency(size1, size2),
+    checkpoint: () => log.checkpoint(),
     close: () => log.close(),
   }
 }

@@ -6,12 +6,14 @@ import type { GlobalPosition } from '../log/event.ts'
 import { checkName } from '../log/event-batch.ts'
 import { HashChain } from '../log/hash-chain.ts'
 import type { HashProvider } from '../log/hash-provider.ts'
+import type { LogCheckpoint } from '../log/proofs.ts'
 import { createSha256 } from '../log/sha256/create-sha256.ts'
 import type { App } from '../model/app.ts'
 import type { LogStorage } from '../storage/log-storage.ts'
 import { admitJob } from './admit-job.ts'
 import { appendJob } from './append-job.ts'
 import { BlockStore } from './block-store.ts'
+import { CheckpointBook, type LogSigning, nobodySigns } from './checkpoint-book.ts'
 import { keepsBlocks } from './compaction.ts'
 import { EntryLookup } from './entry-lookup.ts'
 import type { EventLog, LogChange, SyncCursor } from './event-log.ts'
@@ -21,7 +23,7 @@ import { IndexCheckpoint } from './index-checkpoint.ts'
 import { LogIndex } from './log-index.ts'
 import { LogTree } from './log-tree.ts'
 import { effectiveCommitsBehind, PendingTail, takeCommits } from './pending-tail.ts'
-import { type ProofParts, proveConsistency, proveInclusion } from './prove.ts'
+import { checkSize, type ProofParts, proveConsistency, proveInclusion } from './prove.ts'
 import { LogReader } from './reader.ts'
 import { dropRejection, readRejections } from './rejections.ts'
 import { remoteJob } from './remote-job.ts'
@@ -43,6 +45,8 @@ export type OpenLogOptions = Readonly<{
   now?: () => number
   /** Merges small blocks while nothing is appended, where the storage keeps blocks. Left out: never. */
   compaction?: IdleCompactionOptions
+  /** Who signs the log's checkpoints, asked for at the first one. Left out: nobody. */
+  signing?: () => Promise<LogSigning>
   /** Told what goes wrong beside a call, such as an index checkpoint that cannot be written. */
   onBackgroundError?: (error: Error) => void
 }>
@@ -74,6 +78,7 @@ class OpenLog implements EventLog {
   readonly #chain: HashChain
   readonly #blocks: BlockStore
   readonly #tree: LogTree
+  readonly #checkpoints: CheckpointBook
   readonly #listeners = new Set<(change: LogChange) => void>()
   #saved!: SavedIndex
   #reader!: LogReader
@@ -93,6 +98,13 @@ class OpenLog implements EventLog {
     this.#chain = new HashChain(hash)
     this.#blocks = new BlockStore(this.storage, hash)
     this.#tree = new LogTree({ storage: this.storage, blocks: this.#blocks, hash })
+    this.#checkpoints = new CheckpointBook({
+      storage: this.storage,
+      hash,
+      head: () => this.#index.head,
+      root: size => this.#tree.root(size),
+      signing: options.signing ?? (async () => nobodySigns(options.storeId)),
+    })
   }
 
   async load(): Promise<void> {
@@ -212,6 +224,19 @@ class OpenLog implements EventLog {
     return proveConsistency(size1, this.#proofParts, size2)
   }
 
+  async treeRoot(size: number): Promise<Uint8Array> {
+    checkSize(size, { least: 0, most: this.#index.head })
+    return this.#tree.root(size)
+  }
+
+  checkpoint(): Promise<LogCheckpoint> {
+    return this.#checkpoints.make()
+  }
+
+  latestCheckpoint(): Promise<LogCheckpoint | null> {
+    return this.#checkpoints.latest()
+  }
+
   close(): Promise<void> {
     this.#closed ??= this.#closeOnce()
     return this.#closed
@@ -314,6 +339,7 @@ class OpenLog implements EventLog {
       if (!isStoreError(error)) throw error
     })
     await this.#folds.close()
+    await this.#checkpoints.settled()
     await this.#saved.close()
     this.#listeners.clear()
     await this.storage.close()

@@ -53,7 +53,8 @@ export async function proveConsistency(
 
 const hashText = (bytes: Uint8Array): Hash => hexOf(bytes) as Hash
 
-function checkSize(size: number, { least, most }: { least: number; most: number }): void {
+/** @throws `StoreError` `invalid-argument` for a size that the log has not. */
+export function checkSize(size: number, { least, most }: { least: number; most: number }): void {
   if (Number.isSafeInteger(size) && size >= least && size <= most) return
   const problem = `A tree of ${size} entries is asked for, where ${least} to ${most} can be`
   throw new StoreError('invalid-argument', problem, { size, least, most })

@@ -1,5 +1,5 @@
 // The door for who checks: verifies what a store proves, without the store.
 
 export type { Hash } from '../log/event.ts'
-export type { ConsistencyProof, InclusionProof } from '../log/proofs.ts'
+export type { ConsistencyProof, InclusionProof, LogCheckpoint, UnsignedReason } from '../log/proofs.ts'
 export { verifyConsistency, verifyInclusion } from './verify-proof.ts'

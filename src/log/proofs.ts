@@ -26,3 +26,28 @@ export type ConsistencyProof = Readonly<{
   rootHash2: Hash
   hashes: readonly Hash[]
 }>
+
+/** Why a checkpoint bears no signature. */
+export type UnsignedReason =
+  /** The application did not ask for signatures. */
+  | 'switched-off'
+  /** The platform has no Ed25519: a browser from before 2025, or a page over plain http. */
+  | 'no-ed25519'
+  /** The browser would not keep the key. */
+  | 'key-not-kept'
+
+/**
+ * What the log was at one moment: how many entries, and the Merkle root over them. Signed, it is a C2SP checkpoint
+ * that any implementation of c2sp.org/tlog-checkpoint reads.
+ */
+export type LogCheckpoint = Readonly<{
+  /** Names the log: the store, and the replica whose log it is. */
+  origin: string
+  size: number
+  rootHash: Hash
+  /** A signed note; without a signature, its text alone. */
+  text: string
+  signing:
+    | Readonly<{ status: 'signed'; verifierKey: string }>
+    | Readonly<{ status: 'unsigned'; reason: UnsignedReason }>
+}>

@@ -3,7 +3,7 @@
 import type { OnConflict } from '../log/commit-note.ts'
 import type { Event, GlobalPosition, Hash, RecordedEvent, StreamVersion } from '../log/event.ts'
 import type { ExpectedStreamVersion } from '../log/expected-version.ts'
-import type { ConsistencyProof, InclusionProof } from '../log/proofs.ts'
+import type { ConsistencyProof, InclusionProof, LogCheckpoint } from '../log/proofs.ts'
 import type { Evolve } from './app.ts'
 
 export type AppendOptions = Readonly<{
@@ -183,6 +183,14 @@ export interface EventStore {
    * @throws `StoreError` `invalid-argument` unless 1 <= size1 <= size2 <= entries of the log; `LogDamaged`.
    */
   proveConsistency(size1: number, size2?: number): Promise<ConsistencyProof>
+
+  /**
+   * What the log is now, in words that can be signed, kept and compared: its size and its Merkle root. The same again
+   * while nothing is appended. Look at its `signing`: where nobody can sign, it says why.
+   *
+   * @throws `LogDamaged` when the log does not go on from its last checkpoint: something in it was changed or cut off.
+   */
+  checkpoint(): Promise<LogCheckpoint>
 
   close(): Promise<void>
 }

@@ -4,7 +4,7 @@ import type { OnConflict } from '../log/commit-note.ts'
 import type { GlobalPosition, RecordedEvent, StreamVersion } from '../log/event.ts'
 import type { OwnBatch } from '../log/event-batch.ts'
 import type { ExpectedStreamVersion } from '../log/expected-version.ts'
-import type { ConsistencyProof, InclusionProof } from '../log/proofs.ts'
+import type { ConsistencyProof, InclusionProof, LogCheckpoint } from '../log/proofs.ts'
 import type {
   AppendResult,
   ReadAllOptions,
@@ -20,7 +20,7 @@ import type { PackedResults } from './packed-results.ts'
 import type { WireError } from './wire-error.ts'
 
 /** Page and worker must agree on it: a cached worker script can be older than the page. */
-export const WORKER_PROTOCOL = 3
+export const WORKER_PROTOCOL = 4
 
 /** Every call is answered with one of these; a call that rejects is a bug or a broken link. */
 export type Reply<T> = Readonly<{ ok: true; value: T }> | Readonly<{ ok: false; error: WireError }>
@@ -131,6 +131,7 @@ export interface WorkerApi {
   cancel(callId: number): Promise<Reply<void>>
   proveInclusion(eventId: string, treeSize: number | undefined): Promise<Reply<InclusionProof>>
   proveConsistency(size1: number, size2: number | undefined): Promise<Reply<ConsistencyProof>>
+  checkpoint(): Promise<Reply<LogCheckpoint>>
 
   /** Reads what other tabs wrote: hints to a page that slept may have been lost. */
   catchUp(): Promise<Reply<void>>

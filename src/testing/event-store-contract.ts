@@ -395,6 +395,17 @@ export function describeEventStore(name: string, freshLog: () => OpenStore): voi
       expect((await store.proveConsistency(1, 2)).size2).toBe(2)
     })
 
+    behaviour('stand under a checkpoint, which is the same until something is appended', async store => {
+      const id = newEventId()
+      await store.appendToStream('a', [numbered(1, id)])
+      const checkpoint = await store.checkpoint()
+      expect(checkpoint.size).toBe(1)
+      expect(checkpoint.rootHash).toBe((await store.proveInclusion(id)).rootHash)
+      expect(await store.checkpoint()).toEqual(checkpoint)
+      await store.appendToStream('a', [numbered(2)])
+      expect((await store.checkpoint()).size).toBe(2)
+    })
+
     behaviour('are refused for an event that is not there, and for a tree that never was', async store => {
       await store.appendToStream('a', [numbered(1)])
       await expect(store.proveInclusion(newEventId())).rejects.toMatchObject({ code: 'unknown-event' })
