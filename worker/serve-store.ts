@@ -18,8 +18,11 @@ import {
 } from '../src/protocol/worker-api.ts'
 import type { LogStorage } from '../src/storage/log-storage.ts'
 import { createSyncLoop } from '../src/sync/sync-loop.ts'
+import { openAnchorShelf } from './anchor-shelf.ts'
+import { deviceSigning } from './device-signing.ts'
 import { shareGrowth } from './growth-hints.ts'
 import { HandlerFailures } from './handler-failures.ts'
+import { IntegrityWatch } from './integrity-watch.ts'
 import { createLatestSender } from './latest-sender.ts'
 import { runInOneTab } from './run-in-one-tab.ts'
 import { sharedNameOf } from './shared-name.ts'
@@ -43,6 +46,11 @@ export type ServeStoreOptions = Readonly<{
    * by default 1,000 milliseconds. False: never.
    */
   compaction?: Readonly<{ idleMs?: number }> | false
+  /**
+   * Sign checkpoints of the log with a key of this device (Ed25519, kept in IndexedDB, not extractable). Default
+   * true; where it cannot be done, the checkpoints say why.
+   */
+  signing?: boolean
   /** Told what goes wrong beside a call. Default: `reportError`, as for any uncaught error. */
   onError?: (error: Error) => void
 }>
@@ -79,10 +87,11 @@ async function openStoreParts(options: PortOptions, values: PageValues, page: Pa
     storeId: values.storeId,
     app,
     ...(compaction && { compaction }),
+    ...(options.signing !== false && { signing: () => deviceSigning(values.storeId, storage.place) }),
     onBackgroundError: onError,
   })
   try {
-    return await assemble(log, options, values, page)
+    return await assemble(log, storage.place, options, values, page)
   } catch (error) {
     await log.close()
     throw error
@@ -91,6 +100,7 @@ async function openStoreParts(options: PortOptions, values: PageValues, page: Pa
 
 async function assemble(
   log: EventLog,
+  place: string | undefined,
   options: PortOptions,
   values: PageValues,
   page: PageApi,
@@ -102,6 +112,18 @@ async function assemble(
   const name = await sharedNameOf(log.storage)
   const channel = new TabChannel(name, life.signal)
   const tellGrowth = shareGrowth({ log, channel, signal: life.signal, onError })
+  const integrity = new IntegrityWatch({
+    log,
+    place,
+    shelf: await openAnchorShelf(page),
+    channel,
+    hasServer: target !== null,
+    onStatus: () => showIntegrity(),
+    onError,
+    signal: syncLife.signal,
+  })
+  const showIntegrity = createLatestSender(() => page.integrityStatus(integrity.status()), life.signal)
+  await integrity.start()
   const failures = new HandlerFailures(app)
   const projector = createProjector({
     log,
@@ -129,9 +151,11 @@ async function assemble(
     views,
     subscriptions,
     sync,
+    integrity,
     async close() {
       syncLife.abort()
       await sync.ended()
+      await integrity.close()
       views.close()
       subscriptions.close()
       await projector.close()

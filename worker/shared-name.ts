@@ -4,6 +4,7 @@
 import { textOf, utf8 } from '../src/log/bytes.ts'
 import { newEventId } from '../src/log/event-id.ts'
 import type { LogStorage } from '../src/storage/log-storage.ts'
+import { underLock } from './web-lock.ts'
 
 const KEY = 'tabs/name'
 
@@ -18,9 +19,4 @@ export async function sharedNameOf(storage: Pick<LogStorage, 'get' | 'put'>): Pr
     await storage.put({ [KEY]: utf8(name) })
     return name
   })
-}
-
-function underLock(name: string, work: () => Promise<string>): Promise<string> {
-  const locks = globalThis.navigator?.locks
-  return locks ? locks.request(name, work) : work()
 }

@@ -14,6 +14,7 @@ import type {
   WriteMessage,
 } from '../src/protocol/worker-api.ts'
 import { carryOutWrites } from './carry-out-writes.ts'
+import type { IntegrityWatch } from './integrity-watch.ts'
 import { createLatestSender } from './latest-sender.ts'
 import { holdLifeLock } from './life-lock.ts'
 import { readLogPage, readStreamPage } from './page-reads.ts'
@@ -29,6 +30,7 @@ export type StoreParts = Readonly<{
   views: ViewFeeds
   subscriptions: SubscriptionFeeds
   sync: SyncSwitch
+  integrity: IntegrityWatch
   close: () => Promise<void>
 }>
 
@@ -53,8 +55,12 @@ export class StoreService implements WorkerApi {
       this.#page = page
       this.#parts = this.#openParts(values, page)
       try {
-        const { sync } = await this.#parts
-        return { lifeLock: await this.#lifeLock, syncStatus: sync.status() }
+        const { sync, integrity } = await this.#parts
+        return {
+          lifeLock: await this.#lifeLock,
+          syncStatus: sync.status(),
+          integrityStatus: integrity.status(),
+        }
       } catch (error) {
         this.#parts = null
         throw error
@@ -174,6 +180,10 @@ export class StoreService implements WorkerApi {
       // It counts them.
       sync.poke()
     })
+  }
+
+  acknowledgeVerdict(id: string): Promise<Reply<void>> {
+    return this.#reply(({ integrity }) => integrity.acknowledge(id))
   }
 
   close(): Promise<Reply<void>> {

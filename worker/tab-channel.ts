@@ -13,6 +13,8 @@ export type TabMessage =
   | Readonly<{ type: 'set-online'; online: boolean }>
   | Readonly<{ type: 'set-token'; token: string }>
   | Readonly<{ type: 'poke' }>
+  /** One was acknowledged: the others are in the store. */
+  | Readonly<{ type: 'verdicts-changed' }>
 
 export class TabChannel {
   readonly #channel: BroadcastChannel

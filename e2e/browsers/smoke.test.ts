@@ -50,6 +50,21 @@ for (const { name, missing, launch } of [firefox, webkit]) {
       }
     })
 
+    test('signs its checkpoints with a key that it keeps, and knows a database that was wiped', async () => {
+      const tab = await openTab(profile, 'wiped')
+      await inHarness(tab, harness => harness.count(0, 20))
+      const checkpoint = await inHarness(tab, harness => harness.checkpoint())
+      expect(checkpoint).toMatchObject({ size: 20, signing: { status: 'signed' } })
+      await tab.reload()
+      await openStore(tab, 'wiped')
+      expect(await inHarness(tab, harness => harness.checkpoint())).toEqual(checkpoint)
+      expect(await inHarness(tab, harness => harness.verdicts())).toEqual([])
+      await inHarness(tab, harness => harness.close().then(() => harness.deleteDatabase()))
+      await openStore(tab, 'wiped')
+      const wiped = { finding: 'wiped', atRisk: { events: 20, unsynced: 20 } }
+      expect(await inHarness(tab, harness => harness.verdicts())).toMatchObject([wiped])
+    })
+
     test('syncs with another profile through a server, both ways', async () => {
       const other = await launch()
       try {

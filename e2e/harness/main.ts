@@ -78,6 +78,18 @@ export const harness = {
 
   proveConsistency: (size1: number) => store.proveConsistency(size1),
 
+  checkpoint: () => store.checkpoint(),
+  verdicts: () => store.integrity().getSnapshot().verdicts,
+
+  /** As a person does in the browser's tools, or a bug in the application. The store must be closed. */
+  async deleteDatabase(): Promise<void> {
+    const deleting = indexedDB.deleteDatabase(database)
+    await new Promise((resolve, reject) => {
+      deleting.addEventListener('success', resolve)
+      deleting.addEventListener('error', reject)
+    })
+  },
+
   /** What somebody without the store says of proofs. */
   async judge(inclusion: InclusionProof, consistency: ConsistencyProof): Promise<boolean[]> {
     return [await verifyInclusion(inclusion), await verifyConsistency(consistency)]

@@ -1,9 +1,11 @@
 // Opens a store from the page: starts the worker, shakes hands, hands out the client.
 
 import type { App } from '../model/app.ts'
+import type { IntegrityStatus } from '../model/integrity-status.ts'
 import type { SyncStatus } from '../model/sync-status.ts'
 import { errorFromWire } from '../protocol/wire-error.ts'
 import type { PageApi, PageValues } from '../protocol/worker-api.ts'
+import { readAnchor, writeAnchor } from './anchors.ts'
 import { Cell } from './readable.ts'
 import { type StoreClient, WorkerStoreClient } from './store-client.ts'
 import { Subscriptions } from './subscriptions.ts'
@@ -34,6 +36,7 @@ export async function openStore<A extends App>(
 ): Promise<StoreClient<A>> {
   const values: PageValues = { storeId, ...sync }
   const syncStatus = new Cell<SyncStatus>(NOT_YET)
+  const integrity = new Cell<IntegrityStatus>({ checkpoint: null, verdicts: [] })
   const page: PageApi = {
     deliver: delivery => subscriptions.deliver(delivery),
     dropped: async (subscriptionId, error) => subscriptions.dropped(subscriptionId, error),
@@ -42,6 +45,11 @@ export async function openStore<A extends App>(
     syncStatus: async status => {
       if (!isSame(status, syncStatus.getSnapshot())) syncStatus.set(status)
     },
+    integrityStatus: async status => {
+      if (!isSame(status, integrity.getSnapshot())) integrity.set(status)
+    },
+    readAnchor,
+    writeAnchor,
     progress: async (callId, progress) => verifications.progress(callId, progress),
     storageLost: async error => link.storageLost(errorFromWire(error)),
   }
@@ -52,9 +60,11 @@ export async function openStore<A extends App>(
   const writes = new WriteQueue(link)
   const connected = await link.open()
   syncStatus.set(connected.syncStatus)
+  integrity.set(connected.integrityStatus)
   catchUpWhenShown(link)
   passOnNetwork(link)
-  return new WorkerStoreClient<A>({ storeId, link, views, subscriptions, verifications, writes, syncStatus })
+  const feeds = { views, subscriptions, verifications, writes, syncStatus, integrity }
+  return new WorkerStoreClient<A>({ storeId, link, ...feeds })
 }
 
 const NOT_YET: SyncStatus = {
@@ -68,7 +78,7 @@ const NOT_YET: SyncStatus = {
 }
 
 /** A status comes again as a sign of life, which is no change. */
-function isSame(a: SyncStatus, b: SyncStatus): boolean {
+function isSame<T>(a: T, b: T): boolean {
   return JSON.stringify(a) === JSON.stringify(b)
 }
 

@@ -23,6 +23,7 @@ import type {
   VerifyReport,
 } from '../model/event-store.ts'
 import { evolveState } from '../model/evolve.ts'
+import type { IntegrityStatus } from '../model/integrity-status.ts'
 import type { HashedSnapshot } from '../model/snapshot.ts'
 import type { Rejection, SyncStatus } from '../model/sync-status.ts'
 import type { ExecuteCall } from '../protocol/worker-api.ts'
@@ -85,6 +86,10 @@ export interface StoreClient<A extends App> extends EventStore {
   rejections(): Promise<readonly Rejection[]>
   acknowledgeRejection(id: string): Promise<void>
 
+  /** What became of this replica's log: its last checkpoint, and what should not have happened to it. */
+  integrity(): Readable<IntegrityStatus>
+  acknowledgeVerdict(id: string): Promise<void>
+
   /** Whether the worker answers and the storage holds. */
   health(): Readable<StoreHealth>
 }
@@ -108,6 +113,7 @@ type ClientParts = Readonly<{
   verifications: Verifications
   writes: WriteQueue
   syncStatus: Readable<SyncStatus>
+  integrity: Readable<IntegrityStatus>
 }>
 
 /** The casts to `A` rest on the worker's serving the app that the page names as its type. */
@@ -245,6 +251,14 @@ export class WorkerStoreClient<A extends App> implements StoreClient<A> {
 
   acknowledgeRejection(id: string): Promise<void> {
     return this.#link.call(worker => worker.acknowledgeRejection(id))
+  }
+
+  integrity(): Readable<IntegrityStatus> {
+    return this.#parts.integrity
+  }
+
+  acknowledgeVerdict(id: string): Promise<void> {
+    return this.#link.call(worker => worker.acknowledgeVerdict(id))
   }
 
   health(): Readable<StoreHealth> {

@@ -67,6 +67,17 @@ export class CheckpointBook {
     return made
   }
 
+  /** Begins anew: the log is known not to be what it was. */
+  forget(): Promise<void> {
+    const forgotten = this.#making.then(async () => {
+      await this.#parts.storage.put({ [KEY]: null })
+      this.#latest = null
+      this.#signing = null
+    })
+    this.#making = forgotten.catch(() => {})
+    return forgotten
+  }
+
   /** Resolves when none is being made. */
   async settled(): Promise<void> {
     await this.#making

@@ -151,6 +151,8 @@ export interface EventLog {
   /** As on the store; `treeSize` is the log's head where it is left out. */
   proveInclusion(eventId: string, treeSize?: number): Promise<InclusionProof>
   proveConsistency(size1: number, size2?: number): Promise<ConsistencyProof>
+  /** Hash of the entry at a position. @throws `LogDamaged` when its block cannot be read. */
+  hashAt(position: GlobalPosition): Promise<Hash>
   /** RFC 6962 root over the first `size` entries. @throws `StoreError` `invalid-argument` past the head. */
   treeRoot(size: number): Promise<Uint8Array>
   /**
@@ -159,5 +161,7 @@ export interface EventLog {
    */
   checkpoint(): Promise<LogCheckpoint>
   latestCheckpoint(): Promise<LogCheckpoint | null>
+  /** The next checkpoint begins anew, by a signer that is asked for anew: this log is not what the last one was of. */
+  forgetCheckpoint(): Promise<void>
   close(): Promise<void>
 }

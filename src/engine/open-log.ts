@@ -1,8 +1,9 @@
 // Opens a log: puts its parts together and keeps index, storage and listeners in step.
 
 import type { Block } from '../log/block.ts'
+import { hexOf } from '../log/bytes.ts'
 import { isStoreError, LogDamaged } from '../log/errors.ts'
-import type { GlobalPosition } from '../log/event.ts'
+import type { GlobalPosition, Hash } from '../log/event.ts'
 import { checkName } from '../log/event-batch.ts'
 import { HashChain } from '../log/hash-chain.ts'
 import type { HashProvider } from '../log/hash-provider.ts'
@@ -224,6 +225,11 @@ class OpenLog implements EventLog {
     return proveConsistency(size1, this.#proofParts, size2)
   }
 
+  async hashAt(position: GlobalPosition): Promise<Hash> {
+    const block = await this.#blocks.holding(position)
+    return hexOf(block.hashOf(position - block.firstPosition)) as Hash
+  }
+
   async treeRoot(size: number): Promise<Uint8Array> {
     checkSize(size, { least: 0, most: this.#index.head })
     return this.#tree.root(size)
@@ -235,6 +241,10 @@ class OpenLog implements EventLog {
 
   latestCheckpoint(): Promise<LogCheckpoint | null> {
     return this.#checkpoints.latest()
+  }
+
+  forgetCheckpoint(): Promise<void> {
+    return this.#checkpoints.forget()
   }
 
   close(): Promise<void> {

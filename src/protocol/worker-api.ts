@@ -14,6 +14,7 @@ import type {
   VerifyProgress,
   VerifyReport,
 } from '../model/event-store.ts'
+import type { IntegrityStatus } from '../model/integrity-status.ts'
 import type { HashedSnapshot, Snapshot } from '../model/snapshot.ts'
 import type { Rejection, SyncStatus } from '../model/sync-status.ts'
 import type { PackedResults } from './packed-results.ts'
@@ -38,6 +39,7 @@ export type Connected = Readonly<{
   /** Name of a Web Lock that the worker holds as long as it lives; null where there are no Web Locks. */
   lifeLock: string | null
   syncStatus: SyncStatus
+  integrityStatus: IntegrityStatus
 }>
 
 /** Takes the next `count` events of the message's batch. */
@@ -142,6 +144,7 @@ export interface WorkerApi {
   pokeSync(): Promise<Reply<void>>
   rejections(): Promise<Reply<readonly Rejection[]>>
   acknowledgeRejection(id: string): Promise<Reply<void>>
+  acknowledgeVerdict(id: string): Promise<Reply<void>>
 
   /** Resolves when nothing is written any more. */
   close(): Promise<Reply<void>>
@@ -158,6 +161,10 @@ export interface PageApi {
   /** The events of an append with this id are judged and linked, but not yet durable. */
   accepted(acceptId: number, results: readonly AppendResult[]): Promise<void>
   syncStatus(status: SyncStatus): Promise<void>
+  integrityStatus(status: IntegrityStatus): Promise<void>
+  /** Short texts that the page keeps for a worker that can keep nothing outside IndexedDB itself. */
+  readAnchor(name: string): Promise<string | null>
+  writeAnchor(name: string, text: string): Promise<void>
   progress(callId: number, progress: VerifyProgress): Promise<void>
   /** The storage ended on its own: the database was deleted, or another tab upgrades it. */
   storageLost(error: WireError): Promise<void>

@@ -40,6 +40,12 @@ export type ReadRange = Readonly<{
 export interface LogStorage {
   readonly capabilities: StorageCapabilities
 
+  /**
+   * Names what is stored so that it can be known again when its content is gone, such as `indexeddb:cart`. Left out
+   * where nothing is meant to outlive the storage's owner, or others look after it.
+   */
+  readonly place?: string
+
   open(): Promise<void>
 
   /** Position of the last entry, 0 when the log is empty. */

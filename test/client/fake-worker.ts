@@ -56,7 +56,7 @@ export function fakeWorker(
     connect: async (given, connected) => {
       values = given
       page = connected
-      return ok({ lifeLock: null, syncStatus: RESTING })
+      return ok({ lifeLock: null, syncStatus: RESTING, integrityStatus: { checkpoint: null, verdicts: [] } })
     },
     ping: async () => ok(undefined),
     close: async () => {

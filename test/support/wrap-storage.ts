@@ -4,6 +4,7 @@ import type { LogStorage } from '../../src/storage/log-storage.ts'
 export function wrapStorage(storage: LogStorage, overrides: Partial<LogStorage>): LogStorage {
   return {
     capabilities: storage.capabilities,
+    ...(storage.place !== undefined && { place: storage.place }),
     open: () => storage.open(),
     head: () => storage.head(),
     append: (...args) => storage.append(...args),

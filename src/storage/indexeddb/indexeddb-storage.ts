@@ -45,6 +45,7 @@ type WriteTransaction = LogTransaction<'readwrite'>
 
 class IndexedDbStorage implements LogStorage {
   readonly capabilities = { durable: true, sharedWriters: true }
+  readonly place: string
   readonly #options: IndexedDbStorageOptions
   #database: LogDatabase | null = null
   /** Transactions that take more reads until this task is over. */
@@ -54,6 +55,7 @@ class IndexedDbStorage implements LogStorage {
   #onLost: (error: Error) => void = () => {}
 
   constructor(options: IndexedDbStorageOptions) {
+    this.place = `indexeddb:${options.name}`
     this.#options = options
   }
 

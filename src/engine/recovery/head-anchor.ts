@@ -1,0 +1,101 @@
+// Where the log ended, written down outside its storage: so that a database that was emptied, cut or rolled back is
+// not taken for what it was.
+
+import { hexOf } from '../../log/bytes.ts'
+import { isStoreError } from '../../log/errors.ts'
+import type { Hash } from '../../log/event.ts'
+import type { LogCheckpoint } from '../../log/proofs.ts'
+import type { Verdict } from '../../model/integrity-status.ts'
+import type { EventLog } from '../event-log.ts'
+
+export type HeadAnchor = Readonly<{
+  format: 1
+  storeId: string
+  /** Entries of the log. */
+  size: number
+  /** Hash of the last of them. */
+  hash: Hash
+  /** How many of its events the server had not confirmed. */
+  pending: number
+}>
+
+/** What should not have happened to a log. */
+export type Found = Pick<Verdict, 'finding' | 'at' | 'atRisk' | 'detail'>
+
+type AnchoredLog = Pick<EventLog, 'storeId' | 'head' | 'hashAt' | 'treeRoot' | 'pendingCount'>
+
+/** Null for an empty log: there is nothing to hold on to. */
+export async function anchorOf(log: AnchoredLog): Promise<HeadAnchor | null> {
+  const [storeId, size] = [log.storeId, log.head()]
+  if (size === 0) return null
+  return { format: 1, storeId, size, hash: await log.hashAt(size), pending: log.pendingCount() }
+}
+
+/** Null for text that is no anchor: one of a later version is as none. */
+export function parseAnchor(text: string): HeadAnchor | null {
+  try {
+    const value: unknown = JSON.parse(text)
+    return isAnchor(value) ? value : null
+  } catch {
+    return null
+  }
+}
+
+/** What has become of a log since its anchor was written, if it should not have; null if nothing. */
+export async function compareWithAnchor(anchor: HeadAnchor, log: AnchoredLog): Promise<Found | null> {
+  const { size, pending } = anchor
+  // Another store stands under the same name now.
+  if (anchor.storeId !== log.storeId) return null
+  if (log.head() < size) return shortened(size, pending, log)
+  const hash = await ifReadable(() => log.hashAt(size))
+  if (hash === null || hash === anchor.hash) return null
+  const detail = `Entry ${size} had the hash ${anchor.hash}, and has ${hash}`
+  return { finding: 'head-mismatch', at: size, atRisk: { events: size, unsynced: pending }, detail }
+}
+
+/** The same by a log's own last checkpoint: it knows of the end that was cut off, and of every entry before. */
+export async function compareWithCheckpoint(
+  { size, rootHash }: LogCheckpoint,
+  log: AnchoredLog,
+): Promise<Found | null> {
+  const pending = log.pendingCount()
+  if (log.head() < size) return shortened(size, size, log)
+  const root = await ifReadable(async () => hexOf(await log.treeRoot(size)))
+  if (root === null || root === rootHash) return null
+  const detail = `The first ${size} entries had the root ${rootHash}, and have ${root}`
+  return { finding: 'head-mismatch', at: 1, atRisk: { events: size, unsynced: pending }, detail }
+}
+
+/** @param pending how many events the server had not confirmed, at most */
+function shortened(size: number, pending: number, log: AnchoredLog): Found {
+  const head = log.head()
+  const events = size - head
+  return {
+    finding: head === 0 ? 'wiped' : 'truncated',
+    at: head + 1,
+    atRisk: { events, unsynced: Math.min(events, pending) },
+    detail: `The log had ${size} entries, and has ${head}`,
+  }
+}
+
+/** What cannot be read is told by whoever reads it, and says nothing about the end of the log. */
+async function ifReadable<T>(read: () => Promise<T>): Promise<T | null> {
+  try {
+    return await read()
+  } catch (error) {
+    if (isStoreError(error, 'log-damaged')) return null
+    throw error
+  }
+}
+
+function isAnchor(value: unknown): value is HeadAnchor {
+  if (typeof value !== 'object' || value === null) return false
+  const { format, storeId, size, hash, pending } = value as Record<string, unknown>
+  return (
+    format === 1 &&
+    typeof storeId === 'string' &&
+    typeof hash === 'string' &&
+    Number.isSafeInteger(size) &&
+    Number.isSafeInteger(pending)
+  )
+}

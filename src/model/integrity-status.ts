@@ -1,0 +1,44 @@
+// What the store found out about its own log, and what it did: for the application to show.
+
+import type { GlobalPosition } from '../log/event.ts'
+import type { LogCheckpoint } from '../log/proofs.ts'
+
+export type Finding =
+  /** The database is empty, and had events. */
+  | 'wiped'
+  /** The database ends before events that it had. */
+  | 'truncated'
+  /** The database holds another event where the log ended once: it was rolled back, and went on from there. */
+  | 'head-mismatch'
+
+export type RecoveryAction =
+  /** What the server has confirmed comes again with the next sync. */
+  | 'fetched-again'
+  /** There is no server to ask: the log goes on with what is left. */
+  | 'went-on'
+
+/** Something that should not have happened to this replica's log. Kept until the application acknowledges it. */
+export type Verdict = Readonly<{
+  id: string
+  finding: Finding
+  action: RecoveryAction
+  /** The first position that is concerned. */
+  at: GlobalPosition
+  /** What may be lost, as far as is known: it can be more by what was appended in the last second before. */
+  atRisk: Readonly<{
+    events: number
+    /** How many of them the server had not confirmed: those are gone for good. */
+    unsynced: number
+  }>
+  /** In words, with what was expected and what was found. */
+  detail: string
+  /** Milliseconds since the Unix epoch. */
+  foundAt: number
+}>
+
+export type IntegrityStatus = Readonly<{
+  /** The last one of this replica's log; null before the first. Its `signing` says whether it is signed. */
+  checkpoint: LogCheckpoint | null
+  /** Oldest first, until they are acknowledged. */
+  verdicts: readonly Verdict[]
+}>

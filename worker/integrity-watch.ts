@@ -1,0 +1,174 @@
+// Watches over the integrity of this replica's log: compares it with its anchor when it is opened, moves the anchor as
+// it grows, and makes checkpoints of it.
+
+import type { EventLog } from '../src/engine/event-log.ts'
+import {
+  anchorOf,
+  compareWithAnchor,
+  compareWithCheckpoint,
+  type Found,
+  type HeadAnchor,
+  parseAnchor,
+} from '../src/engine/recovery/head-anchor.ts'
+import { dropVerdict, keepVerdict, readVerdicts } from '../src/engine/recovery/verdict-book.ts'
+import { isStoreError } from '../src/log/errors.ts'
+import { newEventId } from '../src/log/event-id.ts'
+import type { LogCheckpoint } from '../src/log/proofs.ts'
+import type { IntegrityStatus, Verdict } from '../src/model/integrity-status.ts'
+import type { AnchorShelf } from './anchor-shelf.ts'
+import { forgetDevice } from './device-signing.ts'
+import type { TabChannel } from './tab-channel.ts'
+import { underLock } from './web-lock.ts'
+
+export type IntegrityWatchOptions = Readonly<{
+  log: EventLog
+  /** Where what is stored can be known again; without it there is no anchor. */
+  place: string | undefined
+  shelf: AnchorShelf
+  channel: TabChannel
+  /** Whether what is lost here can come from a server. */
+  hasServer: boolean
+  onStatus: (status: IntegrityStatus) => void
+  onError: (error: Error) => void
+  signal: AbortSignal
+}>
+
+type Look = 'end' | 'all'
+
+/** The anchor is behind the log by this much at most, and a checkpoint follows the last append by as much. */
+const LAG_MS = 1_000
+
+export class IntegrityWatch {
+  readonly #options: IntegrityWatchOptions
+  #checkpoint: LogCheckpoint | null = null
+  #verdicts: readonly Verdict[] = []
+  #timer: ReturnType<typeof setTimeout> | undefined
+  #working: Promise<unknown> = Promise.resolve()
+
+  constructor(options: IntegrityWatchOptions) {
+    this.#options = options
+  }
+
+  /** Resolves when it is known whether the log is what it was. */
+  async start(): Promise<void> {
+    const { log, channel, signal } = this.#options
+    await this.#compare('end')
+    this.#checkpoint = await log.latestCheckpoint()
+    await this.#readVerdicts()
+    channel.on('verdicts-changed', () => this.#inTurn(() => this.#readVerdicts()))
+    log.onChange(() => this.#later(), signal)
+    if (log.head() > 0) this.#later()
+  }
+
+  status(): IntegrityStatus {
+    return { checkpoint: this.#checkpoint, verdicts: this.#verdicts }
+  }
+
+  async acknowledge(id: string): Promise<void> {
+    await dropVerdict(this.#options.log.storage, id)
+    await this.#readVerdicts()
+    this.#options.channel.post({ type: 'verdicts-changed' })
+  }
+
+  /** Moves the anchor to where the log ends. To be called while the log is open, when nothing is appended any more. */
+  async close(): Promise<void> {
+    clearTimeout(this.#timer)
+    await this.#inTurn(() => this.#moveAnchor())
+  }
+
+  /** @param look what to look at: the end of the log, which is quick, or all that its last checkpoint says */
+  async #compare(look: Look): Promise<void> {
+    const { place } = this.#options
+    if (!(await this.#whatIsWrong(look))) return
+    // Under the lock once more: of several tabs that open at once, one tells.
+    await underLock(lockOf(place ?? ''), () => this.#judge(look))
+  }
+
+  async #judge(look: Look): Promise<void> {
+    const { log, place, hasServer } = this.#options
+    const found = await this.#whatIsWrong(look)
+    if (!found) return
+    const action = hasServer ? 'fetched-again' : 'went-on'
+    await keepVerdict(log.storage, { id: newEventId(), action, foundAt: Date.now(), ...found })
+    // What this device signed for is not this log.
+    await forgetDevice(place)
+    await log.forgetCheckpoint()
+    if (place !== undefined) await this.#writeAnchor()
+  }
+
+  /** The anchor knows of an empty database, and the last checkpoint of one that was cut where there is no anchor. */
+  async #whatIsWrong(look: Look): Promise<Found | null> {
+    const { log } = this.#options
+    const [anchor, checkpoint] = [await this.#anchor(), await log.latestCheckpoint()]
+    // Both are written behind the log: what another tab appended since this one read it is there now.
+    await log.catchUp()
+    const found = anchor && (await compareWithAnchor(anchor, log))
+    if (found || !checkpoint) return found
+    return look === 'all' || log.head() < checkpoint.size ? compareWithCheckpoint(checkpoint, log) : null
+  }
+
+  #later(): void {
+    if (this.#timer !== undefined || this.#options.signal.aborted) return
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined
+      void this.#inTurn(() => this.#writeDown())
+    }, LAG_MS)
+  }
+
+  async #writeDown(): Promise<void> {
+    await this.#moveAnchor()
+    try {
+      this.#checkpoint = await this.#options.log.checkpoint()
+      this.#tell()
+    } catch (error) {
+      if (!isStoreError(error, 'log-damaged')) throw error
+      await this.#compare('all')
+      await this.#readVerdicts()
+    }
+  }
+
+  async #moveAnchor(): Promise<void> {
+    const { place } = this.#options
+    if (place === undefined) return
+    await underLock(lockOf(place), async () => {
+      const anchor = await this.#anchor()
+      // Another tab may know of more.
+      if ((anchor?.size ?? 0) <= this.#options.log.head()) await this.#writeAnchor()
+    })
+  }
+
+  async #writeAnchor(): Promise<void> {
+    const { log, place, shelf } = this.#options
+    const anchor = await anchorOf(log)
+    await shelf.write(place!, JSON.stringify(anchor))
+  }
+
+  async #anchor(): Promise<HeadAnchor | null> {
+    const { place, shelf } = this.#options
+    const text = place === undefined ? null : await shelf.read(place)
+    return text === null ? null : parseAnchor(text)
+  }
+
+  async #readVerdicts(): Promise<void> {
+    this.#verdicts = await readVerdicts(this.#options.log.storage)
+    this.#tell()
+  }
+
+  #tell(): void {
+    this.#options.onStatus(this.status())
+  }
+
+  /** One thing at a time. What fails is told, and tried again with the next. */
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const { signal, onError } = this.#options
+    const done = this.#working.then(work).catch(error => {
+      // Of a storage that ended on its own, the page was told.
+      if (signal.aborted && isStoreError(error, 'storage-failed')) return
+      onError(error instanceof Error ? error : new Error(String(error)))
+    })
+    this.#working = done
+    return done
+  }
+}
+
+const lockOf = (place: string): string => `streamdingo:anchor:${place}`
