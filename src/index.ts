@@ -47,6 +47,7 @@ export type {
 export type {
   AppendOptions,
   AppendResult,
+  BytePlace,
   EventStore,
   ReadAllOptions,
   ReadStreamOptions,
@@ -54,6 +55,8 @@ export type {
   StreamAppend,
   SubscribeOptions,
   Subscription,
+  VerifyCheck,
+  VerifyLevel,
   VerifyOptions,
   VerifyProblem,
   VerifyProgress,

@@ -112,7 +112,7 @@ export class StoreService implements WorkerApi {
     return this.#reply(({ views }) => views.unwatch(viewId))
   }
 
-  verify(callId: number): ReturnType<WorkerApi['verify']> {
+  verify(...[callId, options]: Parameters<WorkerApi['verify']>): ReturnType<WorkerApi['verify']> {
     return this.#reply(async ({ log }) => {
       const cancelled = new AbortController()
       this.#verifying.set(callId, cancelled)
@@ -123,7 +123,7 @@ export class StoreService implements WorkerApi {
         tell()
       }
       try {
-        return await log.verify({ onProgress, signal: cancelled.signal })
+        return await log.verify({ ...options, onProgress, signal: cancelled.signal })
       } finally {
         this.#verifying.delete(callId)
       }

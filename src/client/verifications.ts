@@ -15,7 +15,7 @@ export class Verifications {
   }
 
   /** @throws `StoreError` `aborted` as soon as the signal is; the worker stops soon after. */
-  async verify({ onProgress, signal }: VerifyOptions): Promise<VerifyReport> {
+  async verify({ onProgress, signal, ...options }: VerifyOptions): Promise<VerifyReport> {
     if (signal?.aborted) throw aborted()
     const callId = ++this.#lastId
     const onExtend = (extend: () => void) =>
@@ -26,7 +26,7 @@ export class Verifications {
     const ended = new AbortController()
     try {
       const cancelled = signal && this.#cancelled(callId, signal, ended.signal)
-      const report = this.#link.call(worker => worker.verify(callId), { onExtend })
+      const report = this.#link.call(worker => worker.verify(callId, options), { onExtend })
       return await (cancelled ? Promise.race([report, cancelled]) : report)
     } finally {
       this.#onProgress.delete(callId)

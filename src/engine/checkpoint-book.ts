@@ -1,8 +1,9 @@
 // The checkpoints of a log: each is made of the log as it is, must go on from the one before, and the last is kept.
 
 import { formatCheckpoint, formatSignedCheckpoint } from '../integrity/checkpoint.ts'
-import { formatVerifierKey, type NoteSigner } from '../integrity/note-key.ts'
-import { hexOf, textOf, utf8 } from '../log/bytes.ts'
+import { formatVerifierKey, type NoteSigner, verifyNote } from '../integrity/note-key.ts'
+import { parseNote } from '../integrity/signed-note.ts'
+import { bytesOfHex, hexOf, textOf, utf8 } from '../log/bytes.ts'
 import { LogDamaged } from '../log/errors.ts'
 import type { GlobalPosition, Hash } from '../log/event.ts'
 import type { HashProvider } from '../log/hash-provider.ts'
@@ -65,6 +66,21 @@ export class CheckpointBook {
     // Whoever waits for it hears of a failure.
     this.#making = made.catch(() => {})
     return made
+  }
+
+  /** Whether a checkpoint bears the signature of who signs now. `unsigned` where it has none, or nobody can tell. */
+  async judge(checkpoint: LogCheckpoint): Promise<'signed' | 'unsigned' | Readonly<{ problem: string }>> {
+    this.#signing ??= this.#parts.signing()
+    const signing = await this.#signing
+    if (checkpoint.signing.status === 'unsigned' || signing.status === 'unsigned') return 'unsigned'
+    const { key } = signing.signer
+    if (checkpoint.signing.verifierKey !== formatVerifierKey(key)) {
+      return { problem: 'the last checkpoint was signed by another key than that of this device' }
+    }
+    const verdict = await verifyNote(parseNote(checkpoint.text), [key])
+    const said = formatCheckpoint({ ...checkpoint, root: bytesOfHex(checkpoint.rootHash) })
+    const holds = verdict.ok && parseNote(checkpoint.text).text === said
+    return holds ? 'signed' : { problem: 'the signature of the last checkpoint does not hold' }
   }
 
   /** Begins anew: the log is known not to be what it was. */

@@ -8,15 +8,14 @@ import {
   isPerfect,
   type LeafRange,
   NodeHasher,
+  TILE_LEAVES,
 } from '../integrity/merkle-tree.ts'
-import { equalBytes } from '../log/bytes.ts'
+import { ByteWriter, equalBytes } from '../log/bytes.ts'
 import { HASH_BYTES, type HashProvider } from '../log/hash-provider.ts'
 import type { LogStorage } from '../storage/log-storage.ts'
 import type { BlockStore } from './block-store.ts'
 import { contentOf, sealedValue } from './sealed-value.ts'
 
-/** As in tiles of the C2SP tlog format, height 8. */
-export const TILE_LEAVES = 256
 /** Tiles whose roots are one value of the side table: 16 KiB, of 131,072 entries. */
 const SEGMENT_TILES = 512
 const segmentKey = (number: number): string => `tree/tile-roots/${String(number).padStart(10, '0')}`
@@ -52,6 +51,31 @@ export class LogTree {
 
   async consistencyProof(size1: number, size2: number): Promise<Uint8Array[]> {
     return this.#hashesOf(consistencyRanges(size1, size2), size2)
+  }
+
+  /**
+   * Compares the roots that are stored with those of the log's tiles, as far as both go, and stores the latter where
+   * they differ. Returns the first tile that did; null if none.
+   */
+  correct(roots: Uint8Array): Promise<number | null> {
+    const corrected = this.#growing.then(() => this.#correct(roots))
+    this.#growing = corrected.then(
+      () => {},
+      () => {},
+    )
+    return corrected
+  }
+
+  async #correct(roots: Uint8Array): Promise<number | null> {
+    const stored = await this.#stored(roots.length / HASH_BYTES)
+    const at = stored.findIndex((byte, i) => byte !== roots[i])
+    if (at < 0) return null
+    const tile = Math.floor(at / HASH_BYTES)
+    this.#tiles = 0
+    this.#add(roots)
+    this.#isRestored = true
+    await this.#save(tile)
+    return tile
   }
 
   async #hashesOf(ranges: readonly LeafRange[], size: number): Promise<Uint8Array[]> {
@@ -130,14 +154,21 @@ export class LogTree {
 
   /** Takes over what was saved, if it is of this log: its last tile tells. */
   async #restore(tiles: number): Promise<void> {
-    const { storage, hash } = this.#parts
-    for (let number = 0; this.#tiles === number * SEGMENT_TILES && this.#tiles < tiles; number++) {
-      const roots = await contentOf(await storage.get(segmentKey(number)), hash)
-      if (!roots) break
-      this.#add(roots.subarray(0, (tiles - this.#tiles) * HASH_BYTES))
-    }
+    this.#add(await this.#stored(tiles))
     if (this.#tiles > 0 && !(await this.#isLastTileOfLog())) this.#tiles = 0
     this.#isRestored = true
+  }
+
+  /** Roots of the first `tiles` tiles, as far as they are stored. */
+  async #stored(tiles: number): Promise<Uint8Array> {
+    const { storage, hash } = this.#parts
+    const roots = new ByteWriter(SEGMENT_TILES * HASH_BYTES)
+    for (let number = 0; roots.length === number * SEGMENT_TILES * HASH_BYTES; number++) {
+      const segment = await contentOf(await storage.get(segmentKey(number)), hash)
+      if (!segment) break
+      roots.raw(segment)
+    }
+    return roots.bytes().subarray(0, tiles * HASH_BYTES)
   }
 
   async #isLastTileOfLog(): Promise<boolean> {

@@ -30,7 +30,7 @@ import { dropRejection, readRejections } from './rejections.ts'
 import { remoteJob } from './remote-job.ts'
 import { createDeciderFolds } from './replay/decider-folds.ts'
 import { SavedIndex } from './saved-index.ts'
-import { verifyLog } from './verify.ts'
+import { Verification, type VerificationParts } from './verification.ts'
 import { Writer } from './writer.ts'
 
 export type OpenLogOptions = Readonly<{
@@ -89,6 +89,8 @@ class OpenLog implements EventLog {
   #writer!: Writer
   #compaction: IdleCompaction | null = null
   #catchingUp: Promise<void> | null = null
+  /** The last verification, if it was aborted. */
+  #paused: Verification | null = null
   #closed: Promise<void> | null = null
 
   constructor(options: OpenLogOptions, hash: HashProvider) {
@@ -206,10 +208,14 @@ class OpenLog implements EventLog {
     signal?.addEventListener('abort', () => this.#listeners.delete(listener), { once: true })
   }
 
-  verify(options: Parameters<EventLog['verify']>[0] = {}): ReturnType<EventLog['verify']> {
-    const { storeId, storage } = this
-    const knownHead = Math.max(this.#saved.knownHead, this.#index.head)
-    return verifyLog({ storeId, storage, chain: this.#chain, hash: this.hash, knownHead }, options)
+  async verify(options: Parameters<EventLog['verify']>[0] = {}): ReturnType<EventLog['verify']> {
+    const level = options.level ?? 'full'
+    const paused = options.resume && this.#paused?.level === level ? this.#paused : null
+    const verification = paused ?? new Verification(level, this.#verificationParts)
+    this.#paused = verification
+    const report = await verification.run(options)
+    if (this.#paused === verification) this.#paused = null
+    return report
   }
 
   async proveInclusion(
@@ -256,6 +262,19 @@ class OpenLog implements EventLog {
 
   get #commandParts() {
     return { deciders: this.#options.app?.deciders ?? {}, folds: this.#folds, now: this.#now }
+  }
+
+  get #verificationParts(): VerificationParts {
+    const { storeId, storage, hash } = this
+    return {
+      storeId,
+      storage,
+      hash,
+      chain: this.#chain,
+      tree: this.#tree,
+      checkpoints: this.#checkpoints,
+      knownHead: () => Math.max(this.#saved.knownHead, this.#index.head),
+    }
   }
 
   get #proofParts(): ProofParts {

@@ -1,85 +1,22 @@
-// Recomputes every hash from the stored bytes and follows every link: reads the storage, believes no cache.
+// Follows the chains of a log entry by entry: recomputes every hash and follows every link, believes no cache.
 
 import { type Block, decodeBlock, sealedParts } from '../log/block.ts'
 import { equalBytes, hexOf } from '../log/bytes.ts'
 import { type Entry, KIND_SYSTEM } from '../log/entry.ts'
-import { isStoreError } from '../log/errors.ts'
 import type { GlobalPosition } from '../log/event.ts'
 import type { HashChain } from '../log/hash-chain.ts'
 import { HASH_BYTES, type HashProvider } from '../log/hash-provider.ts'
-import type { VerifyOptions, VerifyProblem, VerifyReport } from '../model/event-store.ts'
+import type { VerifyProblem } from '../model/event-store.ts'
 import type { LogStorage } from '../storage/log-storage.ts'
-import { readAhead } from './read-ahead.ts'
 import type { DraftHead } from './staged-run.ts'
 import { readSyncFact, SYNC_STREAM } from './sync-fact.ts'
 
-export type VerifyParts = Readonly<{
-  storeId: string
-  storage: LogStorage
-  chain: HashChain
-  hash: HashProvider
-  /** How far the log is known to reach: a log that ends before was cut. */
-  knownHead: GlobalPosition
-}>
+export type FollowerParts = Readonly<{ storeId: string; storage: LogStorage; chain: HashChain }>
 
-type Failure = Readonly<{ at: GlobalPosition; problem: VerifyProblem; detail: string }>
-
-export async function verifyLog(parts: VerifyParts, options: VerifyOptions = {}): Promise<VerifyReport> {
-  const { onProgress, signal } = options
-  const total = Math.max(parts.knownHead, await parts.storage.head())
-  const follower = new ChainFollower(parts)
-  signal?.throwIfAborted()
-  for await (const stored of readAhead(range => parts.storage.read(range), 1, total)) {
-    // Reads, digests and hashes go on side by side.
-    const digests = stored.map(({ bytes, firstPosition }) => checkDigest(bytes, firstPosition, parts.hash))
-    for (const [i, { bytes, firstPosition }] of stored.entries()) {
-      // Where blocks were merged since the last read, the first one begins before the place that was reached.
-      const isMerged = i === 0 && firstPosition <= follower.head
-      const failure =
-        (isMerged ? null : gapBehind(follower.head, firstPosition)) ??
-        (await followBlock(bytes, firstPosition, follower)) ??
-        (await digests[i])
-      if (failure) return { ok: false, ...failure, verified: follower.head }
-    }
-    onProgress?.({ verified: follower.head, total })
-    signal?.throwIfAborted()
-  }
-  const verified = follower.head
-  if (verified < parts.knownHead) {
-    const detail = `the log ends at ${verified}, but it reached ${parts.knownHead} before`
-    return { ok: false, at: verified + 1, problem: 'truncated', detail, verified }
-  }
-  return { ok: true, events: follower.events, headPosition: verified }
-}
-
-function gapBehind(head: GlobalPosition, firstPosition: GlobalPosition): Failure | null {
-  if (firstPosition === head + 1) return null
-  return { at: head + 1, problem: 'gap', detail: `expected position ${head + 1}, found ${firstPosition}` }
-}
-
-async function followBlock(
-  bytes: Uint8Array<ArrayBuffer>,
-  firstPosition: GlobalPosition,
-  follower: ChainFollower,
-): Promise<Failure | null> {
-  try {
-    const block = decodeBlock(bytes, firstPosition)
-    if (block.firstPosition !== firstPosition) {
-      return {
-        at: firstPosition,
-        problem: 'gap',
-        detail: `the block says it begins at ${block.firstPosition}`,
-      }
-    }
-    return await follower.follow(block)
-  } catch (error) {
-    if (!isStoreError(error)) throw error
-    return { at: firstPosition, problem: 'unreadable', detail: error.message }
-  }
-}
+export type Failure = Readonly<{ at: GlobalPosition; problem: VerifyProblem; detail: string }>
 
 /** Covers what no entry's hash does: where commits end, and what was noted beside them. */
-async function checkDigest(
+export async function checkDigest(
   bytes: Uint8Array<ArrayBuffer>,
   at: GlobalPosition,
   hash: HashProvider,
@@ -89,7 +26,7 @@ async function checkDigest(
   return {
     at,
     problem: 'hash-mismatch',
-    detail: 'every entry holds, but the block does not match its digest',
+    detail: 'the block does not match its digest',
   }
 }
 
@@ -100,14 +37,14 @@ function checkHash(entry: Entry, computed: Uint8Array, at: GlobalPosition): Fail
 }
 
 /** Follows the chain of every stream entry by entry, and goes back with it where a rebase superseded entries. */
-class ChainFollower {
+export class ChainFollower {
   head: GlobalPosition = 0
   /** Events of the application that hold and count. */
   events = 0
-  readonly #parts: VerifyParts
+  readonly #parts: FollowerParts
   readonly #heads = new Map<string, DraftHead>()
 
-  constructor(parts: VerifyParts) {
+  constructor(parts: FollowerParts) {
     this.#parts = parts
   }
 

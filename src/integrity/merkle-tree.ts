@@ -7,6 +7,9 @@ import { HASH_BYTES, type HashProvider } from '../log/hash-provider.ts'
 /** Leaves [start, end) as a subtree. */
 export type LeafRange = readonly [start: number, end: number]
 
+/** Leaves of a tile of level 0 (c2sp.org/tlog-tiles, height 8). */
+export const TILE_LEAVES = 256
+
 /** Domain separation of inner nodes from leaves. */
 const NODE = 0x01
 const NODE_INPUT_BYTES = 1 + 2 * HASH_BYTES

@@ -91,27 +91,96 @@ export type Subscription = Readonly<{
   unsubscribe: () => Promise<void>
 }>
 
+/**
+ * - `open`: what can be said without reading the log: that it reaches as far as it did, that its last block is as it was
+ *   written, and that the tree kept beside it has the root of the last checkpoint, which is signed.
+ * - `tree`: every block is as it was written, and the tree over the hashes it stores has that root.
+ * - `full`: besides, every hash is that of its entry, recomputed, and every entry links to the one before.
+ */
+export type VerifyLevel = 'open' | 'tree' | 'full'
+
 export type VerifyOptions = Readonly<{
+  /** Default `full`. */
+  level?: VerifyLevel
+  /**
+   * Go on where the last verification of this level was when it was aborted. What it had seen is not read again: to
+   * be used when little time lies between.
+   */
+  resume?: boolean
   onProgress?: (progress: VerifyProgress) => void
   signal?: AbortSignal
 }>
 
 export type VerifyProgress = Readonly<{ verified: number; total: number }>
 
+/** What a verification can look at. */
+export type VerifyCheck =
+  /** The log reaches as far as it is known to. */
+  | 'end'
+  /** Blocks match their digests: the last one at level `open`, else all. */
+  | 'blocks'
+  /** The roots of tiles that are kept beside the log are those of its hashes. */
+  | 'tree'
+  /** Every entry's hash, recomputed from its content. */
+  | 'entries'
+  /** Every entry links to the one before in its stream. */
+  | 'links'
+  /** The log begins with what its last checkpoint says: as many entries, with this root. */
+  | 'checkpoint'
+  /** The last checkpoint bears a signature of the key that this device signs with. */
+  | 'signature'
+
+type VerifyScope = Readonly<{
+  level: VerifyLevel
+  checked: readonly VerifyCheck[]
+  /** What was left out: by the level, or because there is no checkpoint, or no signature on it. */
+  unchecked: readonly VerifyCheck[]
+}>
+
+/** Where the bytes of an entry are that do not hold. */
+export type BytePlace = Readonly<{
+  /** The block, by its positions. */
+  firstPosition: GlobalPosition
+  lastPosition: GlobalPosition
+  /** Bytes of it, the end excluded: the entry's data where that can be told, or else all of the block. */
+  start: number
+  end: number
+}>
+
 /** What {@link EventStore.verify} found. `at` is the first position that does not hold. */
 export type VerifyReport =
-  | Readonly<{ ok: true; events: number; headPosition: GlobalPosition }>
-  | Readonly<{
-      ok: false
-      at: GlobalPosition
-      problem: VerifyProblem
-      /** In words, with what was expected and what was found. */
-      detail: string
-      /** Entries that hold, before `at`. */
-      verified: number
-    }>
+  | (VerifyScope &
+      Readonly<{
+        ok: true
+        /** Of the application, among the entries that were looked at. */
+        events: number
+        headPosition: GlobalPosition
+        /** RFC 6962 root over the whole log. */
+        rootHash: Hash
+      }>)
+  | (VerifyScope &
+      Readonly<{
+        ok: false
+        at: GlobalPosition
+        problem: VerifyProblem
+        /** In words, with what was expected and what was found. */
+        detail: string
+        /** The event at that position, where its block can be read. */
+        eventId: string | null
+        place: BytePlace | null
+        /** Entries that hold, before `at`. */
+        verified: number
+      }>)
 
-export type VerifyProblem = 'hash-mismatch' | 'broken-link' | 'gap' | 'truncated' | 'unreadable'
+export type VerifyProblem =
+  | 'hash-mismatch'
+  | 'broken-link'
+  | 'gap'
+  | 'truncated'
+  | 'unreadable'
+  | 'tree-mismatch'
+  | 'checkpoint-mismatch'
+  | 'bad-signature'
 
 export interface EventStore {
   /**
@@ -163,7 +232,10 @@ export interface EventStore {
     options?: SubscribeOptions,
   ): Promise<Subscription>
 
-  /** Recomputes every hash of the log from the stored bytes and follows every link. */
+  /**
+   * Reads the log from its storage and says whether it is what was written: by default with every hash recomputed and
+   * every link followed. The report says what was looked at, and what was not.
+   */
   verify(options?: VerifyOptions): Promise<VerifyReport>
 
   /**

@@ -11,6 +11,7 @@ import type {
   ReadStreamOptions,
   ReadStreamResult,
   SubscribeOptions,
+  VerifyOptions,
   VerifyProgress,
   VerifyReport,
 } from '../model/event-store.ts'
@@ -129,7 +130,7 @@ export interface WorkerApi {
   unwatchView(viewId: number): Promise<Reply<void>>
 
   /** Told of by `PageApi.progress`. */
-  verify(callId: number): Promise<Reply<VerifyReport>>
+  verify(callId: number, options: Pick<VerifyOptions, 'level' | 'resume'>): Promise<Reply<VerifyReport>>
   cancel(callId: number): Promise<Reply<void>>
   proveInclusion(eventId: string, treeSize: number | undefined): Promise<Reply<InclusionProof>>
   proveConsistency(size1: number, size2: number | undefined): Promise<Reply<ConsistencyProof>>

@@ -3,7 +3,9 @@ import { openStore } from '../../src/client/open-store.ts'
 import type { Readable } from '../../src/client/readable.ts'
 import type { StoreClient } from '../../src/client/store-client.ts'
 import { isStoreError, StorageFailed, VersionConflict } from '../../src/log/errors.ts'
+import type { Hash } from '../../src/log/event.ts'
 import type { App } from '../../src/model/app.ts'
+import type { VerifyReport } from '../../src/model/event-store.ts'
 import { wireErrorOf } from '../../src/protocol/wire-error.ts'
 import { WORKER_PROTOCOL, type WriteMessage } from '../../src/protocol/worker-api.ts'
 import { answersTo, type FakeWorker, fakeWorker, never, ok, RESTING } from './fake-worker.ts'
@@ -135,7 +137,15 @@ describe('deadlines', () => {
 
   test('progress gives a verification its whole time again', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] })
-    const report = { ok: true, events: 2, headPosition: 2 } as const
+    const report: VerifyReport = {
+      ok: true,
+      events: 2,
+      headPosition: 2,
+      rootHash: '00' as Hash,
+      level: 'full',
+      checked: ['end'],
+      unchecked: [],
+    }
     let finish = () => {}
     const worker = fakeWorker({
       verify: () => new Promise(resolve => (finish = () => resolve(ok(report)))),

@@ -59,4 +59,7 @@ const WORDS: Readonly<Record<VerifyProblem, string>> = {
   gap: 'Events are missing here.',
   truncated: 'The end of the history was cut off.',
   unreadable: 'The stored bytes cannot be read as events.',
+  'tree-mismatch': 'A note that the store keeps beside its events was forged. It has been made anew.',
+  'checkpoint-mismatch': 'The history is not the one that this device has signed for.',
+  'bad-signature': 'The last signature is not that of this device.',
 }
