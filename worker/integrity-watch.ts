@@ -16,7 +16,7 @@ import { newEventId } from '../src/log/event-id.ts'
 import type { LogCheckpoint } from '../src/log/proofs.ts'
 import type { IntegrityStatus, Verdict } from '../src/model/integrity-status.ts'
 import type { AnchorShelf } from './anchor-shelf.ts'
-import { forgetDevice } from './device-signing.ts'
+import type { DeviceKeys } from './device-keys.ts'
 import type { TabChannel } from './tab-channel.ts'
 import { underLock } from './web-lock.ts'
 
@@ -25,6 +25,7 @@ export type IntegrityWatchOptions = Readonly<{
   /** Where what is stored can be known again; without it there is no anchor. */
   place: string | undefined
   shelf: AnchorShelf
+  keys: Pick<DeviceKeys, 'forget'>
   channel: TabChannel
   /** Whether what is lost here can come from a server. */
   hasServer: boolean
@@ -85,13 +86,13 @@ export class IntegrityWatch {
   }
 
   async #judge(look: Look): Promise<void> {
-    const { log, place, hasServer } = this.#options
+    const { log, place, keys, hasServer } = this.#options
     const found = await this.#whatIsWrong(look)
     if (!found) return
     const action = hasServer ? 'fetched-again' : 'went-on'
     await keepVerdict(log.storage, { id: newEventId(), action, foundAt: Date.now(), ...found })
     // What this device signed for is not this log.
-    await forgetDevice(place)
+    await keys.forget()
     await log.forgetCheckpoint()
     if (place !== undefined) await this.#writeAnchor()
   }

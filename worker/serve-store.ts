@@ -19,7 +19,7 @@ import {
 import type { LogStorage } from '../src/storage/log-storage.ts'
 import { createSyncLoop } from '../src/sync/sync-loop.ts'
 import { openAnchorShelf } from './anchor-shelf.ts'
-import { deviceSigning } from './device-signing.ts'
+import { DeviceKeys } from './device-keys.ts'
 import { shareGrowth } from './growth-hints.ts'
 import { HandlerFailures } from './handler-failures.ts'
 import { IntegrityWatch } from './integrity-watch.ts'
@@ -47,8 +47,8 @@ export type ServeStoreOptions = Readonly<{
    */
   compaction?: Readonly<{ idleMs?: number }> | false
   /**
-   * Sign checkpoints of the log with a key of this device (Ed25519, kept in IndexedDB, not extractable). Default
-   * true; where it cannot be done, the checkpoints say why.
+   * Sign checkpoints of the log, and seal snapshots, with keys of this device (Ed25519 and HMAC, kept in IndexedDB, not
+   * extractable). Default true; where it cannot be done, the checkpoints say why.
    */
   signing?: boolean
   /** Told what goes wrong beside a call. Default: `reportError`, as for any uncaught error. */
@@ -82,25 +82,29 @@ async function openStoreParts(options: PortOptions, values: PageValues, page: Pa
   const storage = options.storage(values)
   storage.onLost(error => void page.storageLost(wireErrorOf(error)))
   const compaction = compactionOf(options.compaction, storage)
+  const { storeId } = values
+  const keys = new DeviceKeys({ storeId, place: storage.place, isWanted: options.signing ?? true })
   const log = await openLog({
     storage,
-    storeId: values.storeId,
+    storeId,
     app,
     ...(compaction && { compaction }),
-    ...(options.signing !== false && { signing: () => deviceSigning(values.storeId, storage.place) }),
+    signing: () => keys.signing(),
+    seal: () => keys.seal(),
     onBackgroundError: onError,
   })
   try {
-    return await assemble(log, storage.place, options, values, page)
+    return await assemble({ log, keys, place: storage.place }, options, values, page)
   } catch (error) {
     await log.close()
     throw error
   }
 }
 
+type OpenedLog = Readonly<{ log: EventLog; keys: DeviceKeys; place: string | undefined }>
+
 async function assemble(
-  log: EventLog,
-  place: string | undefined,
+  { log, keys, place }: OpenedLog,
   options: PortOptions,
   values: PageValues,
   page: PageApi,
@@ -114,6 +118,7 @@ async function assemble(
   const tellGrowth = shareGrowth({ log, channel, signal: life.signal, onError })
   const integrity = new IntegrityWatch({
     log,
+    keys,
     place,
     shelf: await openAnchorShelf(page),
     channel,

@@ -1,5 +1,6 @@
 // What an open log offers to those who build on it: replay, sync, server, worker.
 
+import type { StateSeal } from '../integrity/state-seal.ts'
 import type { CommitNote, OnConflict } from '../log/commit-note.ts'
 import type { Entry } from '../log/entry.ts'
 import type { GlobalPosition, Hash, RecordedEvent, StreamVersion } from '../log/event.ts'
@@ -100,6 +101,9 @@ export interface EventLog {
   readonly hash: HashProvider
   /** For side-table values: snapshots, cursors. Blocks are the log's alone. */
   readonly storage: Pick<LogStorage, 'get' | 'list' | 'keys' | 'put'>
+
+  /** Seals what is derived from the log and kept beside it; null where this device has no key for that. */
+  seal(): Promise<StateSeal | null>
 
   head(): GlobalPosition
   cursor(): SyncCursor

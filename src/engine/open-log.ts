@@ -1,5 +1,6 @@
 // Opens a log: puts its parts together and keeps index, storage and listeners in step.
 
+import type { StateSeal } from '../integrity/state-seal.ts'
 import type { Block } from '../log/block.ts'
 import { hexOf } from '../log/bytes.ts'
 import { isStoreError, LogDamaged } from '../log/errors.ts'
@@ -48,6 +49,8 @@ export type OpenLogOptions = Readonly<{
   compaction?: IdleCompactionOptions
   /** Who signs the log's checkpoints, asked for at the first one. Left out: nobody. */
   signing?: () => Promise<LogSigning>
+  /** Seals snapshots, asked for at the first one. Left out: nothing does. */
+  seal?: () => Promise<StateSeal | null>
   /** Told what goes wrong beside a call, such as an index checkpoint that cannot be written. */
   onBackgroundError?: (error: Error) => void
 }>
@@ -121,6 +124,10 @@ class OpenLog implements EventLog {
     await this.catchUp()
     this.#saved.opened()
     this.#startCompaction()
+  }
+
+  async seal(): Promise<StateSeal | null> {
+    return (await this.#options.seal?.()) ?? null
   }
 
   head(): GlobalPosition {

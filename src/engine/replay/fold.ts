@@ -10,6 +10,7 @@ export type FoldLog = Pick<
   EventLog,
   | 'storage'
   | 'hash'
+  | 'seal'
   | 'head'
   | 'cursor'
   | 'readStream'

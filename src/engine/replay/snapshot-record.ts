@@ -1,6 +1,7 @@
-// A snapshot as bytes: SHA-256 of the text, then the text, which is JSON.
+// A snapshot as bytes: SHA-256 of the text, a seal on that, then the text, which is JSON.
 
 import { stateHashOf } from '../../integrity/state-hash.ts'
+import { SEAL_BYTES, type StateSeal } from '../../integrity/state-seal.ts'
 import { equalBytes, textOf, utf8 } from '../../log/bytes.ts'
 import type { GlobalPosition, Hash } from '../../log/event.ts'
 import { HASH_BYTES, type HashProvider } from '../../log/hash-provider.ts'
@@ -27,9 +28,10 @@ export type SnapshotRecord = SnapshotOwner &
   FoldSnapshot &
   Readonly<{ format: number; handlerVersion: string; stateHash: Hash }>
 
-const FORMAT = 1
+const FORMAT = 2
+const TEXT_START = HASH_BYTES + SEAL_BYTES
 
-/** @throws `InvalidEvent` when the state has something in it that JSON cannot carry. */
+/** Not sealed yet. @throws `InvalidEvent` when the state has something in it that JSON cannot carry. */
 export function snapshotToBytes(
   snapshot: SnapshotOwner & FoldSnapshot & Readonly<{ handlerVersion: string }>,
   hash: HashProvider,
@@ -49,15 +51,15 @@ export function snapshotToBytes(
     state,
   }
   const text = utf8(JSON.stringify(record))
-  const bytes = new Uint8Array(HASH_BYTES + text.length)
+  const bytes = new Uint8Array(TEXT_START + text.length)
   bytes.set(hash.digest(text))
-  bytes.set(text, HASH_BYTES)
+  bytes.set(text, TEXT_START)
   return bytes
 }
 
 /** Null for bytes that are not what was written, or were written in another version of the format. */
 export function snapshotFromBytes(bytes: Uint8Array, hash: HashProvider): SnapshotRecord | null {
-  const text = bytes.subarray(HASH_BYTES)
+  const text = bytes.subarray(TEXT_START)
   if (!equalBytes(hash.digest(text), bytes.subarray(0, HASH_BYTES))) return null
   try {
     const record = JSON.parse(textOf(text)) as SnapshotRecord
@@ -66,4 +68,15 @@ export function snapshotFromBytes(bytes: Uint8Array, hash: HashProvider): Snapsh
     // Somebody else's bytes can have the right digest, too.
     return null
   }
+}
+
+/** The text says whose state it is and what it stands on, so that a sealed one is of no use anywhere else. */
+export async function sealSnapshot(bytes: Uint8Array, { seal }: StateSeal): Promise<void> {
+  bytes.set(await seal(bytes.subarray(0, HASH_BYTES)), HASH_BYTES)
+}
+
+/** Without a seal to compare with, a snapshot must have none: nobody could say whose it is. */
+export async function isSealed(bytes: Uint8Array, seal: StateSeal | null): Promise<boolean> {
+  const found = bytes.subarray(HASH_BYTES, TEXT_START)
+  return seal ? seal.holds(bytes.subarray(0, HASH_BYTES), found) : found.every(byte => byte === 0)
 }

@@ -4,8 +4,10 @@ import type { GlobalPosition, RecordedEvent } from '../../log/event.ts'
 import type { FoldLog } from './fold.ts'
 import {
   type FoldSnapshot,
+  isSealed,
   type SnapshotOwner,
   type SnapshotRecord,
+  sealSnapshot,
   snapshotFromBytes,
   snapshotToBytes,
 } from './snapshot-record.ts'
@@ -15,6 +17,8 @@ import { TaskChain } from './task-chain.ts'
 export type SnapshotProblem =
   /** Its bytes are not what was written, or its state does not have the hash it was stored with. */
   | 'damaged'
+  /** It does not bear this device's seal: somebody wrote it from outside, or it is of a copy of this database. */
+  | 'not-sealed'
   /** It is a snapshot of something else. */
   | 'foreign'
   /** Made by handlers of another version. */
@@ -36,7 +40,7 @@ export type SnapshotDrop = Readonly<{
 export type SnapshotStoreOptions = Readonly<{
   log: Pick<
     FoldLog,
-    'storage' | 'hash' | 'head' | 'cursor' | 'readStream' | 'readAll' | 'isEffective' | 'catchUp'
+    'storage' | 'hash' | 'seal' | 'head' | 'cursor' | 'readStream' | 'readAll' | 'isEffective' | 'catchUp'
   >
   /** Told of every snapshot that was dropped or could not be written. Must not throw. */
   onSnapshotDropped?: ((drop: SnapshotDrop) => void) | undefined
@@ -159,6 +163,7 @@ export class SnapshotStore {
   ): Promise<SnapshotRecord | SnapshotProblem> {
     const record = snapshotFromBytes(bytes, this.#log.hash)
     if (!record) return 'damaged'
+    if (!(await isSealed(bytes, await this.#log.seal()))) return 'not-sealed'
     if (!isOf(record, owner, kept)) return 'foreign'
     if (record.handlerVersion !== handlerVersion) return 'handler-version'
     // Another tab may be ahead of what this one has read of the log.
@@ -226,11 +231,17 @@ export class SnapshotStore {
     this.#deletions.clear()
     this.#unwritten.clear()
     try {
+      await this.#sealAll(written.map(([key]) => values[key]!))
       await this.#log.storage.put(values)
     } catch (cause) {
       for (const [key, unwritten] of written) this.#fail(key, unwritten, cause)
     }
     this.#beingWritten.clear()
+  }
+
+  async #sealAll(snapshots: readonly Uint8Array[]): Promise<void> {
+    const seal = await this.#log.seal()
+    if (seal) await Promise.all(snapshots.map(bytes => sealSnapshot(bytes, seal)))
   }
 
   #fail(key: string, { owner, snapshot }: Unwritten, cause: unknown): void {

@@ -3,6 +3,7 @@
 import type { EventLog } from '../../../src/engine/event-log.ts'
 import { openLog } from '../../../src/engine/open-log.ts'
 import type { FoldLog } from '../../../src/engine/replay/fold.ts'
+import type { StateSeal } from '../../../src/integrity/state-seal.ts'
 import { encodeEvents } from '../../../src/log/event-batch.ts'
 import {
   createMemoryDatabase,
@@ -12,8 +13,11 @@ import {
 
 const storeId = 'shared'
 
-export const openDevice = (database: MemoryDatabase = createMemoryDatabase()): Promise<EventLog> =>
-  openLog({ storage: memoryStorage({ database }), storeId })
+/** @param seal of a device that has one */
+export const openDevice = (
+  database: MemoryDatabase = createMemoryDatabase(),
+  seal: StateSeal | null = null,
+): Promise<EventLog> => openLog({ storage: memoryStorage({ database }), storeId, seal: async () => seal })
 
 export const openServer = (): Promise<EventLog> =>
   openLog({ storage: memoryStorage(), storeId, isAuthority: true })
@@ -54,6 +58,7 @@ export function foldLogOf(log: EventLog, overrides: Partial<FoldLog>): FoldLog {
   return {
     storage: log.storage,
     hash: log.hash,
+    seal: () => log.seal(),
     head: () => log.head(),
     cursor: () => log.cursor(),
     readStream: (...args) => log.readStream(...args),

@@ -3,10 +3,17 @@ import type { EventLog } from '../../../src/engine/event-log.ts'
 import {
   type FoldSnapshot,
   type SnapshotOwner,
+  sealSnapshot,
   snapshotFromBytes,
   snapshotToBytes,
 } from '../../../src/engine/replay/snapshot-record.ts'
 import { type SnapshotDrop, SnapshotStore } from '../../../src/engine/replay/snapshot-store.ts'
+import {
+  createStateSeal,
+  generateSealKey,
+  SEAL_BYTES,
+  type StateSeal,
+} from '../../../src/integrity/state-seal.ts'
 import { StorageFailed } from '../../../src/log/errors.ts'
 import type { KeyValues } from '../../../src/storage/log-storage.ts'
 import { createMemoryDatabase } from '../../../src/storage/memory/index.ts'
@@ -15,6 +22,7 @@ import { append, count, foldLogOf, openDevice, openServer, pull, sync } from './
 const OWNER: SnapshotOwner = { kind: 'projection', name: 'board', streamName: 'a' }
 const ALL: SnapshotOwner = { kind: 'projection', name: 'board', streamName: null }
 const handlerVersion = '1'
+const seal = createStateSeal(await generateSealKey(), 'test')
 
 async function openStore(log?: EventLog, database = createMemoryDatabase()) {
   const opened = log ?? (await openDevice(database))
@@ -53,9 +61,14 @@ async function snapshotAt(log: EventLog, version: number, streamName = 'a'): Pro
 const snapshotKeys = (database: { values: ReadonlyMap<string, unknown> }) =>
   [...database.values.keys()].filter(key => key.startsWith('snapshot/')).sort()
 
+/** As somebody writes it who knows the format, but has no key. */
+const withDigest = (log: EventLog, text: Uint8Array): Uint8Array<ArrayBuffer> =>
+  new Uint8Array([...log.hash.digest(text), ...new Uint8Array(SEAL_BYTES), ...text])
+
 /** A log of 40 events in the stream a, with snapshots at 10, 20 and 30. */
-async function openWithSnapshots() {
-  const opened = await openStore()
+async function openWithSnapshots(seal?: StateSeal) {
+  const database = createMemoryDatabase()
+  const opened = await openStore(await openDevice(database, seal), database)
   await count(opened.log, 'a', 1, 40)
   for (const version of [10, 20, 30]) {
     opened.store.save(OWNER, handlerVersion, await snapshotAt(opened.log, version))
@@ -129,7 +142,7 @@ describe('a snapshot that does not hold is dropped, reported, and the next older
       database.values.set(newest, changed)
       const { store, problems } = await openStore(log)
       expect(await load(store), `byte ${i}`).toBe(20)
-      expect(problems()).toEqual(['damaged'])
+      expect(problems(), `byte ${i}`).toEqual([i < 32 || i >= 64 ? 'damaged' : 'not-sealed'])
     }
   })
 
@@ -145,7 +158,7 @@ describe('a snapshot that does not hold is dropped, reported, and the next older
     const { database, newest, log } = await openWithSnapshots()
     const bytes = database.values.get(newest)!
     const text = new TextEncoder().encode('null')
-    const forged = new Uint8Array([...log.hash.digest(text), ...text])
+    const forged = withDigest(log, text)
     for (const changed of [bytes.slice(0, -1), bytes.slice(0, 20), new Uint8Array(), forged]) {
       database.values.set(newest, changed)
       const { store, problems } = await openStore(log)
@@ -158,9 +171,33 @@ describe('a snapshot that does not hold is dropped, reported, and the next older
     const { database, newest, log, store, problems } = await openWithSnapshots()
     const record = snapshotFromBytes(database.values.get(newest)!, log.hash)!
     const text = new TextEncoder().encode(JSON.stringify({ ...record, state: { at: 31 } }))
-    database.values.set(newest, new Uint8Array([...log.hash.digest(text), ...text]))
+    database.values.set(newest, withDigest(log, text))
     expect(await load(store)).toBe(20)
     expect(problems()).toEqual(['damaged'])
+  })
+
+  test('another state, all hashes mended, but without the seal of this device', async () => {
+    const { database, newest, log } = await openWithSnapshots(seal)
+    expect(await load((await openStore(log)).store)).toBe(30)
+    const record = snapshotFromBytes(database.values.get(newest)!, log.hash)!
+    const forged = snapshotToBytes({ ...record, state: { at: 31 } }, log.hash)
+    const bySomebodyElse = forged.slice()
+    await sealSnapshot(bySomebodyElse, createStateSeal(await generateSealKey(), 'test'))
+    const withOldSeal = forged.slice()
+    withOldSeal.set(database.values.get(newest)!.subarray(32, 64), 32)
+    for (const bytes of [forged, bySomebodyElse, withOldSeal]) {
+      database.values.set(newest, bytes)
+      const { store, problems } = await openStore(log)
+      expect(await load(store)).toBe(20)
+      expect(problems()).toEqual(['not-sealed'])
+    }
+  })
+
+  test('sealed by a device that this one is not any more', async () => {
+    const { database } = await openWithSnapshots(seal)
+    const { store, problems } = await openStore(await openDevice(database))
+    expect(await load(store)).toBe(null)
+    expect(problems()).toEqual(['not-sealed', 'not-sealed', 'not-sealed'])
   })
 
   test('made by handlers of another version', async () => {
