@@ -49,6 +49,7 @@ export type {
   AppendResult,
   BytePlace,
   EventStore,
+  ExportProofOptions,
   ReadAllOptions,
   ReadStreamOptions,
   ReadStreamResult,

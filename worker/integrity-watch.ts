@@ -54,7 +54,7 @@ export class IntegrityWatch {
   async start(): Promise<void> {
     const { log, channel, signal } = this.#options
     await this.#compare('end')
-    this.#checkpoint = await log.latestCheckpoint()
+    this.#checkpoint = await log.proofs.checkpoints.latest()
     await this.#readVerdicts()
     channel.on('verdicts-changed', () => this.#inTurn(() => this.#readVerdicts()))
     log.onChange(() => this.#later(), signal)
@@ -93,14 +93,14 @@ export class IntegrityWatch {
     await keepVerdict(log.storage, { id: newEventId(), action, foundAt: Date.now(), ...found })
     // What this device signed for is not this log.
     await keys.forget()
-    await log.forgetCheckpoint()
+    await log.proofs.checkpoints.forget()
     if (place !== undefined) await this.#writeAnchor()
   }
 
   /** The anchor knows of an empty database, and the last checkpoint of one that was cut where there is no anchor. */
   async #whatIsWrong(look: Look): Promise<Found | null> {
     const { log } = this.#options
-    const [anchor, checkpoint] = [await this.#anchor(), await log.latestCheckpoint()]
+    const [anchor, checkpoint] = [await this.#anchor(), await log.proofs.checkpoints.latest()]
     // Both are written behind the log: what another tab appended since this one read it is there now.
     await log.catchUp()
     const found = anchor && (await compareWithAnchor(anchor, log))
@@ -119,7 +119,7 @@ export class IntegrityWatch {
   async #writeDown(): Promise<void> {
     await this.#moveAnchor()
     try {
-      this.#checkpoint = await this.#options.log.checkpoint()
+      this.#checkpoint = await this.#options.log.proofs.checkpoints.make()
       this.#tell()
     } catch (error) {
       if (!isStoreError(error, 'log-damaged')) throw error

@@ -137,17 +137,21 @@ export class StoreService implements WorkerApi {
   proveInclusion(
     ...[eventId, treeSize]: Parameters<WorkerApi['proveInclusion']>
   ): ReturnType<WorkerApi['proveInclusion']> {
-    return this.#reply(({ log }) => log.proveInclusion(eventId, treeSize))
+    return this.#reply(({ log }) => log.proofs.proveInclusion(eventId, treeSize))
   }
 
   proveConsistency(
     ...[size1, size2]: Parameters<WorkerApi['proveConsistency']>
   ): ReturnType<WorkerApi['proveConsistency']> {
-    return this.#reply(({ log }) => log.proveConsistency(size1, size2))
+    return this.#reply(({ log }) => log.proofs.proveConsistency(size1, size2))
   }
 
   checkpoint(): ReturnType<WorkerApi['checkpoint']> {
-    return this.#reply(({ log }) => log.checkpoint())
+    return this.#reply(({ log }) => log.proofs.checkpoints.make())
+  }
+
+  exportProof(...args: Parameters<WorkerApi['exportProof']>): ReturnType<WorkerApi['exportProof']> {
+    return this.#reply(({ log }) => log.proofs.exportProof(...args))
   }
 
   catchUp(): Promise<Reply<void>> {

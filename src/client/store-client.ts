@@ -13,6 +13,7 @@ import type {
   AppendResult,
   AppendToStreamsOptions,
   EventStore,
+  ExportProofOptions,
   ReadAllOptions,
   ReadStreamOptions,
   ReadStreamResult,
@@ -243,6 +244,10 @@ export class WorkerStoreClient<A extends App> implements StoreClient<A> {
 
   checkpoint(): Promise<LogCheckpoint> {
     return this.#link.call(worker => worker.checkpoint())
+  }
+
+  exportProof(eventId: string, options: ExportProofOptions = {}): Promise<string> {
+    return this.#link.call(worker => worker.exportProof(eventId, options))
   }
 
   rejections(): Promise<readonly Rejection[]> {

@@ -7,7 +7,6 @@ import type { GlobalPosition, Hash, RecordedEvent, StreamVersion } from '../log/
 import type { EventBatch } from '../log/event-batch.ts'
 import type { ExpectedStreamVersion } from '../log/expected-version.ts'
 import type { HashProvider } from '../log/hash-provider.ts'
-import type { ConsistencyProof, InclusionProof, LogCheckpoint } from '../log/proofs.ts'
 import type {
   AppendResult,
   ReadAllOptions,
@@ -17,6 +16,7 @@ import type {
 } from '../model/event-store.ts'
 import type { Rejection } from '../model/sync-status.ts'
 import type { LogStorage } from '../storage/log-storage.ts'
+import type { LogProofs } from './log-proofs.ts'
 
 /** An atomic append of checked, encoded events. */
 export type AppendRequest = Readonly<{
@@ -102,6 +102,9 @@ export interface EventLog {
   /** For side-table values: snapshots, cursors. Blocks are the log's alone. */
   readonly storage: Pick<LogStorage, 'get' | 'list' | 'keys' | 'put'>
 
+  /** What the log can show to others. */
+  readonly proofs: LogProofs
+
   /** Seals what is derived from the log and kept beside it; null where this device has no key for that. */
   seal(): Promise<StateSeal | null>
 
@@ -152,20 +155,5 @@ export interface EventLog {
   onChange(listener: (change: LogChange) => void, signal?: AbortSignal): void
 
   verify(options?: VerifyOptions): Promise<VerifyReport>
-  /** As on the store; `treeSize` is the log's head where it is left out. */
-  proveInclusion(eventId: string, treeSize?: number): Promise<InclusionProof>
-  proveConsistency(size1: number, size2?: number): Promise<ConsistencyProof>
-  /** Hash of the entry at a position. @throws `LogDamaged` when its block cannot be read. */
-  hashAt(position: GlobalPosition): Promise<Hash>
-  /** RFC 6962 root over the first `size` entries. @throws `StoreError` `invalid-argument` past the head. */
-  treeRoot(size: number): Promise<Uint8Array>
-  /**
-   * Of the log as it is now; the same again while nothing is appended. @throws `LogDamaged` when the log does not go
-   * on from the checkpoint before.
-   */
-  checkpoint(): Promise<LogCheckpoint>
-  latestCheckpoint(): Promise<LogCheckpoint | null>
-  /** The next checkpoint begins anew, by a signer that is asked for anew: this log is not what the last one was of. */
-  forgetCheckpoint(): Promise<void>
   close(): Promise<void>
 }

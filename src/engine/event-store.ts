@@ -85,9 +85,10 @@ export function createEventStore(log: EventLog): EventStore {
     },
 
     verify: options => log.verify(options),
-    proveInclusion: (eventId, treeSize) => log.proveInclusion(eventId, treeSize),
-    proveConsistency: (size1, size2) => log.proveConsistency(size1, size2),
-    checkpoint: () => log.checkpoint(),
+    proveInclusion: (eventId, treeSize) => log.proofs.proveInclusion(eventId, treeSize),
+    proveConsistency: (size1, size2) => log.proofs.proveConsistency(size1, size2),
+    checkpoint: () => log.proofs.checkpoints.make(),
+    exportProof: (eventId, options) => log.proofs.exportProof(eventId, options),
     close: () => log.close(),
   }
 }

@@ -2,20 +2,18 @@
 
 import type { StateSeal } from '../integrity/state-seal.ts'
 import type { Block } from '../log/block.ts'
-import { hexOf } from '../log/bytes.ts'
 import { isStoreError, LogDamaged } from '../log/errors.ts'
-import type { GlobalPosition, Hash } from '../log/event.ts'
+import type { GlobalPosition } from '../log/event.ts'
 import { checkName } from '../log/event-batch.ts'
 import { HashChain } from '../log/hash-chain.ts'
 import type { HashProvider } from '../log/hash-provider.ts'
-import type { LogCheckpoint } from '../log/proofs.ts'
 import { createSha256 } from '../log/sha256/create-sha256.ts'
 import type { App } from '../model/app.ts'
 import type { LogStorage } from '../storage/log-storage.ts'
 import { admitJob } from './admit-job.ts'
 import { appendJob } from './append-job.ts'
 import { BlockStore } from './block-store.ts'
-import { CheckpointBook, type LogSigning, nobodySigns } from './checkpoint-book.ts'
+import { type LogSigning, nobodySigns } from './checkpoint-book.ts'
 import { keepsBlocks } from './compaction.ts'
 import { EntryLookup } from './entry-lookup.ts'
 import type { EventLog, LogChange, SyncCursor } from './event-log.ts'
@@ -23,9 +21,8 @@ import { executeJob } from './execute-job.ts'
 import { IdleCompaction, type IdleCompactionOptions } from './idle-compaction.ts'
 import { IndexCheckpoint } from './index-checkpoint.ts'
 import { LogIndex } from './log-index.ts'
-import { LogTree } from './log-tree.ts'
+import { LogProofs } from './log-proofs.ts'
 import { effectiveCommitsBehind, PendingTail, takeCommits } from './pending-tail.ts'
-import { checkSize, type ProofParts, proveConsistency, proveInclusion } from './prove.ts'
 import { LogReader } from './reader.ts'
 import { dropRejection, readRejections } from './rejections.ts'
 import { remoteJob } from './remote-job.ts'
@@ -78,11 +75,10 @@ class OpenLog implements EventLog {
   readonly storeId: string
   readonly hash: HashProvider
   readonly storage: LogStorage
+  readonly proofs: LogProofs
   readonly #options: OpenLogOptions
   readonly #chain: HashChain
   readonly #blocks: BlockStore
-  readonly #tree: LogTree
-  readonly #checkpoints: CheckpointBook
   readonly #listeners = new Set<(change: LogChange) => void>()
   #saved!: SavedIndex
   #reader!: LogReader
@@ -103,12 +99,12 @@ class OpenLog implements EventLog {
     this.hash = hash
     this.#chain = new HashChain(hash)
     this.#blocks = new BlockStore(this.storage, hash)
-    this.#tree = new LogTree({ storage: this.storage, blocks: this.#blocks, hash })
-    this.#checkpoints = new CheckpointBook({
+    this.proofs = new LogProofs({
       storage: this.storage,
+      blocks: this.#blocks,
       hash,
-      head: () => this.#index.head,
-      root: size => this.#tree.root(size),
+      index: () => this.#index,
+      idsReady: () => this.#saved.idsReady(),
       signing: options.signing ?? (async () => nobodySigns(options.storeId)),
     })
   }
@@ -225,41 +221,6 @@ class OpenLog implements EventLog {
     return report
   }
 
-  async proveInclusion(
-    ...[eventId, treeSize]: Parameters<EventLog['proveInclusion']>
-  ): ReturnType<EventLog['proveInclusion']> {
-    await this.#saved.idsReady()
-    return proveInclusion(eventId, this.#proofParts, treeSize)
-  }
-
-  async proveConsistency(
-    ...[size1, size2]: Parameters<EventLog['proveConsistency']>
-  ): ReturnType<EventLog['proveConsistency']> {
-    return proveConsistency(size1, this.#proofParts, size2)
-  }
-
-  async hashAt(position: GlobalPosition): Promise<Hash> {
-    const block = await this.#blocks.holding(position)
-    return hexOf(block.hashOf(position - block.firstPosition)) as Hash
-  }
-
-  async treeRoot(size: number): Promise<Uint8Array> {
-    checkSize(size, { least: 0, most: this.#index.head })
-    return this.#tree.root(size)
-  }
-
-  checkpoint(): Promise<LogCheckpoint> {
-    return this.#checkpoints.make()
-  }
-
-  latestCheckpoint(): Promise<LogCheckpoint | null> {
-    return this.#checkpoints.latest()
-  }
-
-  forgetCheckpoint(): Promise<void> {
-    return this.#checkpoints.forget()
-  }
-
   close(): Promise<void> {
     this.#closed ??= this.#closeOnce()
     return this.#closed
@@ -278,14 +239,10 @@ class OpenLog implements EventLog {
       storage,
       hash,
       chain: this.#chain,
-      tree: this.#tree,
-      checkpoints: this.#checkpoints,
+      tree: this.proofs.tree,
+      checkpoints: this.proofs.checkpoints,
       knownHead: () => Math.max(this.#saved.knownHead, this.#index.head),
     }
-  }
-
-  get #proofParts(): ProofParts {
-    return { index: this.#index, blocks: this.#blocks, tree: this.#tree }
   }
 
   get #index(): LogIndex {
@@ -375,7 +332,7 @@ class OpenLog implements EventLog {
       if (!isStoreError(error)) throw error
     })
     await this.#folds.close()
-    await this.#checkpoints.settled()
+    await this.proofs.checkpoints.settled()
     await this.#saved.close()
     this.#listeners.clear()
     await this.storage.close()

@@ -2,14 +2,20 @@
 
 import { hexOf } from '../log/bytes.ts'
 import { StoreError } from '../log/errors.ts'
-import type { Hash } from '../log/event.ts'
+import type { GlobalPosition, Hash } from '../log/event.ts'
 import { bytesOfEventId, isEventId } from '../log/event-id.ts'
+import type { HashProvider } from '../log/hash-provider.ts'
 import type { ConsistencyProof, InclusionProof } from '../log/proofs.ts'
 import type { BlockStore } from './block-store.ts'
 import type { LogIndex } from './log-index.ts'
 import type { LogTree } from './log-tree.ts'
 
-export type ProofParts = Readonly<{ index: LogIndex; blocks: BlockStore; tree: LogTree }>
+export type ProofParts = Readonly<{
+  index: LogIndex
+  blocks: BlockStore
+  tree: LogTree
+  hash: HashProvider
+}>
 
 /** @throws `StoreError` `unknown-event`; `invalid-argument` for a tree size that does not hold the event. */
 export async function proveInclusion(
@@ -17,9 +23,7 @@ export async function proveInclusion(
   { index, blocks, tree }: ProofParts,
   treeSize: number = index.head,
 ): Promise<InclusionProof> {
-  const position = isEventId(eventId) ? index.positionOfId(bytesOfEventId(eventId)) : undefined
-  if (position === undefined)
-    throw new StoreError('unknown-event', `The log has no event ${eventId}`, { eventId })
+  const position = positionOf(eventId, { index })
   checkSize(treeSize, { least: position, most: index.head })
   const block = await blocks.holding(position)
   const hashes = await tree.inclusionProof(position - 1, treeSize)
@@ -49,6 +53,13 @@ export async function proveConsistency(
     rootHash2: hashText(await tree.root(size2)),
     hashes: hashes.map(hashText),
   }
+}
+
+/** @throws `StoreError` `unknown-event` */
+export function positionOf(eventId: string, { index }: Pick<ProofParts, 'index'>): GlobalPosition {
+  const position = isEventId(eventId) ? index.positionOfId(bytesOfEventId(eventId)) : undefined
+  if (position !== undefined) return position
+  throw new StoreError('unknown-event', `The log has no event ${eventId}`, { eventId })
 }
 
 const hashText = (bytes: Uint8Array): Hash => hexOf(bytes) as Hash

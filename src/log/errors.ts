@@ -25,6 +25,8 @@ const RECOVERY = {
   'invalid-argument': 'Correct the argument; nothing was written.',
   'unknown-event': 'Ask for an event that the log has and that no rebase superseded.',
   'malformed-proof': 'This is no proof, checkpoint or key in its format. Get it again from where it came.',
+  'not-signed':
+    'Nobody signs this log, for the reason given. A bare proof and a root kept elsewhere serve as well.',
   'unknown-decider': 'Name a decider of the app that the worker serves.',
   'unknown-projection': 'Name a projection of the app that the worker serves.',
   'command-refused': 'The decider refused the command. Show the reason; nothing was written.',

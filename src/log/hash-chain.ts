@@ -95,16 +95,8 @@ export class HashChain {
     return writer.bytes()
   }
 
-  /** Salted, so that payload and salt can be erased without leaving a hash that can be guessed at. */
-  #bodyOf({ salt, payload, metadata }: UnlinkedEntry): Uint8Array {
-    const scratch = this.#scratch
-    scratch.reset()
-    scratch.raw(BODY_PREFIX)
-    scratch.raw(salt)
-    scratch.u32(payload.length)
-    scratch.raw(payload)
-    scratch.raw(metadata)
-    return this.#hash.digest(scratch.bytes())
+  #bodyOf(body: EntryBody): Uint8Array {
+    return bodyHashOf(body, this.#hash, this.#scratch)
   }
 
   #writeBody(
@@ -176,6 +168,32 @@ export class HashChain {
     digest()
     return hashes
   }
+}
+
+/** What the hash of a body covers. */
+export type EntryBody = Pick<UnlinkedEntry, 'salt' | 'payload' | 'metadata'>
+
+/** Salted, so that payload and salt can be erased without leaving a hash that can be guessed at. */
+export function bodyHashOf(
+  { salt, payload, metadata }: EntryBody,
+  hash: HashProvider,
+  scratch = new ByteWriter(),
+): Uint8Array {
+  scratch.reset()
+  scratch.raw(BODY_PREFIX)
+  scratch.raw(salt)
+  scratch.u32(payload.length)
+  scratch.raw(payload)
+  scratch.raw(metadata)
+  return hash.digest(scratch.bytes())
+}
+
+/** The hash of an entry, from its canonical bytes. */
+export function leafHashOf(entry: Uint8Array, hash: HashProvider): Uint8Array {
+  const leaf = new Uint8Array(1 + entry.length)
+  leaf[0] = LEAF
+  leaf.set(entry, 1)
+  return hash.digest(leaf)
 }
 
 function writeBehindLink(writer: ByteWriter, run: UnlinkedRun, i: number, names: EncodedNames): void {

@@ -172,6 +172,11 @@ export type VerifyReport =
         verified: number
       }>)
 
+export type ExportProofOptions = Readonly<{
+  /** False leaves out what is in the event: its data, tags and metadata. Default true. */
+  content?: boolean
+}>
+
 export type VerifyProblem =
   | 'hash-mismatch'
   | 'broken-link'
@@ -263,6 +268,14 @@ export interface EventStore {
    * @throws `LogDamaged` when the log does not go on from its last checkpoint: something in it was changed or cut off.
    */
   checkpoint(): Promise<LogCheckpoint>
+
+  /**
+   * A proof as a text that anybody can check offline: the event, its place in the log, and a signed checkpoint of the
+   * log above it (c2sp.org/tlog-proof). `verifyExportedProof` of `streamdingo/integrity` checks it.
+   *
+   * @throws `StoreError` `unknown-event`; `not-signed` where this device cannot sign; `LogDamaged`.
+   */
+  exportProof(eventId: string, options?: ExportProofOptions): Promise<string>
 
   close(): Promise<void>
 }

@@ -7,6 +7,7 @@ import type { ExpectedStreamVersion } from '../log/expected-version.ts'
 import type { ConsistencyProof, InclusionProof, LogCheckpoint } from '../log/proofs.ts'
 import type {
   AppendResult,
+  ExportProofOptions,
   ReadAllOptions,
   ReadStreamOptions,
   ReadStreamResult,
@@ -135,6 +136,7 @@ export interface WorkerApi {
   proveInclusion(eventId: string, treeSize: number | undefined): Promise<Reply<InclusionProof>>
   proveConsistency(size1: number, size2: number | undefined): Promise<Reply<ConsistencyProof>>
   checkpoint(): Promise<Reply<LogCheckpoint>>
+  exportProof(eventId: string, options: ExportProofOptions): Promise<Reply<string>>
 
   /** Reads what other tabs wrote: hints to a page that slept may have been lost. */
   catchUp(): Promise<Reply<void>>

@@ -22,9 +22,9 @@ describe('a checkpoint of a log', () => {
   test('is a note that its key has signed, of the size and root of the log', async () => {
     const log = await openLog({ storage: memoryStorage(), storeId: 's', signing })
     await append(log, 'one')
-    const made = await log.checkpoint()
+    const made = await log.proofs.checkpoints.make()
     expect(made).toMatchObject({ origin: 'streamdingo/s/device', size: 1 })
-    expect(made.rootHash).toBe(hexOf(await log.treeRoot(1)))
+    expect(made.rootHash).toBe(hexOf(await log.proofs.treeRoot(1)))
     if (made.signing.status !== 'signed') throw new Error('not signed')
     const { note, checkpoint } = parseSignedCheckpoint(made.text)
     const key = await parseVerifierKey(made.signing.verifierKey)
@@ -38,7 +38,7 @@ describe('a checkpoint of a log', () => {
     const database = createMemoryDatabase()
     const unsigned = await openLog({ storage: memoryStorage({ database }), storeId: 'a b' })
     await append(unsigned, 'one')
-    const made = await unsigned.checkpoint()
+    const made = await unsigned.proofs.checkpoints.make()
     expect(made).toMatchObject({
       origin: 'streamdingo/a%20b',
       signing: { status: 'unsigned', reason: 'switched-off' },
@@ -46,21 +46,21 @@ describe('a checkpoint of a log', () => {
     expect(() => parseSignedCheckpoint(made.text)).toThrow()
     await unsigned.close()
     const signed = await openLog({ storage: memoryStorage({ database }), storeId: 'a b', signing })
-    expect(await signed.checkpoint()).toMatchObject({ size: 1, signing: { status: 'signed' } })
+    expect(await signed.proofs.checkpoints.make()).toMatchObject({ size: 1, signing: { status: 'signed' } })
     await signed.close()
   })
 
   test('is kept, and not signed twice', async () => {
     const database = createMemoryDatabase()
     const log = await openLog({ storage: memoryStorage({ database }), storeId: 's', signing })
-    expect(await log.latestCheckpoint()).toBeNull()
+    expect(await log.proofs.checkpoints.latest()).toBeNull()
     await append(log, 'one')
-    const [one, two] = await Promise.all([log.checkpoint(), log.checkpoint()])
+    const [one, two] = await Promise.all([log.proofs.checkpoints.make(), log.proofs.checkpoints.make()])
     expect(two).toBe(one)
     await log.close()
     const again = await openLog({ storage: memoryStorage({ database }), storeId: 's', signing })
-    expect(await again.latestCheckpoint()).toEqual(one)
-    expect(await again.checkpoint()).toEqual(one)
+    expect(await again.proofs.checkpoints.latest()).toEqual(one)
+    expect(await again.proofs.checkpoints.make()).toEqual(one)
     await again.close()
   })
 
@@ -68,18 +68,18 @@ describe('a checkpoint of a log', () => {
     const database = createMemoryDatabase()
     const log = await openLog({ storage: memoryStorage({ database }), storeId: 's', signing })
     await append(log, 'one')
-    const before = await log.checkpoint()
+    const before = await log.proofs.checkpoints.make()
     const kept = (await log.storage.get('checkpoint/latest'))!
     await log.close()
     const rewritten = await openLog({ storage: memoryStorage(), storeId: 's', signing })
     await rewritten.storage.put({ 'checkpoint/latest': kept })
-    await expect(rewritten.checkpoint()).rejects.toMatchObject({
+    await expect(rewritten.proofs.checkpoints.make()).rejects.toMatchObject({
       code: 'log-damaged',
       facts: { position: 1 },
     })
     await append(rewritten, 'another one')
     await append(rewritten, 'and one more')
-    await expect(rewritten.checkpoint()).rejects.toThrow(before.rootHash)
+    await expect(rewritten.proofs.checkpoints.make()).rejects.toThrow(before.rootHash)
     await rewritten.close()
   })
 
@@ -87,12 +87,12 @@ describe('a checkpoint of a log', () => {
     const database = createMemoryDatabase()
     const log = await openLog({ storage: memoryStorage({ database }), storeId: 's', signing })
     await append(log, 'one')
-    const made = await log.checkpoint()
+    const made = await log.proofs.checkpoints.make()
     await log.storage.put({ 'checkpoint/latest': new Uint8Array(100) })
     await log.close()
     const again = await openLog({ storage: memoryStorage({ database }), storeId: 's', signing })
-    expect(await again.latestCheckpoint()).toBeNull()
-    expect(await again.checkpoint()).toMatchObject({ size: 1, rootHash: made.rootHash })
+    expect(await again.proofs.checkpoints.latest()).toBeNull()
+    expect(await again.proofs.checkpoints.make()).toMatchObject({ size: 1, rootHash: made.rootHash })
     await again.close()
   })
 
@@ -107,9 +107,9 @@ describe('a checkpoint of a log', () => {
     })
     const log = await openLog({ storage, storeId: 's', signing })
     await append(log, 'one')
-    await expect(log.checkpoint()).rejects.toThrow('full')
+    await expect(log.proofs.checkpoints.make()).rejects.toThrow('full')
     isFull = false
-    const made = log.checkpoint()
+    const made = log.proofs.checkpoints.make()
     await log.close()
     expect(await made).toMatchObject({ size: 1 })
   })

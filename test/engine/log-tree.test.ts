@@ -49,7 +49,7 @@ describe('proofs of a log', () => {
     for (const treeSize of [1, 2, 255, 256, 257, 511, 512, 1_000, 1_024, COUNT]) {
       for (const position of [1, 2, 255, 256, 257, 512, 513, 1_000, COUNT]) {
         if (position > treeSize) continue
-        const proof = await log.proveInclusion(ids[position - 1]!, treeSize)
+        const proof = await log.proofs.proveInclusion(ids[position - 1]!, treeSize)
         expect(proof).toMatchObject({ globalPosition: position, treeSize, rootHash: rootAt(treeSize) })
         expect(await verifyInclusion(proof)).toBe(true)
         expect(await verifyInclusion({ ...proof, globalPosition: position === 1 ? 2 : 1 })).toBe(false)
@@ -69,7 +69,7 @@ describe('proofs of a log', () => {
       [1_024, COUNT],
       [COUNT, COUNT],
     ] as const) {
-      const proof = await log.proveConsistency(size1, size2)
+      const proof = await log.proofs.proveConsistency(size1, size2)
       expect(proof).toMatchObject({ rootHash1: rootAt(size1), rootHash2: rootAt(size2) })
       expect(await verifyConsistency(proof)).toBe(true)
       expect(await verifyConsistency({ ...proof, rootHash1: rootAt(7) })).toBe(false)
@@ -81,17 +81,17 @@ describe('proofs of a log', () => {
     const log = await openWith(10)
     const { ids } = await readLog(log)
     const unknown = '018f5f3e-1c1b-7c1a-8a1b-0123456789ab'
-    await expect(log.proveInclusion(unknown)).rejects.toMatchObject({
+    await expect(log.proofs.proveInclusion(unknown)).rejects.toMatchObject({
       code: 'unknown-event',
       facts: { eventId: unknown },
     })
-    await expect(log.proveInclusion('nonsense')).rejects.toMatchObject({ code: 'unknown-event' })
+    await expect(log.proofs.proveInclusion('nonsense')).rejects.toMatchObject({ code: 'unknown-event' })
     const invalid = { code: 'invalid-argument' }
-    await expect(log.proveInclusion(ids[4]!, 4)).rejects.toMatchObject(invalid)
-    await expect(log.proveInclusion(ids[4]!, 11)).rejects.toMatchObject(invalid)
-    await expect(log.proveConsistency(0)).rejects.toMatchObject(invalid)
-    await expect(log.proveConsistency(5, 4)).rejects.toMatchObject(invalid)
-    await expect(log.proveConsistency(1.5)).rejects.toMatchObject(invalid)
+    await expect(log.proofs.proveInclusion(ids[4]!, 4)).rejects.toMatchObject(invalid)
+    await expect(log.proofs.proveInclusion(ids[4]!, 11)).rejects.toMatchObject(invalid)
+    await expect(log.proofs.proveConsistency(0)).rejects.toMatchObject(invalid)
+    await expect(log.proofs.proveConsistency(5, 4)).rejects.toMatchObject(invalid)
+    await expect(log.proofs.proveConsistency(1.5)).rejects.toMatchObject(invalid)
     await log.close()
   })
 })
@@ -110,7 +110,7 @@ describe('the saved part of the tree', () => {
     }
     const log = await openLog({ storage: wrapStorage(storage, { read }), storeId: 's' })
     const before = blocks
-    const proof = await log.proveInclusion(eventId)
+    const proof = await log.proofs.proveInclusion(eventId)
     const count = blocks - before
     await log.close()
     return { proof, count }
@@ -120,7 +120,7 @@ describe('the saved part of the tree', () => {
     const database = createMemoryDatabase()
     const log = await openWith(LONG, memoryStorage({ database }))
     const { ids, rootAt } = await readLog(log)
-    await log.proveInclusion(ids[0]!)
+    await log.proofs.proveInclusion(ids[0]!)
     await log.close()
     const { proof, count } = await blocksRead(database, ids[700]!)
     expect(proof.rootHash).toBe(rootAt(LONG))
@@ -131,7 +131,7 @@ describe('the saved part of the tree', () => {
   test('that is damaged, or of another log, is made anew', async () => {
     const other = createMemoryDatabase()
     const otherLog = await openWith(LONG, memoryStorage({ database: other }))
-    await otherLog.proveConsistency(1)
+    await otherLog.proofs.proveConsistency(1)
     await otherLog.close()
     const key = 'tree/tile-roots/0000000000'
     const flipped = (bytes: Uint8Array<ArrayBuffer>) => bytes.map((byte, i) => (i === 40 ? byte ^ 1 : byte))
@@ -139,7 +139,7 @@ describe('the saved part of the tree', () => {
       const database = createMemoryDatabase()
       const log = await openWith(LONG, memoryStorage({ database }))
       const { ids, rootAt } = await readLog(log)
-      await log.proveConsistency(1)
+      await log.proofs.proveConsistency(1)
       await log.close()
       const storage = memoryStorage({ database })
       await storage.open()
@@ -154,9 +154,9 @@ describe('the saved part of the tree', () => {
     for (let n = 0; n < 5; n++) {
       const size = log.head()
       const { ids, rootAt } = await readLog(log)
-      expect((await log.proveInclusion(ids[size - 1]!)).rootHash).toBe(rootAt(size))
+      expect((await log.proofs.proveInclusion(ids[size - 1]!)).rootHash).toBe(rootAt(size))
       await appendTo(log, 400)
-      expect(await verifyConsistency(await log.proveConsistency(size))).toBe(true)
+      expect(await verifyConsistency(await log.proofs.proveConsistency(size))).toBe(true)
     }
     await log.close()
   })

@@ -33,7 +33,7 @@ async function filled(count = COUNT, word = 'said'): Promise<MemoryDatabase> {
     const [batch, streamName] = [encodeEvents(events), `s${n % 300}`]
     await log.append({ appends: [{ streamName, expectedStreamVersion: 'NO_CONCURRENCY_CHECK', batch }] })
   }
-  await log.checkpoint()
+  await log.proofs.checkpoints.make()
   await log.close()
   return database
 }
@@ -70,7 +70,7 @@ describe('a log that is whole', () => {
   test('passes every level, which says what it has looked at', async () => {
     const database = await filled()
     const log = await open(database)
-    const rootHash = hexOf(await log.treeRoot(COUNT))
+    const rootHash = hexOf(await log.proofs.treeRoot(COUNT))
     const of = { open: ['tree', 'entries', 'links'], tree: ['entries', 'links'], full: [] }
     for (const level of LEVELS) {
       const report = await log.verify({ level })
@@ -93,7 +93,7 @@ describe('a log that is whole', () => {
     const storage = memoryStorage()
     const log = await openLog({ storage, storeId: 's' })
     expect(await log.verify()).toMatchObject({ ok: true, events: 0, unchecked: ['checkpoint', 'signature'] })
-    await log.checkpoint()
+    await log.proofs.checkpoints.make()
     expect(await log.verify()).toMatchObject({ ok: true, unchecked: ['signature'] })
     await log.close()
   })
@@ -161,7 +161,7 @@ describe('a forged log', () => {
   test('a checkpoint by another key, and one whose words were changed', async () => {
     const database = await filled()
     const log = await open(database)
-    const made = await log.checkpoint()
+    const made = await log.proofs.checkpoints.make()
     await log.close()
     const other = await signerOf('streamdingo/s/device')
     const text = made.text.slice(0, made.text.indexOf('\n\n') + 1)
@@ -189,7 +189,7 @@ describe('a forged log', () => {
     roots[40]! ^= 1
     database.values.set(key, await sealedValue(roots, hash))
     const log = await open(database)
-    const root = async () => hexOf(await log.treeRoot(COUNT))
+    const root = async () => hexOf(await log.proofs.treeRoot(COUNT))
     expect(await root()).not.toBe(genuine)
     expect(await log.verify({ level: 'tree' })).toMatchObject({
       ok: false,

@@ -22,13 +22,13 @@ export type HeadAnchor = Readonly<{
 /** What should not have happened to a log. */
 export type Found = Pick<Verdict, 'finding' | 'at' | 'atRisk' | 'detail'>
 
-type AnchoredLog = Pick<EventLog, 'storeId' | 'head' | 'hashAt' | 'treeRoot' | 'pendingCount'>
+type AnchoredLog = Pick<EventLog, 'storeId' | 'head' | 'proofs' | 'pendingCount'>
 
 /** Null for an empty log: there is nothing to hold on to. */
 export async function anchorOf(log: AnchoredLog): Promise<HeadAnchor | null> {
   const [storeId, size] = [log.storeId, log.head()]
   if (size === 0) return null
-  return { format: 1, storeId, size, hash: await log.hashAt(size), pending: log.pendingCount() }
+  return { format: 1, storeId, size, hash: await log.proofs.hashAt(size), pending: log.pendingCount() }
 }
 
 /** Null for text that is no anchor: one of a later version is as none. */
@@ -47,7 +47,7 @@ export async function compareWithAnchor(anchor: HeadAnchor, log: AnchoredLog): P
   // Another store stands under the same name now.
   if (anchor.storeId !== log.storeId) return null
   if (log.head() < size) return shortened(size, pending, log)
-  const hash = await ifReadable(() => log.hashAt(size))
+  const hash = await ifReadable(() => log.proofs.hashAt(size))
   if (hash === null || hash === anchor.hash) return null
   const detail = `Entry ${size} had the hash ${anchor.hash}, and has ${hash}`
   return { finding: 'head-mismatch', at: size, atRisk: { events: size, unsynced: pending }, detail }
@@ -60,7 +60,7 @@ export async function compareWithCheckpoint(
 ): Promise<Found | null> {
   const pending = log.pendingCount()
   if (log.head() < size) return shortened(size, size, log)
-  const root = await ifReadable(async () => hexOf(await log.treeRoot(size)))
+  const root = await ifReadable(async () => hexOf(await log.proofs.treeRoot(size)))
   if (root === null || root === rootHash) return null
   const detail = `The first ${size} entries had the root ${rootHash}, and have ${root}`
   return { finding: 'head-mismatch', at: 1, atRisk: { events: size, unsynced: pending }, detail }

@@ -1,0 +1,74 @@
+// What a log can show to others: proofs by its Merkle tree, and checkpoints that are signed.
+
+import { hexOf } from '../log/bytes.ts'
+import type { GlobalPosition, Hash } from '../log/event.ts'
+import type { HashProvider } from '../log/hash-provider.ts'
+import type { ConsistencyProof, InclusionProof } from '../log/proofs.ts'
+import type { ExportProofOptions } from '../model/event-store.ts'
+import type { LogStorage } from '../storage/log-storage.ts'
+import type { BlockStore } from './block-store.ts'
+import { CheckpointBook, type LogSigning } from './checkpoint-book.ts'
+import { exportProof } from './export-proof.ts'
+import type { LogIndex } from './log-index.ts'
+import { LogTree } from './log-tree.ts'
+import { checkSize, type ProofParts, positionOf, proveConsistency, proveInclusion } from './prove.ts'
+
+export type LogProofsOptions = Readonly<{
+  storage: Pick<LogStorage, 'get' | 'put'>
+  blocks: BlockStore
+  hash: HashProvider
+  index: () => LogIndex
+  /** Resolves when the index knows all ids. */
+  idsReady: () => Promise<void>
+  signing: () => Promise<LogSigning>
+}>
+
+export class LogProofs {
+  readonly tree: LogTree
+  readonly checkpoints: CheckpointBook
+  readonly #options: LogProofsOptions
+
+  constructor(options: LogProofsOptions) {
+    const { index, signing, ...shared } = options
+    this.#options = options
+    this.tree = new LogTree(shared)
+    const root = (size: number): Promise<Uint8Array> => this.tree.root(size)
+    this.checkpoints = new CheckpointBook({ ...shared, head: () => index().head, root, signing })
+  }
+
+  /** Hash of the entry at a position. @throws `LogDamaged` when its block cannot be read. */
+  async hashAt(position: GlobalPosition): Promise<Hash> {
+    const block = await this.#options.blocks.holding(position)
+    return hexOf(block.hashOf(position - block.firstPosition)) as Hash
+  }
+
+  /** RFC 6962 root over the first `size` entries. @throws `StoreError` `invalid-argument` past the head. */
+  async treeRoot(size: number): Promise<Uint8Array> {
+    checkSize(size, { least: 0, most: this.#options.index().head })
+    return this.tree.root(size)
+  }
+
+  /** As on the store; `treeSize` is the log's head where it is left out. */
+  async proveInclusion(eventId: string, treeSize?: number): Promise<InclusionProof> {
+    await this.#options.idsReady()
+    return proveInclusion(eventId, this.#parts, treeSize)
+  }
+
+  /** As on the store. */
+  async proveConsistency(size1: number, size2?: number): Promise<ConsistencyProof> {
+    return proveConsistency(size1, this.#parts, size2)
+  }
+
+  /** As on the store. */
+  async exportProof(eventId: string, options?: ExportProofOptions): Promise<string> {
+    await this.#options.idsReady()
+    // Known before anything is signed.
+    positionOf(eventId, this.#parts)
+    return exportProof(eventId, await this.checkpoints.make(), this.#parts, options)
+  }
+
+  get #parts(): ProofParts {
+    const { index, blocks, hash } = this.#options
+    return { index: index(), blocks, tree: this.tree, hash }
+  }
+}
