@@ -100,7 +100,7 @@ export interface EventLog {
   readonly storeId: string
   readonly hash: HashProvider
   /** For side-table values: snapshots, cursors. Blocks are the log's alone. */
-  readonly storage: Pick<LogStorage, 'get' | 'list' | 'keys' | 'put'>
+  readonly storage: Pick<LogStorage, 'get' | 'list' | 'keys' | 'put' | 'swap'>
 
   /** What the log can show to others. */
   readonly proofs: LogProofs

@@ -89,6 +89,13 @@ export interface LogStorage {
   put(values: KeyValues): Promise<void>
 
   /**
+   * Compare-and-set of one value of the side table: writes `value`, or deletes it with `null`, only if the key has
+   * `expected` now, byte by byte; `undefined` stands for no value. False, and nothing changed, if not. Of many that
+   * race with the same `expected`, one gets true.
+   */
+  swap(key: string, expected: Uint8Array | undefined, value: Uint8Array<ArrayBuffer> | null): Promise<boolean>
+
+  /**
    * Calls `listener`, one at most, set before `open` or after, when the storage ends on its own: another tab upgrades or deletes the database, the user
    * clears site data. Calls after that throw `StorageFailed`. A provider to which this cannot happen never calls.
    */

@@ -383,6 +383,42 @@ export function describeLogStorage(name: string, openFresh: () => Promise<Storag
       expect((await storage.list(last)).map(([key]) => key)).toEqual([last])
     })
 
+    behaviour('is swapped only where it is as expected', async storage => {
+      const [one, two, empty] = [utf8('one'), utf8('two'), new Uint8Array()]
+      expect(await storage.swap('key', one, two)).toBe(false)
+      expect(await storage.swap('key', one, null)).toBe(false)
+      expect(await storage.swap('key', undefined, null)).toBe(true)
+      expect(await storage.get('key')).toBeUndefined()
+      expect(await storage.swap('key', undefined, one)).toBe(true)
+      for (const other of [undefined, two, empty, utf8('one ')]) {
+        expect(await storage.swap('key', other, two)).toBe(false)
+        expect(await storage.swap('key', other, null)).toBe(false)
+      }
+      expect(await storage.get('key')).toEqual(one)
+      expect(await storage.swap('key', one, empty)).toBe(true)
+      expect(await storage.swap('key', undefined, one)).toBe(false)
+      expect(await storage.swap('key', empty, two)).toBe(true)
+      expect(await storage.get('key')).toEqual(two)
+      expect(await storage.swap('key', two, null)).toBe(true)
+      expect(await storage.get('key')).toBeUndefined()
+      expect(await storage.head()).toBe(0)
+    })
+
+    behaviour('is swapped by one of many that race', async (storage, open) => {
+      const others = storage.capabilities.sharedWriters ? [await open(), await open()] : []
+      const handles = [storage, ...others]
+      let now: Uint8Array | undefined
+      for (let round = 0; round < 5; round++) {
+        const values = Array.from({ length: 9 }, (_, n) => utf8(`${round}/${n}`))
+        const swaps = values.map((value, n) => handles[n % handles.length]!.swap('key', now, value))
+        const won = (await Promise.all(swaps)).map((isWon, n) => (isWon ? values[n] : undefined))
+        const winners = won.filter(value => value !== undefined)
+        expect(winners).toHaveLength(1)
+        now = winners[0]
+        expect(await storage.get('key')).toEqual(now)
+      }
+    })
+
     behaviour('keeps empty and large values', async storage => {
       const large = new Uint8Array(2 * 1024 * 1024).fill(7)
       await storage.put({ empty: new Uint8Array(), large })
@@ -406,6 +442,7 @@ export function describeLogStorage(name: string, openFresh: () => Promise<Storag
         () => storage.list(''),
         () => storage.keys('', 1),
         () => storage.put({}),
+        () => storage.swap('key', undefined, null),
       ]) {
         await expect(call()).rejects.toMatchObject(closed)
       }

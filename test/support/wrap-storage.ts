@@ -14,6 +14,7 @@ export function wrapStorage(storage: LogStorage, overrides: Partial<LogStorage>)
     list: prefix => storage.list(prefix),
     keys: (prefix, limit) => storage.keys(prefix, limit),
     put: values => storage.put(values),
+    swap: (...args) => storage.swap(...args),
     onLost: listener => storage.onLost(listener),
     close: () => storage.close(),
     ...overrides,

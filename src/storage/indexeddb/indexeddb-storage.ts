@@ -6,6 +6,7 @@ import { BLOCK_TARGET_BYTES } from '../../log/block-writer.ts'
 import { StorageFailed } from '../../log/errors.ts'
 import type { AppendOutcome, KeyValues, LogStorage, ReadRange, ReplaceOutcome } from '../log-storage.ts'
 import { replacedRange } from '../replacement.ts'
+import { isSame } from '../same-value.ts'
 import { settleWithin } from './deadline.ts'
 import { type LogDatabase, type LogSchema, openDatabase } from './open-database.ts'
 import { storageFailureFrom } from './storage-failure.ts'
@@ -165,6 +166,19 @@ class IndexedDbStorage implements LogStorage {
     return this.#transact('readwrite', 'values', async transaction => {
       writeValues(transaction, values)
       await transaction.done
+    })
+  }
+
+  swap(
+    key: string,
+    expected: Uint8Array | undefined,
+    value: Uint8Array<ArrayBuffer> | null,
+  ): Promise<boolean> {
+    return this.#transact('readwrite', 'values', async transaction => {
+      const isExpected = isSame(await transaction.objectStore('values').get(key), expected)
+      if (isExpected) writeValues(transaction, { [key]: value })
+      await transaction.done
+      return isExpected
     })
   }
 

@@ -4,6 +4,7 @@ import type { StoredBlock } from '../../log/block.ts'
 import { StorageFailed } from '../../log/errors.ts'
 import type { AppendOutcome, KeyValues, LogStorage, ReadRange, ReplaceOutcome } from '../log-storage.ts'
 import { replacedRange } from '../replacement.ts'
+import { isSame } from '../same-value.ts'
 
 /** What several handles share, as several tabs share a database. It lives as long as somebody holds it. */
 export type MemoryDatabase = {
@@ -94,6 +95,17 @@ class MemoryStorage implements LogStorage {
 
   async put(values: KeyValues): Promise<void> {
     writeValues(this.#use(), copyValues(values))
+  }
+
+  async swap(
+    key: string,
+    expected: Uint8Array | undefined,
+    value: Uint8Array<ArrayBuffer> | null,
+  ): Promise<boolean> {
+    const database = this.#use()
+    if (!isSame(database.values.get(key), expected)) return false
+    writeValues(database, copyValues({ [key]: value }))
+    return true
   }
 
   onLost(): void {

@@ -116,6 +116,22 @@ export class PostgresStorage implements LogStorage {
     await this.#transaction(this.#writeOf(values))
   }
 
+  async swap(
+    key: string,
+    expected: Uint8Array | undefined,
+    value: Uint8Array<ArrayBuffer> | null,
+  ): Promise<boolean> {
+    checkKey(key)
+    const { storeId } = this.#parts
+    if (!expected && !value) return (await this.get(key)) === undefined
+    const [statement, values] = !expected
+      ? [sql.ADD_VALUE, [value]]
+      : value
+        ? [sql.CHANGE_VALUE, [expected, value]]
+        : [sql.REMOVE_VALUE, [expected]]
+    return this.#transaction(async query => (await query(statement, [storeId, key, ...values])).length > 0)
+  }
+
   onLost(): void {
     // A connection that is lost is made again by the pool; a call in between fails and may be repeated.
   }

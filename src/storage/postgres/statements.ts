@@ -90,5 +90,22 @@ export const DELETE_VALUES = `
   DELETE FROM $schema.streamdingo_values
   WHERE store_id = $1 AND key_digest IN (SELECT sha256(convert_to(key, 'UTF8')) FROM unnest($2::text[]) AS key)`
 
+/** One of three, by what is expected and what shall be; no row means that it was not as expected. */
+export const ADD_VALUE = `
+  INSERT INTO $schema.streamdingo_values (store_id, key, key_digest, value)
+  VALUES ($1, $2::text, sha256(convert_to($2, 'UTF8')), $3::bytea)
+  ON CONFLICT (store_id, key_digest) DO NOTHING
+  RETURNING key`
+
+export const CHANGE_VALUE = `
+  UPDATE $schema.streamdingo_values SET value = $4::bytea
+  WHERE store_id = $1 AND key_digest = sha256(convert_to($2, 'UTF8')) AND value = $3::bytea
+  RETURNING key`
+
+export const REMOVE_VALUE = `
+  DELETE FROM $schema.streamdingo_values
+  WHERE store_id = $1 AND key_digest = sha256(convert_to($2, 'UTF8')) AND value = $3::bytea
+  RETURNING key`
+
 /** Whether a transaction was committed, asked by whoever lost the connection before the answer came. */
 export const READ_TRANSACTION_STATUS = 'SELECT pg_xact_status($1::xid8) AS status'

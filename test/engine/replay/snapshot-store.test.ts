@@ -15,7 +15,7 @@ import {
   type StateSeal,
 } from '../../../src/integrity/state-seal.ts'
 import { StorageFailed } from '../../../src/log/errors.ts'
-import type { KeyValues } from '../../../src/storage/log-storage.ts'
+import type { KeyValues, LogStorage } from '../../../src/storage/log-storage.ts'
 import { createMemoryDatabase } from '../../../src/storage/memory/index.ts'
 import { append, count, foldLogOf, openDevice, openServer, pull, sync } from './replicas.ts'
 
@@ -37,6 +37,7 @@ async function openStore(log?: EventLog, database = createMemoryDatabase()) {
       return opened.storage.list(prefix)
     },
     keys: (prefix: string, limit: number) => opened.storage.keys(prefix, limit),
+    swap: (...args: Parameters<LogStorage['swap']>) => opened.storage.swap(...args),
     put: (values: KeyValues) => {
       puts.push(values)
       return opened.storage.put(values)
@@ -355,6 +356,7 @@ describe('writing', () => {
       ...foldLogOf(log, {}).storage,
       list: (prefix: string) => log.storage.list(prefix),
       keys: (prefix: string, limit: number) => log.storage.keys(prefix, limit),
+      swap: (...args: Parameters<LogStorage['swap']>) => log.storage.swap(...args),
       put: async (values: KeyValues) => {
         if (isFull) throw new StorageFailed('quota', 'full')
         await log.storage.put(values)
