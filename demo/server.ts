@@ -2,8 +2,14 @@
 
 import { mkdir } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import { bearerToken, createSyncServer } from 'streamdingo/server'
-import { type Listening, listen } from 'streamdingo/server/node'
+import {
+  bearerToken,
+  createSyncServer,
+  generatePrivateKey,
+  importKeyPair,
+  type KeyPair,
+} from 'streamdingo/server'
+import { type Listening, listen, openSigningKey } from 'streamdingo/server/node'
 import { openPostgres } from 'streamdingo/storage/postgres'
 import { BOARD_NAME } from './src/domain/board-name.ts'
 
@@ -23,6 +29,7 @@ export async function startDemoServer(options: DemoServerOptions = {}): Promise<
   const server = createSyncServer({
     openStorage: database.storage,
     authorize: request => boardOf(bearerToken(request)),
+    signing: { name: 'demo.streamdingo.local', keyPair: await signingKey(dataDir) },
     onError: error => console.error(error),
   })
   const listening = await listen(server, { port, basePath: '/sync', staticRoot: `${HERE}dist` })
@@ -33,6 +40,13 @@ export async function startDemoServer(options: DemoServerOptions = {}): Promise<
       await database.close()
     },
   }
+}
+
+/** Kept where the database is, so that a device knows the server again; without a folder, of this run alone. */
+async function signingKey(dataDir: string | undefined): Promise<KeyPair> {
+  return dataDir === undefined
+    ? importKeyPair(await generatePrivateKey())
+    : openSigningKey(`${dataDir}-signing-key.pem`)
 }
 
 /**

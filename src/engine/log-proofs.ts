@@ -1,7 +1,10 @@
 // What a log can show to others: proofs by its Merkle tree, and checkpoints that are signed.
 
-import { hexOf } from '../log/bytes.ts'
+import { TILE_LEAVES } from '../integrity/merkle-tree.ts'
+import { type TilePath, widthOfTile } from '../integrity/tile-path.ts'
+import { ByteWriter, hexOf } from '../log/bytes.ts'
 import type { GlobalPosition, Hash } from '../log/event.ts'
+import { HashChain } from '../log/hash-chain.ts'
 import type { HashProvider } from '../log/hash-provider.ts'
 import type { ConsistencyProof, InclusionProof } from '../log/proofs.ts'
 import type { ExportProofOptions } from '../model/event-store.ts'
@@ -65,6 +68,33 @@ export class LogProofs {
     // Known before anything is signed.
     positionOf(eventId, this.#parts)
     return exportProof(eventId, await this.checkpoints.make(), this.#parts, options)
+  }
+
+  /**
+   * A tile of the log as it is served (c2sp.org/tlog-tiles): hashes, or the bytes that entries are hashed by. Null for
+   * one that the log has not, or not so much of.
+   */
+  async tile(tile: TilePath): Promise<Uint8Array | null> {
+    const { level, index, width } = tile
+    if (widthOfTile(tile, this.#options.index().head) < width) return null
+    if (level !== 'entries') return this.tree.tile(level, index, width)
+    const first = index * TILE_LEAVES + 1
+    return this.#entryBundle(first, first + width - 1)
+  }
+
+  async #entryBundle(from: GlobalPosition, to: GlobalPosition): Promise<Uint8Array> {
+    const { blocks, hash } = this.#options
+    const chain = new HashChain(hash)
+    const bundle = new ByteWriter(64 * 1024)
+    let next = from
+    for await (const block of blocks.run(from, to)) {
+      for (; next <= Math.min(to, block.lastPosition); next++) {
+        const entry = chain.entryBytesOf(block.entry(next - block.firstPosition))
+        bundle.u16(entry.length)
+        bundle.raw(entry)
+      }
+    }
+    return bundle.bytes()
   }
 
   get #parts(): ProofParts {

@@ -45,6 +45,23 @@ export class LogTree {
     return size === 0 ? Promise.resolve(this.#hasher.emptyRoot()) : this.#hashOf([0, size], size)
   }
 
+  /**
+   * Hashes of a tile (c2sp.org/tlog-tiles), 32 bytes each: at level 0 those of entries, at each level above the roots
+   * of whole tiles below. The log must have them.
+   */
+  async tile(level: number, index: number, width: number): Promise<Uint8Array> {
+    const first = index * TILE_LEAVES
+    if (level === 0) return this.#leaves(first, first + width)
+    const perHash = TILE_LEAVES ** (level - 1)
+    await this.#grow((first + width) * perHash)
+    const hashes = new Uint8Array(width * HASH_BYTES)
+    for (let i = 0; i < width; i++) {
+      const from = (first + i) * perHash
+      hashes.set(this.#hasher.perfectRoot(this.#roots(from, from + perHash)), i * HASH_BYTES)
+    }
+    return hashes
+  }
+
   async inclusionProof(leafIndex: number, size: number): Promise<Uint8Array[]> {
     return this.#hashesOf(inclusionRanges(leafIndex, size), size)
   }

@@ -15,6 +15,8 @@ export type PullResponse = Readonly<{
   after: number
   next: number
   head: number
+  /** Of the server's log up to `next`, signed; null where more follows, and where the server does not sign. */
+  checkpoint: string | null
   commits: Commits
 }>
 
@@ -30,6 +32,8 @@ export type PushReceipt = Readonly<{
   after: number | null
   /** The end of the server's log when it answered. */
   head: number
+  /** Of the server's log up to `head`, signed; null where the server does not sign. */
+  checkpoint: string | null
   refusal: PushRefusal | null
 }>
 
@@ -39,6 +43,8 @@ export type ServerHead = Readonly<{
   position: number
   maxPushBytes: number
   maxPullBytes: number
+  /** The verifier keys (vkeys) of this log's checkpoints, and of the server as a witness; null where it does not sign. */
+  keys: Readonly<{ log: string; witness: string }> | null
 }>
 
 export type Hint = Readonly<{ position: number; epoch: string }>
@@ -61,6 +67,7 @@ export function decodePullResponse(bytes: Uint8Array): PullResponse {
     after: position(fields, 'after'),
     next: position(fields, 'next'),
     head: position(fields, 'head'),
+    checkpoint: fields['checkpoint'] === null ? null : note(fields, 'checkpoint'),
     commits,
   }
 }
@@ -86,6 +93,7 @@ export function decodePushReceipt(json: unknown): PushReceipt {
     accepted: position(fields, 'accepted'),
     after: fields['after'] === null ? null : position(fields, 'after'),
     head: position(fields, 'head'),
+    checkpoint: fields['checkpoint'] === null ? null : note(fields, 'checkpoint'),
     refusal: fields['refusal'] === null ? null : refusalOf(fieldsOf(fields['refusal'])),
   }
 }
@@ -99,8 +107,17 @@ export function decodeHead(json: unknown): ServerHead {
     position: position(fields, 'position'),
     maxPushBytes: position(fields, 'maxPushBytes'),
     maxPullBytes: position(fields, 'maxPullBytes'),
+    keys: fields['keys'] === null ? null : keysOf(fieldsOf(fields['keys'])),
   }
 }
+
+/** Names of logs and keys can be longer than other texts, and stand in a note more than once. */
+const note = (fields: Fields, name: string): string => text(fields, name, 64 * 1024)
+
+const keysOf = (fields: Fields): ServerHead['keys'] => ({
+  log: note(fields, 'log'),
+  witness: note(fields, 'witness'),
+})
 
 /** @throws {@link MalformedMessage} */
 export function decodeHint(data: string): Hint {

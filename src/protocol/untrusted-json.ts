@@ -38,10 +38,10 @@ export function fieldsOf(value: unknown): Fields {
 const MAX_TEXT = 4096
 
 /** @throws {@link MalformedMessage} */
-export function text(fields: Fields, name: string): string {
+export function text(fields: Fields, name: string, maxLength = MAX_TEXT): string {
   const value = fields[name]
-  if (typeof value === 'string' && value.length <= MAX_TEXT) return value
-  throw new MalformedMessage('unexpected', `${name} must be a text of at most ${MAX_TEXT} characters`)
+  if (typeof value === 'string' && value.length <= maxLength) return value
+  throw new MalformedMessage('unexpected', `${name} must be a text of at most ${maxLength} characters`)
 }
 
 /** A whole number from 0. @throws {@link MalformedMessage} */

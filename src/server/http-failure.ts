@@ -3,7 +3,7 @@
 import { isStoreError } from '../log/errors.ts'
 import { MalformedMessage } from '../protocol/sync-messages.ts'
 
-export type HttpStatus = 400 | 401 | 403 | 404 | 405 | 409 | 413 | 415 | 429 | 500 | 503
+export type HttpStatus = 400 | 401 | 403 | 404 | 405 | 409 | 413 | 415 | 422 | 429 | 500 | 503
 
 /** Thrown anywhere below a route to end the request with this answer. */
 export class HttpFailure extends Error {
@@ -30,6 +30,9 @@ export function httpFailureFrom(error: unknown): HttpFailure {
   if (error instanceof HttpFailure) return error
   if (error instanceof MalformedMessage) {
     return new HttpFailure(400, 'malformed', error.message, { fault: error.fault })
+  }
+  if (isStoreError(error, 'malformed-proof')) {
+    return new HttpFailure(400, 'malformed', error.message, { fault: 'proof' })
   }
   if (isStoreError(error, 'storage-failed') || isStoreError(error, 'store-closed')) {
     return new HttpFailure(503, 'unavailable', 'The store cannot be reached now. Try again later')

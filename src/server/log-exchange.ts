@@ -1,5 +1,6 @@
 // What a replica exchanges with a store's log: head, pages of it, pushes to it.
 
+import { formatVerifierKey, type NoteSigner } from '../integrity/note-key.ts'
 import {
   encodePullResponse,
   PROTOCOL_VERSION,
@@ -14,13 +15,24 @@ export type ExchangeLimits = Readonly<{ maxPushBytes: number; maxPullBytes: numb
 
 export type PageRequest = Readonly<{ after: number; maxBytes: number }>
 
+/** @param witness who signs checkpoints of devices; null where nobody does */
 export function answerHead(
-  { log }: ServedStore,
+  { log, signer }: ServedStore,
   epoch: string,
   { maxPushBytes, maxPullBytes }: ExchangeLimits,
+  witness: NoteSigner | null,
 ): Response {
-  const position = log.head()
-  const head: ServerHead = { protocol: PROTOCOL_VERSION, epoch, position, maxPushBytes, maxPullBytes }
+  const head: ServerHead = {
+    protocol: PROTOCOL_VERSION,
+    epoch,
+    position: log.head(),
+    maxPushBytes,
+    maxPullBytes,
+    keys:
+      signer && witness
+        ? { log: formatVerifierKey(signer.key), witness: formatVerifierKey(witness.key) }
+        : null,
+  }
   return Response.json(head)
 }
 
@@ -36,32 +48,37 @@ export function pageRequestOf(
 
 /** @throws {@link HttpFailure} 409 to a replica that has seen more than this log holds. */
 export async function answerPull(
-  { log }: ServedStore,
+  store: ServedStore,
   epoch: string,
   { after, maxBytes }: PageRequest,
 ): Promise<Response> {
+  const { log } = store
   if (after > log.head()) {
     const facts = { after, head: log.head(), epoch }
     throw new HttpFailure(409, 'ahead-of-server', 'The server does not reach that far', facts)
   }
   const { commits, next } = await log.readCommits(after, maxBytes)
-  const page = { epoch, after, next, head: log.head(), commits }
+  const page = { epoch, after, next, head: log.head(), checkpoint: await checkpointAt(next, store), commits }
   const headers = { 'content-type': 'application/octet-stream' }
   return new Response(await encodePullResponse(page, log.hash), { headers })
 }
 
 /** Answers when what was accepted is durable. @throws {@link HttpFailure} 409 to a push meant for another log. */
-export async function answerPush(
-  { log }: ServedStore,
-  epoch: string,
-  request: PushRequest,
-): Promise<Response> {
+export async function answerPush(store: ServedStore, epoch: string, request: PushRequest): Promise<Response> {
   if (request.epoch !== epoch) {
     const facts = { epoch }
     throw new HttpFailure(409, 'epoch-changed', 'The server has another log than the client thinks', facts)
   }
-  const receipt: PushReceipt = { epoch, ...(await log.admit(request.commits)) }
+  const outcome = await store.log.admit(request.commits)
+  const receipt: PushReceipt = { epoch, ...outcome, checkpoint: await checkpointAt(outcome.head, store) }
   return Response.json(receipt, { status: statusOf(receipt) })
+}
+
+/** Null where the log has grown on, and where the server does not sign. */
+async function checkpointAt(size: number, { log, signer }: ServedStore): Promise<string | null> {
+  if (!signer || log.head() !== size) return null
+  const checkpoint = await log.proofs.checkpoints.make()
+  return checkpoint.size === size ? checkpoint.text : null
 }
 
 function statusOf({ refusal }: PushReceipt): 200 | 409 | 422 {

@@ -7,6 +7,8 @@ import { serveStatic } from '@hono/node-server/serve-static'
 import { type Context, Hono, type Next } from 'hono'
 import type { SyncServer } from './sync-server.ts'
 
+export { openSigningKey } from './signing-key-file.ts'
+
 export type ListenOptions = Readonly<{
   /** 0 (default) takes a free one. */
   port?: number

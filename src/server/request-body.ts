@@ -6,8 +6,12 @@ import { HttpFailure } from './http-failure.ts'
  * @throws {@link HttpFailure} 413 as soon as the bound is passed, 415 for another or a packed content, 400 when
  * the client goes away before the end.
  */
-export async function readBody(request: Request, maxBytes: number): Promise<Uint8Array> {
-  checkContent(request.headers)
+export async function readBody(
+  request: Request,
+  maxBytes: number,
+  contentType = 'application/octet-stream',
+): Promise<Uint8Array> {
+  checkContent(request.headers, contentType)
   const chunks: Uint8Array[] = []
   let length = 0
   for await (const chunk of chunksOf(request)) {
@@ -18,11 +22,9 @@ export async function readBody(request: Request, maxBytes: number): Promise<Uint
   return joined(chunks, length)
 }
 
-function checkContent(headers: Headers): void {
+function checkContent(headers: Headers, wanted: string): void {
   const type = headers.get('content-type')?.split(';')[0]?.trim().toLowerCase()
-  if (type !== 'application/octet-stream') {
-    throw new HttpFailure(415, 'content-type', 'Send application/octet-stream')
-  }
+  if (type !== wanted) throw new HttpFailure(415, 'content-type', `Send ${wanted}`)
   // A packed body can grow without bound when it is unpacked.
   const encoding = headers.get('content-encoding')
   if (encoding && encoding !== 'identity') {
@@ -39,7 +41,7 @@ async function* chunksOf({ body }: Request): AsyncGenerator<Uint8Array> {
 }
 
 function tooLarge(maxBytes: number): HttpFailure {
-  return new HttpFailure(413, 'too-large', `A push may have ${maxBytes} bytes. Send fewer commits`, {
+  return new HttpFailure(413, 'too-large', `A request may have ${maxBytes} bytes. Send less at once`, {
     maxBytes,
   })
 }

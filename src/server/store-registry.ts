@@ -1,10 +1,13 @@
 // The open logs of a server, one for each store: opened on first use, shared by all requests, closed when idle.
 
+import { nobodySigns } from '../engine/checkpoint-book.ts'
 import type { EventLog } from '../engine/event-log.ts'
 import { openLog } from '../engine/open-log.ts'
+import type { NoteSigner } from '../integrity/note-key.ts'
 import type { LogStorage } from '../storage/log-storage.ts'
 import { epochOf } from './epoch.ts'
 import { HttpFailure } from './http-failure.ts'
+import { logSignerOf, type ServerSigning } from './signing.ts'
 
 export type ServedStore = {
   readonly log: EventLog
@@ -12,6 +15,8 @@ export type ServedStore = {
   readonly signal: AbortSignal
   /** Hint streams that are open. */
   liveClients: number
+  /** Who signs its checkpoints; null where nobody does. */
+  readonly signer: NoteSigner | null
 }
 
 /** `release` may be called twice. */
@@ -21,6 +26,7 @@ export type StoreRegistryOptions = Readonly<{
   openStorage: (storeId: string) => LogStorage | Promise<LogStorage>
   /** Stores that stay open while nobody uses them. */
   maxIdle: number
+  signing: ServerSigning | undefined
   /** Told what goes wrong beside a request. */
   onError: (error: unknown, storeId: string) => void
 }>
@@ -87,11 +93,20 @@ export class StoreRegistry {
       // Whoever comes next opens it anew.
       if (slot?.closed === closed) this.#close(storeId, slot)
     })
-    const log = await openLog({ storage, storeId, isAuthority: true, onBackgroundError: onError })
+    const { signing } = this.#options
+    let signer: NoteSigner | null = null
+    const log = await openLog({
+      storage,
+      storeId,
+      isAuthority: true,
+      signing: async () => (signer ? { status: 'signed', signer } : nobodySigns(storeId)),
+      onBackgroundError: onError,
+    })
     try {
       // Before anybody asks: two requests that ask at once must not make two.
-      await epochOf(log)
-      return { log, signal: closed.signal, liveClients: 0 }
+      const epoch = await epochOf(log)
+      signer = signing ? await logSignerOf(signing, storeId, epoch) : null
+      return { log, signal: closed.signal, liveClients: 0, signer }
     } catch (error) {
       await log.close()
       throw error

@@ -2,6 +2,7 @@
 
 import { type Context, Hono, type Next } from 'hono'
 import { cors } from 'hono/cors'
+import { textOf } from '../log/bytes.ts'
 import { decodePushRequest } from '../protocol/sync-messages.ts'
 import type { LogStorage } from '../storage/log-storage.ts'
 import type { Access, Authorize } from './access.ts'
@@ -10,7 +11,10 @@ import { hintStream } from './hint-stream.ts'
 import { failureResponse, HttpFailure, httpFailureFrom } from './http-failure.ts'
 import { answerHead, answerPull, answerPush, pageRequestOf } from './log-exchange.ts'
 import { readBody } from './request-body.ts'
+import { answerCheckpoint, answerProof, answerTile } from './served-log.ts'
+import { type ServerSigning, witnessOf } from './signing.ts'
 import { type ServedStore, StoreRegistry } from './store-registry.ts'
+import { answerAddCheckpoint, answerRegister, type WitnessParts } from './witness.ts'
 
 export type SyncServerLimits = Readonly<{
   /** Most bytes of one push. Default 16 MiB. */
@@ -21,6 +25,8 @@ export type SyncServerLimits = Readonly<{
   maxLiveClients?: number
   /** Stores that stay open while nobody uses them. Default 100. */
   maxIdleStores?: number
+  /** Most devices that one store is a witness for. Default 10,000. */
+  maxDevices?: number
 }>
 
 /** What the server was at; null for what is not known, or was for no request. */
@@ -37,6 +43,8 @@ export type SyncServerOptions = Readonly<{
   /** Origins whose pages may call; none but the server's own where it is left out. */
   cors?: Readonly<{ origins: readonly string[] }>
   limits?: SyncServerLimits
+  /** In whose name the server signs its logs and, as a witness, those of devices. Left out: it signs nothing. */
+  signing?: ServerSigning
   /** Told of everything that was not a client's fault. */
   onError?: (error: unknown, context: ErrorContext) => void
 }>
@@ -53,14 +61,19 @@ const DEFAULT_LIMITS = {
   maxPullBytes: 8 * 1024 * 1024,
   maxLiveClients: 1000,
   maxIdleStores: 100,
+  maxDevices: 10_000,
 } as const satisfies Required<SyncServerLimits>
 
 /** Methods by path. HEAD is none of them: it would open a stream that nobody reads. */
-const METHODS: Readonly<Record<string, readonly string[]>> = {
-  '/v1/head': ['GET'],
-  '/v1/log': ['GET', 'POST'],
-  '/v1/hints': ['GET'],
-}
+const METHODS: readonly (readonly [path: RegExp, methods: readonly string[]])[] = [
+  [/^\/v1\/log$/, ['GET', 'POST']],
+  [/^\/v1\/(head|hints|proof)$/, ['GET']],
+  [/^\/v1\/logs\/[^/]+\/(checkpoint|tile\/.+)$/, ['GET']],
+  [/^\/v1\/witness\/(keys|add-checkpoint)$/, ['POST']],
+]
+
+/** More than any checkpoint with its proof has. */
+const MAX_NOTE_BYTES = 64 * 1024
 
 type Env = { Variables: { access: Access } }
 
@@ -70,14 +83,19 @@ export function createSyncServer(options: SyncServerOptions): SyncServer {
   const stores = new StoreRegistry({
     openStorage: options.openStorage,
     maxIdle: limits.maxIdleStores,
+    signing: options.signing,
     onError: (error, storeId) => report(error, { storeId, request: null }),
   })
+
+  const witness = options.signing ? witnessOf(options.signing) : Promise.resolve(null)
 
   const app = new Hono<Env>()
   app.use(setHeaders)
   if (options.cors) app.use(corsFor(options.cors.origins))
   app.use('/v1/*', checkAccess(options.authorize), checkMethod)
-  app.get('/v1/head', context => withStore(context, (store, epoch) => answerHead(store, epoch, limits)))
+  app.get('/v1/head', context =>
+    withStore(context, async (store, epoch) => answerHead(store, epoch, limits, await witness)),
+  )
   app.get('/v1/log', context => {
     const page = pageRequestOf(context.req.query(), limits)
     return withStore(context, (store, epoch) => answerPull(store, epoch, page))
@@ -87,6 +105,19 @@ export function createSyncServer(options: SyncServerOptions): SyncServer {
     return withStore(context, (store, epoch) => answerPush(store, epoch, push))
   })
   app.get('/v1/hints', openHints)
+  app.get('/v1/proof', context => {
+    const { eventId = '' } = context.req.query()
+    return withStore(context, store => answerProof(store, eventId))
+  })
+  app.get('/v1/logs/:epoch/*', context => {
+    const name = context.req.path.replace(/^\/v1\/logs\/[^/]+\//, '')
+    return withStore(context, (store, epoch) => {
+      if (context.req.param('epoch') !== epoch) throw notFound()
+      return name === 'checkpoint' ? answerCheckpoint(store) : answerTile(store, name)
+    })
+  })
+  app.post('/v1/witness/keys', context => asWitness(context, answerRegister))
+  app.post('/v1/witness/add-checkpoint', context => asWitness(context, answerAddCheckpoint))
   app.notFound(() => failureResponse(notFound()))
   app.onError((error, context) => failed(error, context.req.raw, context.get('access')?.storeId))
 
@@ -107,6 +138,29 @@ export function createSyncServer(options: SyncServerOptions): SyncServer {
     answer: (store: ServedStore, epoch: string) => Response | Promise<Response>,
   ): Promise<Response> {
     return stores.use(context.get('access').storeId, async store => answer(store, await refresh(store)))
+  }
+
+  async function asWitness(
+    context: Context<Env>,
+    answer: (body: string, parts: WitnessParts) => Promise<Response>,
+  ): Promise<Response> {
+    const cosigner = await witness
+    if (!cosigner) throw new HttpFailure(404, 'not-a-witness', 'This server signs nothing')
+    const body = textOfNote(await readBody(context.req.raw, MAX_NOTE_BYTES, 'text/plain'))
+    const { storeId } = context.get('access')
+    return withStore(context, ({ log }) =>
+      answer(body, {
+        storeId,
+        storage: log.storage,
+        hash: log.hash,
+        cosigner,
+        maxDevices: limits.maxDevices,
+        onFork: ({ origin }) => {
+          const error = new Error(`The log ${origin} has gone two ways: see witness/fork/ in the side table`)
+          report(error, { storeId, request: `${context.req.method} ${context.req.path}` })
+        },
+      }),
+    )
   }
 
   async function openHints(context: Context<Env>): Promise<Response> {
@@ -149,11 +203,12 @@ async function refresh({ log }: ServedStore): Promise<string> {
   return epochOf(log)
 }
 
-async function setHeaders({ res }: Context, next: Next): Promise<void> {
-  // What a replica keeps is its log's business, and bytes of strangers are never to be taken for a page.
-  res.headers.set('cache-control', 'no-store')
-  res.headers.set('x-content-type-options', 'nosniff')
+async function setHeaders(context: Context, next: Next): Promise<void> {
   await next()
+  const { headers } = context.res
+  // What a replica keeps is its log's business, and bytes of strangers are never to be taken for a page.
+  if (!headers.has('cache-control')) context.header('cache-control', 'no-store')
+  context.header('x-content-type-options', 'nosniff')
 }
 
 function corsFor(origins: readonly string[]) {
@@ -178,12 +233,20 @@ function checkAccess(authorize: Authorize) {
 }
 
 async function checkMethod({ req }: Context, next: Next): Promise<void> {
-  const allow = METHODS[req.path]
+  const allow = METHODS.find(([path]) => path.test(req.path))?.[1]
   if (!allow) throw notFound()
   if (!allow.includes(req.method)) {
     throw new HttpFailure(405, 'method', `There is no ${req.method} here`, { allow })
   }
   await next()
+}
+
+function textOfNote(bytes: Uint8Array): string {
+  try {
+    return textOf(bytes)
+  } catch {
+    throw new HttpFailure(400, 'malformed', 'The body is not UTF-8', { fault: 'proof' })
+  }
 }
 
 function notFound(): HttpFailure {

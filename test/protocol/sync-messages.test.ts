@@ -87,12 +87,12 @@ describe('push and pull', () => {
   test('carry commits as they are', async () => {
     const commits = [[entry, { ...entry, streamName: 'cart-2' }], [{ ...entry, streamVersion: 7 }]]
     expect(decodePushRequest(await pushOf(...commits))).toEqual({ epoch: 'e1', commits })
-    const page = { epoch: 'e1', after: 3, next: 6, head: 9, commits }
+    const page = { epoch: 'e1', after: 3, next: 6, head: 9, checkpoint: 'note', commits }
     expect(decodePullResponse(await encodePullResponse(page, hash))).toEqual(page)
   })
 
   test('carry nothing, too', async () => {
-    const page = { epoch: 'e1', after: 3, next: 3, head: 3, commits: [] }
+    const page = { epoch: 'e1', after: 3, next: 3, head: 3, checkpoint: null, commits: [] }
     expect(decodePullResponse(await encodePullResponse(page, hash))).toEqual(page)
   })
 
@@ -313,9 +313,9 @@ describe('entries', () => {
 })
 
 describe('messages in JSON', () => {
-  const receipt = { epoch: 'e1', accepted: 2, after: 3, head: 5, refusal: null }
-  const head = { protocol: 1, epoch: 'e1', position: 5, maxPushBytes: 10, maxPullBytes: 20 }
-  const page = { epoch: 'e1', after: 0, next: 0, head: 0 }
+  const receipt = { epoch: 'e1', accepted: 2, after: 3, head: 5, checkpoint: null, refusal: null }
+  const head = { protocol: 1, epoch: 'e1', position: 5, maxPushBytes: 10, maxPullBytes: 20, keys: null }
+  const page = { epoch: 'e1', after: 0, next: 0, head: 0, checkpoint: null }
 
   test('come out as they went in', () => {
     const refusal = { reason: 'stale', detail: 'version 2 does not follow' }
@@ -326,6 +326,9 @@ describe('messages in JSON', () => {
       refusal,
     })
     expect(decodeHead(head)).toEqual(head)
+    const keys = { log: 'key', witness: 'key' }
+    expect(decodeHead({ ...head, keys })).toEqual({ ...head, keys })
+    expect(decodePushReceipt({ ...receipt, checkpoint: 'note' }).checkpoint).toBe('note')
     expect(decodeHint('{"position":5,"epoch":"e1"}')).toEqual({ position: 5, epoch: 'e1' })
     const body = { code: 'malformed', message: 'No', facts: { at: 1 } }
     expect(decodeErrorBody(body)).toEqual(body)
@@ -337,10 +340,10 @@ describe('messages in JSON', () => {
   })
 
   test('are refused with a field missing or of another type', () => {
-    const wrong = [undefined, null, true, [], {}, -1, 1.5, 2 ** 53, Number.NaN, 'x'.repeat(5000)]
+    const wrong = [undefined, null, true, [], {}, -1, 1.5, 2 ** 53, Number.NaN, 'x'.repeat(70_000)]
     const cases: [(json: never) => unknown, Record<string, unknown>, nullable?: string[]][] = [
-      [decodePushReceipt, receipt, ['after', 'refusal']],
-      [decodeHead, head],
+      [decodePushReceipt, receipt, ['after', 'refusal', 'checkpoint']],
+      [decodeHead, head, ['keys']],
       [decodeErrorBody, { code: 'c', message: 'm' }],
     ]
     for (const [decode, good, nullable = []] of cases) {

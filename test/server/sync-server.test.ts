@@ -17,6 +17,7 @@ describe('push and pull', () => {
       accepted: 2,
       after: 0,
       head: 3,
+      checkpoint: null,
       refusal: null,
     })
     const page = await pull('after=0')
@@ -34,6 +35,7 @@ describe('push and pull', () => {
       position: 0,
       maxPushBytes: 1000,
       maxPullBytes: 500,
+      keys: null,
     })
   })
 

@@ -385,7 +385,10 @@ describe('with a broken network or server', () => {
     const refusal = { reason: 'id-reused', detail: 'event 1 is recorded otherwise' }
     device.faults.push(async deliver => {
       const { epoch } = (await (await deliver()).json()) as { epoch: string }
-      return Response.json({ epoch, accepted: 0, after: null, head: 0, refusal }, { status: 409 })
+      return Response.json(
+        { epoch, accepted: 0, after: null, head: 0, checkpoint: null, refusal },
+        { status: 409 },
+      )
     })
     await device.append('a', ['one'])
     await world.run(() => device.loop.status().phase === 'stopped')

@@ -124,7 +124,14 @@ class World {
 
   answerPush(accepted: number, refusal: PushReceipt['refusal'] = null): void {
     this.answeredPushAt = this.requestedAt
-    const receipt = { epoch: EPOCH, accepted, after: null, head: this.serverLog.length, refusal }
+    const receipt = {
+      epoch: EPOCH,
+      accepted,
+      after: null,
+      head: this.serverLog.length,
+      checkpoint: null,
+      refusal,
+    }
     this.give({ type: 'pushDone', receipt, standing: this.standing })
   }
 

@@ -41,7 +41,15 @@ function standing(facts: Partial<Standing> = {}): Standing {
 
 /** The answer to a push of one pending event, which is still pending: the receipt does not say where it stands. */
 function answered(facts: Partial<PushReceipt> = {}, after: Partial<Standing> = {}): SyncInput {
-  const receipt = { epoch: EPOCH, accepted: 1, after: null, head: 1, refusal: null, ...facts }
+  const receipt = {
+    epoch: EPOCH,
+    accepted: 1,
+    after: null,
+    head: 1,
+    checkpoint: null,
+    refusal: null,
+    ...facts,
+  }
   return { type: 'pushDone', receipt, standing: standing({ pending: 1, ...after }) }
 }
 

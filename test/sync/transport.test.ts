@@ -42,7 +42,7 @@ async function push(response: Response, commits = 1) {
 const aPage = () => page()
 
 async function page(facts: Partial<PullResponse> = {}): Promise<Response> {
-  const message = { epoch: 'e1', after: 0, next: 1, head: 1, commits: [[ENTRY]], ...facts }
+  const message = { epoch: 'e1', after: 0, next: 1, head: 1, checkpoint: null, commits: [[ENTRY]], ...facts }
   return new Response(await encodePullResponse(message, hash))
 }
 
@@ -51,6 +51,7 @@ const receipt = (facts: object = {}) => ({
   accepted: 1,
   after: 0,
   head: 1,
+  checkpoint: null,
   refusal: null,
   ...facts,
 })
