@@ -7,6 +7,7 @@ import {
   compareWithAnchor,
   compareWithCheckpoint,
   type Found,
+  foundByWitness,
   type HeadAnchor,
   parseAnchor,
 } from '../src/engine/recovery/head-anchor.ts'
@@ -14,7 +15,9 @@ import { dropVerdict, keepVerdict, readVerdicts } from '../src/engine/recovery/v
 import { isStoreError } from '../src/log/errors.ts'
 import { newEventId } from '../src/log/event-id.ts'
 import type { LogCheckpoint } from '../src/log/proofs.ts'
-import type { IntegrityStatus, Verdict } from '../src/model/integrity-status.ts'
+import type { IntegrityStatus, RecoveryAction, Verdict } from '../src/model/integrity-status.ts'
+import type { PlainError } from '../src/model/sync-status.ts'
+import type { WitnessAnswer } from '../src/sync/witness-client.ts'
 import type { AnchorShelf } from './anchor-shelf.ts'
 import type { DeviceKeys } from './device-keys.ts'
 import type { TabChannel } from './tab-channel.ts'
@@ -30,6 +33,8 @@ export type IntegrityWatchOptions = Readonly<{
   /** Whether what is lost here can come from a server. */
   hasServer: boolean
   onStatus: (status: IntegrityStatus) => void
+  /** Told of each new one. */
+  onCheckpoint: (checkpoint: LogCheckpoint) => void
   onError: (error: Error) => void
   signal: AbortSignal
 }>
@@ -42,6 +47,7 @@ const LAG_MS = 1_000
 export class IntegrityWatch {
   readonly #options: IntegrityWatchOptions
   #checkpoint: LogCheckpoint | null = null
+  #witnessed: IntegrityStatus['witnessed'] = null
   #verdicts: readonly Verdict[] = []
   #timer: ReturnType<typeof setTimeout> | undefined
   #working: Promise<unknown> = Promise.resolve()
@@ -62,7 +68,39 @@ export class IntegrityWatch {
   }
 
   status(): IntegrityStatus {
-    return { checkpoint: this.#checkpoint, verdicts: this.#verdicts }
+    return { checkpoint: this.#checkpoint, witnessed: this.#witnessed, verdicts: this.#verdicts }
+  }
+
+  /** What the witness made of a checkpoint. */
+  takeAnswer(answer: WitnessAnswer, checkpoint: LogCheckpoint): Promise<void> {
+    return this.#inTurn(async () => {
+      if (answer.type === 'none') return
+      if (answer.type === 'cosigned') {
+        this.#witnessed = { size: answer.size, text: answer.text }
+        this.#tell()
+        return
+      }
+      // Of a name that this device has given up, nothing is said any more.
+      if (this.#checkpoint?.origin !== checkpoint.origin) return
+      await this.#tellAndRenew(foundByWitness(answer, this.#options.log), 'new-identity')
+      await this.#readVerdicts()
+    })
+  }
+
+  /** The server contradicted itself, and sync has stopped. */
+  serverFound(error: PlainError): Promise<void> {
+    return this.#inTurn(async () => {
+      const { log } = this.#options
+      if (this.#verdicts.some(({ finding }) => finding === 'server-inconsistent')) return
+      const found: Found = {
+        finding: 'server-inconsistent',
+        at: log.cursor().confirmedThrough + 1,
+        atRisk: { events: 0, unsynced: log.pendingCount() },
+        detail: error.message,
+      }
+      await this.#tellOf(found, 'sync-stopped')
+      await this.#readVerdicts()
+    })
   }
 
   async acknowledge(id: string): Promise<void> {
@@ -86,15 +124,24 @@ export class IntegrityWatch {
   }
 
   async #judge(look: Look): Promise<void> {
-    const { log, place, keys, hasServer } = this.#options
+    const { place, hasServer } = this.#options
     const found = await this.#whatIsWrong(look)
     if (!found) return
-    const action = hasServer ? 'fetched-again' : 'went-on'
-    await keepVerdict(log.storage, { id: newEventId(), action, foundAt: Date.now(), ...found })
-    // What this device signed for is not this log.
+    await this.#tellAndRenew(found, hasServer ? 'fetched-again' : 'went-on')
+    if (place !== undefined) await this.#writeAnchor()
+  }
+
+  /** What this device signed for is not this log: from now on it is another one. */
+  async #tellAndRenew(found: Found, action: RecoveryAction): Promise<void> {
+    const { log, keys } = this.#options
+    await this.#tellOf(found, action)
     await keys.forget()
     await log.proofs.checkpoints.forget()
-    if (place !== undefined) await this.#writeAnchor()
+  }
+
+  #tellOf(found: Found, action: RecoveryAction): Promise<void> {
+    const { storage } = this.#options.log
+    return keepVerdict(storage, { id: newEventId(), action, foundAt: Date.now(), ...found })
   }
 
   /** The anchor knows of an empty database, and the last checkpoint of one that was cut where there is no anchor. */
@@ -119,8 +166,10 @@ export class IntegrityWatch {
   async #writeDown(): Promise<void> {
     await this.#moveAnchor()
     try {
-      this.#checkpoint = await this.#options.log.proofs.checkpoints.make()
+      const { log, onCheckpoint } = this.#options
+      this.#checkpoint = await log.proofs.checkpoints.make()
       this.#tell()
+      onCheckpoint(this.#checkpoint)
     } catch (error) {
       if (!isStoreError(error, 'log-damaged')) throw error
       await this.#compare('all')

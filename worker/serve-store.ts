@@ -124,11 +124,11 @@ async function assemble(
     channel,
     hasServer: target !== null,
     onStatus: () => showIntegrity(),
+    onCheckpoint: checkpoint => sync.witness(checkpoint),
     onError,
     signal: syncLife.signal,
   })
   const showIntegrity = createLatestSender(() => page.integrityStatus(integrity.status()), life.signal)
-  await integrity.start()
   const failures = new HandlerFailures(app)
   const projector = createProjector({
     log,
@@ -146,8 +146,17 @@ async function assemble(
   const showStatus = createLatestSender(() => page.syncStatus(sync.status()), life.signal)
   const syncParts = { log, onStatus: showStatus, signal: syncLife.signal }
   const sync = target
-    ? new SyncRole({ ...syncParts, target, channel, name, createLoop: createSyncLoop })
+    ? new SyncRole({
+        ...syncParts,
+        target,
+        channel,
+        name,
+        createLoop: createSyncLoop,
+        onWitnessed: (answer, checkpoint) => void integrity.takeAnswer(answer, checkpoint),
+        onInconsistent: error => void integrity.serverFound(error),
+      })
     : createSyncOff(syncParts)
+  await integrity.start()
   sync.start()
   showStatus()
   return {

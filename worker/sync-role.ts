@@ -1,8 +1,11 @@
 // This tab's part in sync: it runs the loop, or follows the tab that does and passes on what the page wants.
 
 import type { EventLog } from '../src/engine/event-log.ts'
-import type { SyncStatus } from '../src/model/sync-status.ts'
+import type { LogCheckpoint } from '../src/log/proofs.ts'
+import type { PlainError, SyncStatus } from '../src/model/sync-status.ts'
+import type { Fetch } from '../src/sync/authorized-fetch.ts'
 import type { SyncLoop, SyncLoopOptions } from '../src/sync/sync-loop.ts'
+import { type WitnessAnswer, WitnessClient } from '../src/sync/witness-client.ts'
 import { Leadership } from './leadership.ts'
 import type { TabChannel } from './tab-channel.ts'
 
@@ -23,6 +26,8 @@ export interface SyncSwitch {
   networkChanged(): void
   setToken(token: string): void
   poke(): void
+  /** There is a new checkpoint of the log, for the witness to sign. */
+  witness(checkpoint: LogCheckpoint): void
   /** Resolves when this tab does nothing more for sync; its signal ends it. */
   ended(): Promise<void>
 }
@@ -39,6 +44,7 @@ export function createSyncOff(options: Pick<SyncRoleOptions, 'log' | 'onStatus' 
     networkChanged: nothing,
     setToken: nothing,
     poke: nothing,
+    witness: nothing,
     ended: () => Promise.resolve(),
   }
 }
@@ -51,6 +57,10 @@ export type SyncRoleOptions = Readonly<{
   name: string
   createLoop: (options: SyncLoopOptions) => SyncLoop
   onStatus: (status: SyncStatus) => void
+  /** What the witness made of a checkpoint. */
+  onWitnessed: (answer: WitnessAnswer, checkpoint: LogCheckpoint) => void
+  /** The server contradicted itself. */
+  onInconsistent: (error: PlainError) => void
   signal: AbortSignal
 }>
 
@@ -68,6 +78,10 @@ export class SyncRole implements SyncSwitch {
   #token: SyncTarget['token']
   /** The application's switch, the same in all tabs. */
   #isWanted = true
+  /** The latest checkpoint, until the witness has seen it. */
+  #unwitnessed: LogCheckpoint | null = null
+  /** Non-null while this tab leads. */
+  #witness: WitnessClient | null = null
   #silence: ReturnType<typeof setTimeout> | undefined
 
   constructor(options: SyncRoleOptions) {
@@ -107,6 +121,11 @@ export class SyncRole implements SyncSwitch {
     this.#options.channel.post({ type: 'poke' })
   }
 
+  witness(checkpoint: LogCheckpoint): void {
+    this.#unwitnessed = checkpoint
+    this.#askWitness()
+  }
+
   ended(): Promise<void> {
     return this.#ended
   }
@@ -117,10 +136,18 @@ export class SyncRole implements SyncSwitch {
     const loop = createLoop({
       log,
       url: target.url,
-      token: () => (typeof this.#token === 'function' ? this.#token() : (this.#token ?? null)),
+      token: this.#currentToken,
       onStatus: status => this.#tell(status),
     })
     this.#loop = loop
+    const fetch: Fetch = (url, init) => globalThis.fetch(url, init)
+    this.#witness = new WitnessClient({
+      log,
+      url: target.url,
+      token: this.#currentToken,
+      fetch,
+      signal: lost,
+    })
     this.#applyOnline()
     loop.start()
     this.#tell(loop.status())
@@ -128,6 +155,7 @@ export class SyncRole implements SyncSwitch {
     await aborted(lost)
     clearInterval(heartbeat)
     this.#loop = null
+    this.#witness = null
     this.#heard()
     await loop.stop()
   }
@@ -169,7 +197,24 @@ export class SyncRole implements SyncSwitch {
     this.#loop?.setOnline(this.#isWanted && hasNetwork)
   }
 
+  readonly #currentToken = (): string | null | Promise<string | null> =>
+    typeof this.#token === 'function' ? this.#token() : (this.#token ?? null)
+
+  /** Behind what is to be pushed, never before it. */
+  #askWitness(): void {
+    const [checkpoint, witness] = [this.#unwitnessed, this.#witness]
+    if (!checkpoint || !witness || this.#loop?.status().phase !== 'idle') return
+    this.#unwitnessed = null
+    witness.submit(checkpoint).then(
+      answer => this.#options.onWitnessed(answer, checkpoint),
+      // The storage's failure: the next one that uses it tells.
+      () => {},
+    )
+  }
+
   #tell(status: SyncStatus): void {
+    if (status.error?.code === 'server-inconsistent') this.#options.onInconsistent(status.error)
+    this.#askWitness()
     this.#show(status)
     this.#options.channel.post({ type: 'sync-status', status, online: this.#isWanted })
   }

@@ -36,7 +36,7 @@ export async function openStore<A extends App>(
 ): Promise<StoreClient<A>> {
   const values: PageValues = { storeId, ...sync }
   const syncStatus = new Cell<SyncStatus>(NOT_YET)
-  const integrity = new Cell<IntegrityStatus>({ checkpoint: null, verdicts: [] })
+  const integrity = new Cell<IntegrityStatus>({ checkpoint: null, witnessed: null, verdicts: [] })
   const page: PageApi = {
     deliver: delivery => subscriptions.deliver(delivery),
     dropped: async (subscriptionId, error) => subscriptions.dropped(subscriptionId, error),

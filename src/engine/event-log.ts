@@ -130,6 +130,11 @@ export interface EventLog {
    * @throws `StoreError` `sync-protocol` when the page does not fit the chain; nothing was written.
    */
   applyRemote(page: RemotePage): Promise<ApplyOutcome>
+  /**
+   * RFC 6962 root of the server's log as it is behind a page, by what this replica has of it; null for a page that is
+   * not the next one. To be held against what the server signs, before the page is applied.
+   */
+  serverRootBehind(page: RemotePage): Promise<Uint8Array | null>
   /** The oldest pending commits, whole, up to `maxBytes` but at least one if there is any. */
   pendingCommits(maxBytes: number): Promise<readonly PendingCommit[]>
   /** Effective commits behind a position, for a replica that pulls. `next` is `after` at the end of the log. */

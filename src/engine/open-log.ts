@@ -16,7 +16,7 @@ import { BlockStore } from './block-store.ts'
 import { type LogSigning, nobodySigns } from './checkpoint-book.ts'
 import { keepsBlocks } from './compaction.ts'
 import { EntryLookup } from './entry-lookup.ts'
-import type { EventLog, LogChange, SyncCursor } from './event-log.ts'
+import type { EventLog, LogChange, RemotePage, SyncCursor } from './event-log.ts'
 import { executeJob } from './execute-job.ts'
 import { IdleCompaction, type IdleCompactionOptions } from './idle-compaction.ts'
 import { IndexCheckpoint } from './index-checkpoint.ts'
@@ -28,6 +28,7 @@ import { dropRejection, readRejections } from './rejections.ts'
 import { remoteJob } from './remote-job.ts'
 import { createDeciderFolds } from './replay/decider-folds.ts'
 import { SavedIndex } from './saved-index.ts'
+import { type ServerTreeParts, serverTreeBehind } from './server-tree.ts'
 import { Verification, type VerificationParts } from './verification.ts'
 import { Writer } from './writer.ts'
 
@@ -157,8 +158,18 @@ class OpenLog implements EventLog {
   }
 
   async applyRemote(page: Parameters<EventLog['applyRemote']>[0]): ReturnType<EventLog['applyRemote']> {
-    const parts = { ...this.#commandParts, index: this.#index, chain: this.#chain, tail: this.#tail }
+    const parts = {
+      ...this.#commandParts,
+      index: this.#index,
+      chain: this.#chain,
+      tail: this.#tail,
+      serverTree: this.#serverTree,
+    }
     return this.#writer.submit(remoteJob(page, parts))
+  }
+
+  async serverRootBehind(page: RemotePage): Promise<Uint8Array | null> {
+    return (await serverTreeBehind(page, this.#serverTree))?.root() ?? null
   }
 
   pendingCommits(maxBytes: number): ReturnType<EventLog['pendingCommits']> {
@@ -230,6 +241,10 @@ class OpenLog implements EventLog {
 
   get #commandParts() {
     return { deciders: this.#options.app?.deciders ?? {}, folds: this.#folds, now: this.#now }
+  }
+
+  get #serverTree(): ServerTreeParts {
+    return { storage: this.storage, hash: this.hash, index: this.#index, blocks: this.#blocks }
   }
 
   get #verificationParts(): VerificationParts {

@@ -15,9 +15,11 @@ import type { ApplyOutcome, RemotePage, SyncCursor } from './event-log.ts'
 import type { LogIndex } from './log-index.ts'
 import type { PendingTail, TailCommit } from './pending-tail.ts'
 import { addRejection, rejectionOf } from './rejections.ts'
+import { SERVER_TREE_KEY, type ServerTreeParts, serverTreeBehind, serverTreeValue } from './server-tree.ts'
 import type { Job } from './writer.ts'
 
-export type RemoteParts = CommandParts & Readonly<{ index: LogIndex; chain: HashChain; tail: PendingTail }>
+export type RemoteParts = CommandParts &
+  Readonly<{ index: LogIndex; chain: HashChain; tail: PendingTail; serverTree: ServerTreeParts }>
 
 const NOTHING: ApplyOutcome = { confirmed: 0, rebased: 0, rejected: [] }
 
@@ -35,12 +37,18 @@ async function planPage(page: RemotePage, draft: Draft, parts: RemoteParts): Pro
       await addFact(page, draft, parts, { through: cursor.confirmedThrough, from: null })
     return NOTHING
   }
+  await addServerTree(page, draft, parts)
   const { matched, lastPosition, rest } = await matchTail(page.commits, parts.tail)
   if (matched === page.commits.length) {
     await addFact(page, draft, parts, { through: lastPosition, from: null })
     return { ...NOTHING, confirmed: countEvents(page.commits) }
   }
   return planForeign({ page, foreign: page.commits.slice(matched), tail: rest }, draft, parts)
+}
+
+async function addServerTree(page: RemotePage, draft: Draft, { serverTree }: RemoteParts): Promise<void> {
+  const tree = await serverTreeBehind(page, serverTree)
+  if (tree) draft.addValue(SERVER_TREE_KEY, await serverTreeValue(tree, serverTree.hash))
 }
 
 type TailMatch = Readonly<{ matched: number; lastPosition: GlobalPosition; rest: readonly TailCommit[] }>

@@ -43,6 +43,8 @@ const RECOVERY = {
   'sync-refused': 'The server refused. Pending events are kept; see the status.',
   'sync-unreachable': 'The server cannot be reached. Pending events are kept and sent later.',
   'sync-protocol': 'The server answered what the protocol does not allow. Pending events are kept.',
+  'server-inconsistent':
+    'The server signed a log that is not the one it gave out. Sync has stopped, pending events are kept. Keep the facts: they show it.',
   aborted: 'The caller aborted the call.',
 } as const
 

@@ -10,12 +10,22 @@ export type Finding =
   | 'truncated'
   /** The database holds another event where the log ended once: it was rolled back, and went on from there. */
   | 'head-mismatch'
+  /** The witness has signed more of this log than there is: it was rolled back, by a backup of the device perhaps. */
+  | 'behind-witness'
+  /** The log does not go on from what the witness has signed: it was copied, and both copies went on. */
+  | 'forked'
+  /** The server has signed a log that is not the one it gave out, or with another key than before. */
+  | 'server-inconsistent'
 
 export type RecoveryAction =
   /** What the server has confirmed comes again with the next sync. */
   | 'fetched-again'
   /** There is no server to ask: the log goes on with what is left. */
   | 'went-on'
+  /** From now on this device signs under another name, so that nobody takes its log for the one before. */
+  | 'new-identity'
+  /** Nothing of the server is taken in any more until the application acts. */
+  | 'sync-stopped'
 
 /** Something that should not have happened to this replica's log. Kept until the application acknowledges it. */
 export type Verdict = Readonly<{
@@ -39,6 +49,8 @@ export type Verdict = Readonly<{
 export type IntegrityStatus = Readonly<{
   /** The last one of this replica's log; null before the first. Its `signing` says whether it is signed. */
   checkpoint: LogCheckpoint | null
+  /** The last one that the server has countersigned as a witness, as a signed note; null before the first. */
+  witnessed: Readonly<{ size: number; text: string }> | null
   /** Oldest first, until they are acknowledged. */
   verdicts: readonly Verdict[]
 }>

@@ -17,6 +17,8 @@ export type PullResponse = Readonly<{
   head: number
   /** Of the server's log up to `next`, signed; null where more follows, and where the server does not sign. */
   checkpoint: string | null
+  /** The key (vkey) that checkpoints of this log are signed with. */
+  verifierKey: string | null
   commits: Commits
 }>
 
@@ -67,7 +69,8 @@ export function decodePullResponse(bytes: Uint8Array): PullResponse {
     after: position(fields, 'after'),
     next: position(fields, 'next'),
     head: position(fields, 'head'),
-    checkpoint: fields['checkpoint'] === null ? null : note(fields, 'checkpoint'),
+    checkpoint: noteOrNull(fields, 'checkpoint'),
+    verifierKey: noteOrNull(fields, 'verifierKey'),
     commits,
   }
 }
@@ -93,7 +96,7 @@ export function decodePushReceipt(json: unknown): PushReceipt {
     accepted: position(fields, 'accepted'),
     after: fields['after'] === null ? null : position(fields, 'after'),
     head: position(fields, 'head'),
-    checkpoint: fields['checkpoint'] === null ? null : note(fields, 'checkpoint'),
+    checkpoint: noteOrNull(fields, 'checkpoint'),
     refusal: fields['refusal'] === null ? null : refusalOf(fieldsOf(fields['refusal'])),
   }
 }
@@ -113,6 +116,9 @@ export function decodeHead(json: unknown): ServerHead {
 
 /** Names of logs and keys can be longer than other texts, and stand in a note more than once. */
 const note = (fields: Fields, name: string): string => text(fields, name, 64 * 1024)
+
+const noteOrNull = (fields: Fields, name: string): string | null =>
+  fields[name] === null ? null : note(fields, name)
 
 const keysOf = (fields: Fields): ServerHead['keys'] => ({
   log: note(fields, 'log'),

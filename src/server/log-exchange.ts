@@ -58,7 +58,9 @@ export async function answerPull(
     throw new HttpFailure(409, 'ahead-of-server', 'The server does not reach that far', facts)
   }
   const { commits, next } = await log.readCommits(after, maxBytes)
-  const page = { epoch, after, next, head: log.head(), checkpoint: await checkpointAt(next, store), commits }
+  const checkpoint = await checkpointAt(next, store)
+  const verifierKey = store.signer && formatVerifierKey(store.signer.key)
+  const page = { epoch, after, next, head: log.head(), checkpoint, verifierKey, commits }
   const headers = { 'content-type': 'application/octet-stream' }
   return new Response(await encodePullResponse(page, log.hash), { headers })
 }

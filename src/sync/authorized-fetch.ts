@@ -18,6 +18,8 @@ export type ServerRequest = Readonly<{
   accept: string
   method?: 'GET' | 'POST'
   body?: Uint8Array<ArrayBuffer>
+  /** Of the body. Default `application/octet-stream`. */
+  type?: string
 }>
 
 export type Fetched = Readonly<{ type: 'response'; response: Response }> | SyncFailure
@@ -49,11 +51,15 @@ export function unreachable(error: unknown, watchdog: Watchdog): SyncFailure {
   return { type: 'unreachable', message: timedOut ? 'The server did not answer in time' : message, timedOut }
 }
 
-function initOf({ method, accept, body }: ServerRequest, token: string, signal: AbortSignal): RequestInit {
+function initOf(
+  { method, accept, body, type = 'application/octet-stream' }: ServerRequest,
+  token: string,
+  signal: AbortSignal,
+): RequestInit {
   const headers = { accept, authorization: `Bearer ${token}` }
   return {
     method: method ?? 'GET',
-    headers: body ? { ...headers, 'content-type': 'application/octet-stream' } : headers,
+    headers: body ? { ...headers, 'content-type': type } : headers,
     ...(body && { body }),
     signal,
     cache: 'no-store',

@@ -7,6 +7,7 @@ import type { PushReceipt } from '../protocol/sync-messages.ts'
 import type { Fetch, ServerAccess } from './authorized-fetch.ts'
 import { type Clock, systemClock, type TimerId } from './clock.ts'
 import { listenForHints } from './hints.ts'
+import { ServerPin, type SignedPage } from './server-pin.ts'
 import { statusOf } from './status-of.ts'
 import { plainErrorOf } from './sync-failure.ts'
 import type { Standing, SyncEffect, SyncInput } from './sync-io.ts'
@@ -45,7 +46,8 @@ export type SyncLoop = Readonly<{
  * Syncs a log with a server: pulls before it pushes, retries with backoff, and stops with an error in the status
  * where retrying cannot help. Nothing it meets on the way touches a pending event.
  *
- * A changed `epoch` (the server was restored or reset) stops it with `sync-protocol`.
+ * A changed `epoch` (the server was restored or reset) stops it with `sync-protocol`, and a server that signs another
+ * log than the one it gives out with `server-inconsistent`.
  */
 export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
   const { log, clock = systemClock, random = Math.random, onStatus, onRejected } = options
@@ -55,6 +57,7 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
     fetch: options.fetch ?? ((url, init) => globalThis.fetch(url, init)),
   }
   const transport = createTransport({ ...access, clock, hash: log.hash })
+  const pin = new ServerPin(log.storage)
   const lifetime = new AbortController()
   const underWay = new Set<Promise<void>>()
   let state = initialSyncState
@@ -130,11 +133,17 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
       if (epoch !== '' && page.epoch !== epoch) {
         return { type: 'pullFailed', failure: { type: 'epoch-changed', expected: epoch, actual: page.epoch } }
       }
-      await apply(page)
+      await applySigned(page, page)
       return { type: 'pullDone', standing: standing(), head: page.head }
     } catch (error) {
       return { type: 'pullFailed', failure: { type: 'local', error: plainErrorOf(storeErrorOf(error)) } }
     }
+  }
+
+  /** What the server signs is looked at first: what contradicts it does not get in. */
+  async function applySigned(page: RemotePage, signed: SignedPage): Promise<void> {
+    await pin.check(signed, signed.checkpoint === null ? null : await log.serverRootBehind(page))
+    await apply(page)
   }
 
   async function apply(page: RemotePage): Promise<void> {
@@ -167,13 +176,14 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
 
   /** A receipt that places the commits right behind all that is here is a page of them: no need to fetch it. */
   async function applyReceipt(
-    { epoch, accepted, after }: PushReceipt,
+    { epoch, accepted, after, checkpoint }: PushReceipt,
     commits: RemotePage['commits'],
   ): Promise<void> {
     const cursor = log.cursor()
     if (accepted === 0 || after !== cursor.serverPosition || epoch !== cursor.epoch) return
     const own = commits.slice(0, accepted)
-    await apply({ epoch, after, commits: own, next: after + own.flat().length })
+    const page = { epoch, after, commits: own, next: after + own.flat().length }
+    await applySigned(page, { next: page.next, checkpoint, verifierKey: null })
   }
 
   function hear(signal: AbortSignal): Promise<void> {

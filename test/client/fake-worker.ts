@@ -56,7 +56,11 @@ export function fakeWorker(
     connect: async (given, connected) => {
       values = given
       page = connected
-      return ok({ lifeLock: null, syncStatus: RESTING, integrityStatus: { checkpoint: null, verdicts: [] } })
+      return ok({
+        lifeLock: null,
+        syncStatus: RESTING,
+        integrityStatus: { checkpoint: null, witnessed: null, verdicts: [] },
+      })
     },
     ping: async () => ok(undefined),
     close: async () => {

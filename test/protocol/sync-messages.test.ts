@@ -87,12 +87,12 @@ describe('push and pull', () => {
   test('carry commits as they are', async () => {
     const commits = [[entry, { ...entry, streamName: 'cart-2' }], [{ ...entry, streamVersion: 7 }]]
     expect(decodePushRequest(await pushOf(...commits))).toEqual({ epoch: 'e1', commits })
-    const page = { epoch: 'e1', after: 3, next: 6, head: 9, checkpoint: 'note', commits }
+    const page = { epoch: 'e1', after: 3, next: 6, head: 9, checkpoint: 'note', verifierKey: 'key', commits }
     expect(decodePullResponse(await encodePullResponse(page, hash))).toEqual(page)
   })
 
   test('carry nothing, too', async () => {
-    const page = { epoch: 'e1', after: 3, next: 3, head: 3, checkpoint: null, commits: [] }
+    const page = { epoch: 'e1', after: 3, next: 3, head: 3, checkpoint: null, verifierKey: null, commits: [] }
     expect(decodePullResponse(await encodePullResponse(page, hash))).toEqual(page)
   })
 
@@ -315,7 +315,7 @@ describe('entries', () => {
 describe('messages in JSON', () => {
   const receipt = { epoch: 'e1', accepted: 2, after: 3, head: 5, checkpoint: null, refusal: null }
   const head = { protocol: 1, epoch: 'e1', position: 5, maxPushBytes: 10, maxPullBytes: 20, keys: null }
-  const page = { epoch: 'e1', after: 0, next: 0, head: 0, checkpoint: null }
+  const page = { epoch: 'e1', after: 0, next: 0, head: 0, checkpoint: null, verifierKey: null }
 
   test('come out as they went in', () => {
     const refusal = { reason: 'stale', detail: 'version 2 does not follow' }

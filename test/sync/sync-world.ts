@@ -2,6 +2,7 @@
 
 import type { EventLog } from '../../src/engine/event-log.ts'
 import { openLog } from '../../src/engine/open-log.ts'
+import { generateKeyPair } from '../../src/integrity/ed25519.ts'
 import type { OnConflict } from '../../src/log/commit-note.ts'
 import { StorageFailed } from '../../src/log/errors.ts'
 import type { RecordedEvent } from '../../src/log/event.ts'
@@ -9,9 +10,10 @@ import { encodeEvents } from '../../src/log/event-batch.ts'
 import type { App } from '../../src/model/app.ts'
 import type { Rejection, SyncStatus } from '../../src/model/sync-status.ts'
 import { bearerToken } from '../../src/server/access.ts'
+import type { ServerSigning } from '../../src/server/signing.ts'
 import { createSyncServer, type SyncServer, type SyncServerLimits } from '../../src/server/sync-server.ts'
 import type { LogStorage } from '../../src/storage/log-storage.ts'
-import { createMemoryDatabase, memoryStorage } from '../../src/storage/memory/index.ts'
+import { createMemoryDatabase, type MemoryDatabase, memoryStorage } from '../../src/storage/memory/index.ts'
 import { createSyncLoop, type SyncLoop } from '../../src/sync/sync-loop.ts'
 import { wrapStorage } from '../support/wrap-storage.ts'
 import { createFakeClock, type FakeClock } from './fake-clock.ts'
@@ -56,9 +58,11 @@ export class SyncWorld {
   readonly clock: FakeClock = createFakeClock()
   readonly devices: Device[] = []
   server: SyncServer
+  /** The first server's. */
+  readonly database: MemoryDatabase = createMemoryDatabase()
 
   constructor(limits: SyncServerLimits = {}) {
-    this.server = createServer(limits)
+    this.server = createServer(limits, this.database)
   }
 
   /** Another server with an empty log, at the same address. */
@@ -189,9 +193,16 @@ export function nextTurn(): Promise<void> {
   return new Promise(resolve => setImmediate(resolve))
 }
 
-export function createServer(limits: SyncServerLimits): SyncServer {
-  const database = createMemoryDatabase()
+/** The same for all servers of a run, as for one that is restored. */
+const keyPair = await generateKeyPair()
+
+export function createServer(
+  limits: SyncServerLimits,
+  database = createMemoryDatabase(),
+  signing: ServerSigning = { name: 'sync.test', keyPair },
+): SyncServer {
   return createSyncServer({
+    signing,
     openStorage: () => memoryStorage({ database }),
     authorize: request =>
       bearerToken(request) === TOKEN ? { storeId: STORE, read: true, append: true } : null,

@@ -42,7 +42,16 @@ async function push(response: Response, commits = 1) {
 const aPage = () => page()
 
 async function page(facts: Partial<PullResponse> = {}): Promise<Response> {
-  const message = { epoch: 'e1', after: 0, next: 1, head: 1, checkpoint: null, commits: [[ENTRY]], ...facts }
+  const message = {
+    epoch: 'e1',
+    after: 0,
+    next: 1,
+    head: 1,
+    checkpoint: null,
+    verifierKey: null,
+    commits: [[ENTRY]],
+    ...facts,
+  }
   return new Response(await encodePullResponse(message, hash))
 }
 

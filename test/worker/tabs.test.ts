@@ -165,6 +165,8 @@ describe('sync', () => {
       name: channelName,
       channel: new TabChannel(channelName, life().signal),
       onStatus: next => shown.push(next),
+      onWitnessed: () => {},
+      onInconsistent: () => told.push('inconsistent'),
       signal: end.signal,
     })
     role.start()

@@ -66,6 +66,21 @@ export async function compareWithCheckpoint(
   return { finding: 'head-mismatch', at: 1, atRisk: { events: size, unsynced: pending }, detail }
 }
 
+/** What a witness found, who is as far from the log as any other device. */
+export function foundByWitness(
+  answer: Readonly<{ type: 'behind'; pinned: number } | { type: 'forked'; pinned: string | null }>,
+  log: AnchoredLog,
+): Found {
+  const head = log.head()
+  if (answer.type === 'forked') {
+    const detail = `The log of ${head} entries does not go on from the one that the witness has signed`
+    return { finding: 'forked', at: 1, atRisk: { events: head, unsynced: log.pendingCount() }, detail }
+  }
+  const detail = `The witness has signed ${answer.pinned} entries of this log, which has ${head}`
+  const events = answer.pinned - head
+  return { finding: 'behind-witness', at: head + 1, atRisk: { events, unsynced: events }, detail }
+}
+
 /** @param pending how many events the server had not confirmed, at most */
 function shortened(size: number, pending: number, log: AnchoredLog): Found {
   const head = log.head()
