@@ -61,3 +61,28 @@ test('wiped: what the server had comes again', async () => {
   const { events } = await inHarness(page, harness => harness.counted())
   expect(events).toHaveLength(30)
 })
+
+test('rolled back with all that the device keeps beside it: the witness remembers', async () => {
+  const page = await newPage()
+  const url = `${site.url}/sync`
+  const open = () => openHarness(page, site.url, 'rolled-back', url)
+  const close = () => inHarness(page, harness => harness.close())
+  await open()
+  await inHarness(page, harness => harness.count(0, 20))
+  await inHarness(page, harness => harness.witnessed(20))
+  await close()
+  await inHarness(page, harness => harness.backUp())
+  await inHarness(page, (harness, address) => harness.open('rolled-back', address), url)
+  await inHarness(page, harness => harness.count(1, 20))
+  await inHarness(page, harness => harness.witnessed(40))
+  await close()
+  await inHarness(page, harness => harness.restore())
+  await inHarness(page, (harness, address) => harness.open('rolled-back', address), url)
+  expect(await inHarness(page, harness => harness.verdict())).toMatchObject({ action: 'new-identity' })
+  // What was confirmed is there again, and the log is witnessed under its new name.
+  await inHarness(page, harness => harness.synced(40))
+  const { events } = await inHarness(page, harness => harness.counted())
+  expect(events).toHaveLength(40)
+  await inHarness(page, harness => harness.count(2, 5))
+  await inHarness(page, harness => harness.witnessed(45))
+})

@@ -1,6 +1,6 @@
 // The page that drivers of browsers call into: the built package, and steps that claim something of a browser.
 
-import { isStoreError, openStore, type StoreClient } from 'streamdingo'
+import { isStoreError, openStore, type StoreClient, type Verdict } from 'streamdingo'
 import {
   type ConsistencyProof,
   type InclusionProof,
@@ -22,6 +22,7 @@ const startAcceptingWorker = (): Worker =>
 export type Refusal = Readonly<{ code: string; problem: unknown; message: string }>
 
 let store: Opened
+let backup: { names: IDBValidKey[]; blocks: unknown[]; values: unknown[] }
 let database = ''
 
 export const harness = {
@@ -81,13 +82,55 @@ export const harness = {
   checkpoint: () => store.checkpoint(),
   verdicts: () => store.integrity().getSnapshot().verdicts,
 
+  /** Resolves when the server has countersigned a log of at least so many entries. */
+  witnessed(atLeast: number): Promise<number> {
+    return new Promise(resolve => {
+      const look = (): void => {
+        const size = store.integrity().getSnapshot().witnessed?.size ?? 0
+        if (size >= atLeast) resolve(size)
+      }
+      store.integrity().subscribe(look)
+      look()
+    })
+  },
+
+  /** Resolves with the first verdict there is. */
+  verdict(): Promise<Verdict> {
+    return new Promise(resolve => {
+      const look = (): void => {
+        const [verdict] = store.integrity().getSnapshot().verdicts
+        if (verdict) resolve(verdict)
+      }
+      store.integrity().subscribe(look)
+      look()
+    })
+  },
+
+  /** As a backup of the device does, which knows of nothing beside the database. The store must be closed. */
+  async backUp(): Promise<void> {
+    const [names, contents] = await inDatabase('readonly', ([blocks, values]) =>
+      Promise.all([
+        resultOf(values.getAllKeys()),
+        Promise.all([resultOf(blocks.getAll()), resultOf(values.getAll())]),
+      ]),
+    )
+    backup = { names, blocks: contents[0], values: contents[1] }
+  },
+
+  async restore(): Promise<void> {
+    await inDatabase('readwrite', async ([blocks, values]) => {
+      blocks.clear()
+      values.clear()
+      for (const block of backup.blocks) blocks.put(block)
+      for (const [i, name] of backup.names.entries()) values.put(backup.values[i], name)
+    })
+    const root = await navigator.storage.getDirectory()
+    await root.removeEntry('streamdingo-anchors', { recursive: true })
+  },
+
   /** As a person does in the browser's tools, or a bug in the application. The store must be closed. */
   async deleteDatabase(): Promise<void> {
-    const deleting = indexedDB.deleteDatabase(database)
-    await new Promise((resolve, reject) => {
-      deleting.addEventListener('success', resolve)
-      deleting.addEventListener('error', reject)
-    })
+    await resultOf(indexedDB.deleteDatabase(database))
   },
 
   /** What somebody without the store says of proofs. */
@@ -164,18 +207,32 @@ export const harness = {
   },
 
   /** How many blocks the log is stored in. */
-  async storedBlocks(): Promise<number> {
-    const opening = indexedDB.open(database)
-    await new Promise(resolve => opening.addEventListener('success', resolve))
-    const counting = opening.result.transaction('blocks').objectStore('blocks').count()
-    await new Promise(resolve => counting.addEventListener('success', resolve))
-    opening.result.close()
-    return counting.result
-  },
+  storedBlocks: (): Promise<number> => inDatabase('readonly', ([blocks]) => resultOf(blocks.count())),
 
   async storedBytes(): Promise<number | null> {
     return (await navigator.storage?.estimate?.())?.usage ?? null
   },
+}
+
+/** Behind the store's back. */
+async function inDatabase<T>(
+  mode: IDBTransactionMode,
+  work: (stores: readonly [blocks: IDBObjectStore, values: IDBObjectStore]) => Promise<T>,
+): Promise<T> {
+  const opened = await resultOf(indexedDB.open(database))
+  const transaction = opened.transaction(['blocks', 'values'], mode)
+  const done = new Promise(resolve => transaction.addEventListener('complete', resolve))
+  const result = await work([transaction.objectStore('blocks'), transaction.objectStore('values')])
+  await done
+  opened.close()
+  return result
+}
+
+function resultOf<T>(request: IDBRequest<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    request.addEventListener('success', () => resolve(request.result))
+    request.addEventListener('error', () => reject(request.error))
+  })
 }
 
 /** Batches on their way at once: enough to keep page, worker and disk busy together. */
