@@ -2,7 +2,7 @@
 
 import { defineConfig } from 'vite'
 import packageJson from './package.json' with { type: 'json' }
-import { DOORS } from './scripts/doors.mjs'
+import { COMMANDS, DOORS } from './scripts/doors.mjs'
 
 const external = [...Object.keys(packageJson.dependencies), ...Object.keys(packageJson.peerDependencies)]
 
@@ -11,7 +11,7 @@ export default defineConfig({
     target: 'es2023',
     minify: false,
     sourcemap: true,
-    lib: { entry: DOORS, formats: ['es'] },
+    lib: { entry: { ...DOORS, ...COMMANDS }, formats: ['es'] },
     rollupOptions: {
       external: id =>
         id.startsWith('node:') || external.some(name => id === name || id.startsWith(`${name}/`)),

@@ -11,3 +11,6 @@ export const DOORS = {
   'storage-memory': 'src/storage/memory/index.ts',
   'storage-postgres': 'src/storage/postgres/index.ts',
 }
+
+/** What can be run from it. */
+export const COMMANDS = { cli: 'src/cli/main.ts' }

@@ -79,6 +79,14 @@ export const harness = {
 
   proveConsistency: (size1: number) => store.proveConsistency(size1),
 
+  /** That proof as a text, and the key that it is signed with. */
+  async exportCounted(n: number): Promise<{ proof: string; key: string }> {
+    const { events } = await store.readStream<Counted>('counter-1', { from: n, to: n })
+    const proof = await store.exportProof(events[0]!.metadata.eventId)
+    const { signing } = await store.checkpoint()
+    return { proof, key: signing.status === 'signed' ? signing.verifierKey : signing.reason }
+  },
+
   checkpoint: () => store.checkpoint(),
   verdicts: () => store.integrity().getSnapshot().verdicts,
 

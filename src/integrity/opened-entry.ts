@@ -58,7 +58,8 @@ export function readOpenedEntry(bytes: Uint8Array, hash: HashProvider): ProvenEv
   }
 }
 
-function readEntry(entry: Uint8Array, hash: HashProvider): Omit<ProvenEvent, 'content'> {
+/** What an entry says, from its canonical bytes. @throws `MalformedBytes`; `StoreError` `malformed-proof` */
+export function readEntry(entry: Uint8Array, hash: HashProvider): Omit<ProvenEvent, 'content'> {
   const reader = new ByteReader(entry)
   const isOurs = equalBytes(reader.raw(MAGIC.length), utf8(MAGIC)) && reader.u8() === SUITE_SHA256
   if (!isOurs) throw malformed('this is no entry of a format that is known here')
