@@ -12,6 +12,7 @@ import {
   parseAnchor,
 } from '../src/engine/recovery/head-anchor.ts'
 import { dropVerdict, keepVerdict, readVerdicts } from '../src/engine/recovery/verdict-book.ts'
+import type { AuditFailure } from '../src/engine/replay/audit.ts'
 import { isStoreError } from '../src/log/errors.ts'
 import { newEventId } from '../src/log/event-id.ts'
 import type { LogCheckpoint } from '../src/log/proofs.ts'
@@ -99,6 +100,21 @@ export class IntegrityWatch {
         detail: error.message,
       }
       await this.#tellOf(found, 'sync-stopped')
+      await this.#readVerdicts()
+    })
+  }
+
+  /** A projection is not to be trusted any more. */
+  projectionFound({ owner, position, events, stateHash, secondStateHash }: AuditFailure): Promise<void> {
+    const name = `projection ${owner.name}${owner.streamName === null ? '' : `, document ${owner.streamName}`}`
+    const found: Found = {
+      finding: 'not-deterministic',
+      at: position,
+      atRisk: { events: 0, unsynced: 0 },
+      detail: `${name}: ${events} events were folded twice, to the states ${stateHash} and ${secondStateHash}`,
+    }
+    return this.#inTurn(async () => {
+      await this.#tellOf(found, 'untrusted')
       await this.#readVerdicts()
     })
   }

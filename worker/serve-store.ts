@@ -5,6 +5,7 @@ import type { EventLog } from '../src/engine/event-log.ts'
 import { createEventStore } from '../src/engine/event-store.ts'
 import type { IdleCompactionOptions } from '../src/engine/idle-compaction.ts'
 import { openLog } from '../src/engine/open-log.ts'
+import type { AuditOptions } from '../src/engine/replay/audit.ts'
 import { createProjector } from '../src/engine/replay/projector.ts'
 import type { SnapshotDrop } from '../src/engine/replay/snapshot-store.ts'
 import type { App } from '../src/model/app.ts'
@@ -46,6 +47,11 @@ export type ServeStoreOptions = Readonly<{
    * by default 1,000 milliseconds. False: never.
    */
   compaction?: Readonly<{ idleMs?: number }> | false
+  /**
+   * Handlers must make the same state of the same events each time. One of `every` snapshots (default 16) is folded a
+   * second time in the background to see whether they do, `maxEvents` events (default 10,000) at most. False: never.
+   */
+  audit?: AuditOptions | false
   /**
    * Sign checkpoints of the log, and seal snapshots, with keys of this device (Ed25519 and HMAC, kept in IndexedDB, not
    * extractable). Default true; where it cannot be done, the checkpoints say why.
@@ -138,6 +144,8 @@ async function assemble(
       onError(failure.error)
     },
     onSnapshotDropped: drop => reportDrop(drop, onError),
+    ...(options.audit !== undefined && { audit: options.audit }),
+    onAuditFailed: failure => void integrity.projectionFound(failure),
   })
   const { latest, watch, snapshot } = projector
   const failure = failures.holdingBack.bind(failures)

@@ -16,6 +16,8 @@ export type Finding =
   | 'forked'
   /** The server has signed a log that is not the one it gave out, or with another key than before. */
   | 'server-inconsistent'
+  /** A projection's handlers came to another state when the same events were folded a second time. */
+  | 'not-deterministic'
 
 export type RecoveryAction =
   /** What the server has confirmed comes again with the next sync. */
@@ -26,6 +28,8 @@ export type RecoveryAction =
   | 'new-identity'
   /** Nothing of the server is taken in any more until the application acts. */
   | 'sync-stopped'
+  /** The projection goes on, but its states are not to be trusted, and none is kept as a snapshot. */
+  | 'untrusted'
 
 /** Something that should not have happened to this replica's log. Kept until the application acknowledges it. */
 export type Verdict = Readonly<{

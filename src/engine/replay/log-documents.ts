@@ -146,14 +146,15 @@ export class LogDocuments implements ProjectionDocuments {
   async #advanceBase(): Promise<void> {
     const { confirmedThrough } = this.#log.cursor()
     if (this.#latest.mark.position <= confirmedThrough) this.#mergeDown()
-    else if (this.#baseThrough !== confirmedThrough) await this.#readIntoBase(confirmedThrough)
+    else if (this.#baseThrough !== confirmedThrough) await this.#readInto(this.#base, confirmedThrough)
     this.#baseThrough = confirmedThrough
   }
 
-  async #readIntoBase(to: GlobalPosition): Promise<void> {
+  async #readInto(layer: DocumentLayer, to: GlobalPosition): Promise<void> {
     const pace = new Pace()
-    for await (const events of this.#log.readAll({ from: this.#base.mark.position + 1, to })) {
-      const failure = this.#step(this.#base, events, this.#touched)
+    const touched = layer === this.#base ? this.#touched : new Set<string>()
+    for await (const events of this.#log.readAll({ from: layer.mark.position + 1, to })) {
+      const failure = this.#step(layer, events, touched)
       if (failure) throw failure.error
       await pace.breathe()
     }
@@ -183,8 +184,19 @@ export class LogDocuments implements ProjectionDocuments {
       const every = Math.max(snapshotEvery(definition), layer.size)
       if (version - snapshots.newestVersion(this.#owner, position) < every) continue
       const snapshot = layer.toSnapshot()
-      if (snapshot) snapshots.save(this.#owner, handlerVersionOf(definition), snapshot)
+      if (!snapshot) continue
+      snapshots.save(this.#owner, handlerVersionOf(definition), snapshot, from =>
+        this.#refold(from, position),
+      )
     }
+  }
+
+  /** The state of all documents, made aside. */
+  async #refold(from: FoldSnapshot | null, to: GlobalPosition): Promise<unknown> {
+    const layer = new DocumentLayer()
+    if (from) layer.restore(from)
+    await this.#readInto(layer, to)
+    return layer.toSnapshot()?.state
   }
 
   #tellWatchers(): void {

@@ -4,9 +4,11 @@ import { stateHashOf } from '../../integrity/state-hash.ts'
 import { StoreError } from '../../log/errors.ts'
 import type { App } from '../../model/app.ts'
 import type { HashedSnapshot, Snapshot } from '../../model/snapshot.ts'
+import { Audit, type AuditFailure, type AuditOptions } from './audit.ts'
 import { type FoldLog, handlerVersionOf } from './fold.ts'
 import { LogDocuments } from './log-documents.ts'
 import type { OnFoldFailure, ProjectionDocuments } from './projection-documents.ts'
+import type { SnapshotOwner } from './snapshot-record.ts'
 import { type SnapshotDrop, SnapshotStore } from './snapshot-store.ts'
 import { StreamDocuments } from './stream-documents.ts'
 
@@ -26,6 +28,10 @@ export type ProjectorOptions = Readonly<{
   onHandlerFailed?: (failure: HandlerFailure) => void
   /** Told of every snapshot that was dropped, or could not be written. What it costs is a longer fold. */
   onSnapshotDropped?: (drop: SnapshotDrop) => void
+  /** How often states are folded a second time; false: never. */
+  audit?: AuditOptions | false
+  /** Told of each projection that is found not to be deterministic: it writes no snapshots any more. */
+  onAuditFailed?: (failure: AuditFailure) => void
 }>
 
 /** @throws `StoreError` `unknown-projection` from each method that takes a name. */
@@ -46,7 +52,8 @@ export interface Projector {
 export function createProjector(options: ProjectorOptions): Projector {
   const { log, app, onSnapshotDropped } = options
   const life = new AbortController()
-  const snapshots = new SnapshotStore({ log, onSnapshotDropped })
+  const audit = options.audit === false ? undefined : auditOf(options, owner => snapshots.dropAll(owner))
+  const snapshots: SnapshotStore = new SnapshotStore({ log, onSnapshotDropped, audit })
   const projections = new Map(
     Object.entries(app.projections ?? {}).map(([name, definition]) => {
       const parts = { log, name, definition, snapshots, onFailure: reportOnce(name, options) }
@@ -81,9 +88,25 @@ export function createProjector(options: ProjectorOptions): Projector {
     },
     async close() {
       life.abort()
+      await audit?.close()
       await snapshots.flush()
     },
   }
+}
+
+function auditOf(
+  { log, audit: options = {}, onAuditFailed }: ProjectorOptions,
+  dropAll: (owner: SnapshotOwner) => Promise<void>,
+): Audit {
+  return new Audit({
+    log,
+    options: options || {},
+    onFailure(failure) {
+      onAuditFailed?.(failure)
+      // What stays is audited again, and dropped, when the next one is written after the next opening.
+      dropAll(failure.owner).catch(() => {})
+    },
+  })
 }
 
 /** A failure is met again whenever its document is asked for, and after a rebase at another position. */

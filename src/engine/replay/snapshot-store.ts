@@ -1,6 +1,7 @@
 // Persisted snapshots: which there are, whether one may be used, and how long it is kept.
 
 import type { GlobalPosition, RecordedEvent } from '../../log/event.ts'
+import type { Audit, Refold } from './audit.ts'
 import type { FoldLog } from './fold.ts'
 import {
   type FoldSnapshot,
@@ -44,6 +45,8 @@ export type SnapshotStoreOptions = Readonly<{
   >
   /** Told of every snapshot that was dropped or could not be written. Must not throw. */
   onSnapshotDropped?: ((drop: SnapshotDrop) => void) | undefined
+  /** Folds some of what is saved a second time. Left out: nobody does. */
+  audit?: Audit | undefined
 }>
 
 export type LoadOptions = Readonly<{
@@ -62,10 +65,13 @@ const NEWEST_KEPT = 3
 const LINGER_MS = 250
 /** Of a projection with up to so many snapshots it is known which documents have one: others are not looked up. */
 const MAX_KNOWN = 5_000
+/** The most that IndexedDB can be asked for. */
+const ALL = 0xffff_ffff
 
 export class SnapshotStore {
   readonly #log: SnapshotStoreOptions['log']
   readonly #onDropped: (drop: SnapshotDrop) => void
+  readonly #audit: Audit | undefined
   /** By prefix, in order of position: what this worker has seen or saved. */
   readonly #kept = new Map<string, Kept[]>()
   /** Prefixes that the storage had snapshots under when it was asked; null where it has too many. By projection. */
@@ -80,8 +86,9 @@ export class SnapshotStore {
   readonly #writes = new TaskChain()
   #timer: ReturnType<typeof setTimeout> | undefined
 
-  constructor({ log, onSnapshotDropped }: SnapshotStoreOptions) {
+  constructor({ log, onSnapshotDropped, audit }: SnapshotStoreOptions) {
     this.#log = log
+    this.#audit = audit
     this.#onDropped = onSnapshotDropped ?? (() => {})
   }
 
@@ -116,10 +123,20 @@ export class SnapshotStore {
     return newest?.version ?? 0
   }
 
-  /** Written soon, together with others, never in the caller's way. The state must not be changed any more. */
-  save(owner: SnapshotOwner, handlerVersion: string, snapshot: FoldSnapshot): void {
+  /**
+   * Written soon, together with others, never in the caller's way. The state must not be changed any more. Of who is
+   * found not to be deterministic, nothing is written.
+   *
+   * @param refold makes the state anew from its events, for an audit
+   */
+  save(owner: SnapshotOwner, handlerVersion: string, snapshot: FoldSnapshot, refold?: Refold): void {
+    if (this.#audit?.trusts(owner) === false) return
     const prefix = prefixOf(owner)
     const { version, position } = snapshot
+    if (refold) {
+      const older = () => this.load(owner, { handlerVersion, maxVersion: version - 1 })
+      this.#audit?.consider({ owner, snapshot, refold, older })
+    }
     const key = keyOf(prefix, version, position)
     const others = (this.#kept.get(prefix) ?? []).filter(kept => kept.key !== key)
     const kept = [...others, { key, version, position }].sort((a, b) => a.position - b.position)
@@ -127,6 +144,16 @@ export class SnapshotStore {
     this.#unwritten.set(key, { owner, handlerVersion, snapshot })
     for (const one of this.#outlived(kept)) this.#remove(prefix, one)
     this.#writeSoon(prefix)
+  }
+
+  /** Deletes all snapshots of a decider or projection, of whichever stream. */
+  async dropAll({ kind, name }: Pick<SnapshotOwner, 'kind' | 'name'>): Promise<void> {
+    await this.flush()
+    const prefix = prefixOf({ kind, name, streamName: null }).slice(0, -1)
+    const keys = await this.#log.storage.keys(prefix, ALL)
+    await this.#log.storage.put(Object.fromEntries(keys.map(key => [key, null])))
+    for (const kept of [...this.#kept.keys()]) if (kept.startsWith(prefix)) this.#kept.delete(kept)
+    this.#known.delete(prefix)
   }
 
   /** Writes what waits. Never rejects: what cannot be written is reported. */

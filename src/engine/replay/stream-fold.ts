@@ -229,8 +229,15 @@ export class StreamFold<S = unknown> {
       const isDue = version - snapshots.newestVersion(owner, position) >= this.#every
       if (!isDue || eventHash === null) continue
       const snapshot = { version, position, eventHash, state, facts: folded }
-      snapshots.save(owner, handlerVersionOf(definition), snapshot)
+      snapshots.save(owner, handlerVersionOf(definition), snapshot, from =>
+        this.#refold(streamName, from, version),
+      )
     }
+  }
+
+  async #refold(streamName: string, from: FoldSnapshot | null, to: StreamVersion): Promise<S> {
+    const before = from ? foldedFrom<S>(from) : this.#initial()
+    return (await this.#foldOn(streamName, before, { to })).state
   }
 
   #ownerOf(streamName: string): SnapshotOwner {

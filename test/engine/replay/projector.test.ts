@@ -47,6 +47,8 @@ function projectorOf(log: FoldLog, options: Parameters<typeof appOf>[0] = {}) {
   const projector = createProjector({
     log,
     app,
+    // What is counted here is what is folded for those who ask.
+    audit: false,
     onHandlerFailed: failure => failures.push(failure),
     onSnapshotDropped: drop => drops.push(drop),
   })
