@@ -76,6 +76,11 @@ export class Draft {
     return this.after + 1 + this.#count
   }
 
+  /** The log has grown since, by somebody else: this draft will not be written. */
+  get isOvertaken(): boolean {
+    return this.#before === null && this.#parts.index.head !== this.after
+  }
+
   get isEmpty(): boolean {
     return this.#committed.runs === 0
   }

@@ -122,8 +122,15 @@ export class Writer {
     // Taken out at once behind the loop: shifting a long queue moves all of it each time.
     let taken = 0
     do {
-      const queued = this.#queue[taken++]!
-      jobs.push({ queued, settle: await planOne(queued, draft) })
+      const queued = this.#queue[taken]!
+      const settle = await planOne(queued, draft)
+      if (settle === null) {
+        // Alone in its draft: nothing else is planned again with it.
+        this.#next = null
+        return
+      }
+      taken++
+      jobs.push({ queued, settle })
     } while (hasRoom(this.#next) && this.#queue[taken]?.job.isAlone === false)
     this.#queue.splice(0, taken)
   }
@@ -180,12 +187,14 @@ function hasRoom({ draft, jobs }: Plan): boolean {
   return draft.bytes < MAX_DRAFT_BYTES && !jobs[0]?.queued.job.isAlone
 }
 
-async function planOne({ job, resolve, reject }: Queued, draft: Draft): Promise<() => void> {
+/** Null for a job to be planned again: the log moved on under it, and what it met is not what it was begun on. */
+async function planOne({ job, resolve, reject }: Queued, draft: Draft): Promise<(() => void) | null> {
   try {
     const answer = await job.plan(draft)
     job.onPlanned?.(answer)
     return () => resolve(answer)
   } catch (refusal) {
+    if (job.isAlone && draft.isOvertaken) return null
     if (job.isAlone) draft.discardAll()
     else draft.discardStaged()
     return () => reject(refusal)

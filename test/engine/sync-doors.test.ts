@@ -8,6 +8,7 @@ import type { RecordedEvent } from '../../src/log/event.ts'
 import { encodeEvents } from '../../src/log/event-batch.ts'
 import type { App } from '../../src/model/app.ts'
 import { createMemoryDatabase, memoryStorage } from '../../src/storage/memory/index.ts'
+import { wrapStorage } from '../support/wrap-storage.ts'
 
 const STORE = 'shared'
 
@@ -109,6 +110,36 @@ describe('a device and the server', () => {
     await sync(one, server)
     expect(await confirmed(one)).toEqual(await confirmed(two))
     expect((await two.verify()).ok).toBe(true)
+  })
+
+  test('a page that another tab takes in, and this one hears of while it plans it, is no news', async () => {
+    const database = createMemoryDatabase()
+    const [author, one, server] = [await openDevice(), await openDevice(database), await openServer()]
+    const memory = memoryStorage({ database })
+    let meanwhile = async (): Promise<void> => {}
+    const storage = wrapStorage(memory, {
+      async get(key) {
+        const run = meanwhile
+        meanwhile = async () => {}
+        await run()
+        return memory.get(key)
+      },
+    })
+    const two = await openLog({ storage, storeId: STORE, app })
+    await append(author, 'a', 'first')
+    await sync(author, server)
+    await pull(one, server)
+    await two.catchUp()
+    await append(author, 'a', 'second')
+    await sync(author, server)
+    meanwhile = async () => {
+      await pull(one, server)
+      await two.catchUp()
+    }
+    const { commits, next } = await server.readCommits(1, Infinity)
+    const outcome = await two.applyRemote({ epoch: 'e1', after: 1, commits, next })
+    expect(outcome).toEqual({ confirmed: 0, rebased: 0, rejected: [] })
+    expect(await texts(two)).toEqual(['"first"', '"second"'])
   })
 
   test('a raw append on a stream that moved is appended again, with the same id', async () => {
