@@ -32,7 +32,7 @@ async function start(): Promise<void> {
   syncPanel(at('sync'), parts)
   new BoardPanel({ columns: at('columns'), controls: at('replay') }, parts)
   const timeline = timelinePanel(at('timeline'), parts)
-  integrityPanel(at('integrity'), integrity, position => {
+  integrityPanel(at('integrity'), parts, position => {
     showView('timeline')
     void timeline.show(position)
   })

@@ -1,16 +1,27 @@
 // Integrity: check the history, forge it, and see what the check finds. Long work shows its progress here.
 
 import { html, nothing, render } from 'lit'
+import { repeat } from 'lit/directives/repeat.js'
+import type { Parts } from '../parts.ts'
 import { findings, forgeryNews } from './findings.ts'
-import type { Integrity, Work } from './integrity.ts'
+import type { Work } from './integrity.ts'
+import { keepCopy, putCopyBack, wipe } from './intruder.ts'
+import { proofNews, proofPicker } from './proof.ts'
+import { signatureNews } from './signature.ts'
+import { verdictNews } from './verdicts.ts'
 
 export function integrityPanel(
   host: HTMLElement,
-  integrity: Integrity,
+  { integrity, store, notices }: Parts,
   onShow: (position: number) => void,
 ): void {
+  const status = store.integrity()
+  const acknowledge = (id: string): void => {
+    store.acknowledgeVerdict(id).catch(error => notices.error(error))
+  }
   const draw = (): void => {
-    const { work, report, tookMs, forgery } = integrity.getSnapshot()
+    const { work, report, tookMs, forgery, proof } = integrity.getSnapshot()
+    const found = status.getSnapshot()
     const isBusy = work !== null
     const forging = forgery
       ? html`<button type="button" ?disabled=${isBusy} @click=${() => integrity.putRight()}>Put it right</button>`
@@ -18,19 +29,37 @@ export function integrityPanel(
     const panel = html`
       <h2>Integrity</h2>
       <p class="lead">Each event is sealed with a fingerprint of its words and of the event before it. Change one, and its seal breaks.</p>
+      ${signatureNews(found)}
+      ${repeat(
+        found.verdicts,
+        ({ id }) => id,
+        verdict => verdictNews(verdict, () => acknowledge(verdict.id)),
+      )}
       <div class="buttons">
         <button type="button" class="primary" ?disabled=${isBusy} @click=${() => integrity.check()}>Check the history</button>
         ${forging}
         <button type="button" ?disabled=${isBusy} @click=${() => integrity.addMany()}>Add 10,000 events</button>
       </div>
+      <details class="intruder">
+        <summary>Play the intruder</summary>
+        <p>Each of these goes behind the store’s back, and opens the board anew. Nothing of it is lost on the server.</p>
+        <div class="buttons">
+          <button type="button" ?disabled=${isBusy} @click=${() => integrity.intrude(keepCopy)}>Keep a copy of the database</button>
+          <button type="button" ?disabled=${isBusy} class="danger" @click=${() => integrity.intrude(putCopyBack)}>Put the old copy back</button>
+          <button type="button" ?disabled=${isBusy} class="danger" @click=${() => integrity.intrude(wipe)}>Empty the database</button>
+        </div>
+      </details>
+      ${proofPicker(file => integrity.checkProof(file))}
       ${work && work.total > 0 ? progress(work, () => integrity.cancel()) : nothing}
       ${forgery && !report && !work ? forgeryNews(forgery) : nothing}
       ${report ? findings(report, tookMs, onShow) : nothing}
+      ${proof ? proofNews(proof) : nothing}
     `
     render(panel, host)
     host.dataset['found'] = report ? (report.ok ? 'genuine' : 'caught') : ''
   }
   integrity.subscribe(draw)
+  status.subscribe(draw)
   draw()
 }
 

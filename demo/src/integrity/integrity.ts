@@ -2,6 +2,7 @@
 // runs here, one at a time, with progress and a way to stop it.
 
 import type { Readable, RecordedEvent, StoreClient, VerifyReport } from 'streamdingo'
+import type { ProofVerdict } from 'streamdingo/integrity'
 import { Cell } from '../cell.ts'
 import type { DemoApp } from '../domain/app.ts'
 import { addManyNotes } from '../domain/many-notes.ts'
@@ -9,6 +10,7 @@ import type { Replica } from '../replica.ts'
 import type { Notices } from '../status/notices.ts'
 import { writtenText } from '../words.ts'
 import { type Forgery, forge, undoForgery } from './forgery.ts'
+import { checkProof } from './proof.ts'
 
 export type Work = Readonly<{ name: string; done: number; total: number }>
 
@@ -18,6 +20,8 @@ export type IntegrityState = Readonly<{
   /** How long the check took. */
   tookMs: number
   forgery: Forgery | null
+  /** What came of a proof that was given to check. */
+  proof: ProofVerdict | null
 }>
 
 type IntegrityParts = Readonly<{ store: StoreClient<DemoApp>; replica: Replica; notices: Notices }>
@@ -39,7 +43,7 @@ export class Integrity implements Readable<IntegrityState> {
     this.#forgeryKey = `${parts.replica.database}/forgery`
     // A reload must not lose the way back.
     const forgery = JSON.parse(localStorage.getItem(this.#forgeryKey) ?? 'null')
-    this.#state = new Cell<IntegrityState>({ work: null, report: null, tookMs: 0, forgery })
+    this.#state = new Cell<IntegrityState>({ work: null, report: null, tookMs: 0, forgery, proof: null })
     this.getSnapshot = this.#state.getSnapshot
     this.subscribe = this.#state.subscribe
   }
@@ -86,6 +90,22 @@ export class Integrity implements Readable<IntegrityState> {
       const { forgery } = this.getSnapshot()
       if (forgery) await undoForgery(this.#parts.replica.database, forgery)
       this.#remember(null)
+    })
+  }
+
+  checkProof(file: File): Promise<void> {
+    return this.#run('Checking', async () => {
+      this.#change({ proof: await checkProof(this.#parts.store, file) })
+    })
+  }
+
+  /** What somebody does behind the store's back, while it is closed. The page begins anew behind it. */
+  async intrude(deed: (database: string) => Promise<void>): Promise<void> {
+    const { store, replica } = this.#parts
+    await this.#run('Closing', async () => {
+      await store.close()
+      await deed(replica.database)
+      location.reload()
     })
   }
 

@@ -3,6 +3,7 @@
 import { html, nothing, render } from 'lit'
 import type { RecordedEvent } from 'streamdingo'
 import { fingerprint } from '../fingerprint.ts'
+import { downloadProof } from '../integrity/proof.ts'
 import type { Parts } from '../parts.ts'
 import { type DemoEvent, writtenText } from '../words.ts'
 
@@ -65,6 +66,7 @@ export class EventDialog {
       </div>
       <footer>
         ${hasPrevious ? html`<button type="button" @click=${() => this.#showPrevious(event)}>Go to the event before</button>` : nothing}
+        <button type="button" @click=${() => this.#prove(eventId)}>Download a proof</button>
         ${canForge ? html`<button type="button" class="danger" @click=${() => this.#forge(event)}>Forge this event</button>` : nothing}
         <button type="button" class="end" @click=${() => this.#dialog.close()}>Close</button>
       </footer>
@@ -78,6 +80,21 @@ export class EventDialog {
       const range = { from: version, to: version }
       const { events } = await store.readStream<DemoEvent>(metadata.streamName, range)
       if (events[0]) this.#show(events[0])
+    } catch (error) {
+      notices.error(error)
+    }
+  }
+
+  async #prove(eventId: string): Promise<void> {
+    const { store, notices } = this.#parts
+    try {
+      await downloadProof(store, eventId)
+      notices.show({
+        kind: 'news',
+        text: 'A proof of this event was saved',
+        detail:
+          'Anybody can check it without the board: give them the file, and have it checked under Integrity.',
+      })
     } catch (error) {
       notices.error(error)
     }

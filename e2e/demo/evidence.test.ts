@@ -1,0 +1,73 @@
+// What the board can show to others, and what it finds out about its own database.
+
+import { readFile } from 'node:fs/promises'
+import type { BrowserContext, Page } from 'playwright-core'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { addCard, button, isOpen, isSent, newBoardName, titles, useDemo } from './demo.ts'
+
+const demo = useDemo()
+let profile: BrowserContext
+let page: Page
+beforeEach(async () => {
+  profile = await demo.newProfile()
+  page = await demo.openBoard(profile, newBoardName())
+  await isSent(page)
+})
+afterEach(() => profile.close())
+
+const isWitnessed = (): Promise<void> => page.getByTestId('witnessed').waitFor()
+
+/** Presses a button after which the page begins anew. */
+async function intrude(name: string): Promise<void> {
+  await page.getByText('Play the intruder').click()
+  await Promise.all([page.waitForEvent('load'), button(page, name).click()])
+  await isOpen(page)
+}
+
+const verdict = (finding: string) => page.locator(`.finding[data-verdict="${finding}"]`)
+
+test('a proof of an event is saved, and holds; changed, it does not', async () => {
+  await page.locator('.event-open').first().click()
+  const [download] = await Promise.all([
+    page.waitForEvent('download'),
+    button(page, 'Download a proof').click(),
+  ])
+  expect(download.suggestedFilename()).toMatch(/\.tlog-proof$/)
+  await button(page, 'Close').click()
+  const text = await readFile(await download.path(), 'utf8')
+  const checkFile = (content: string) =>
+    page
+      .getByLabel('Check a proof')
+      .setInputFiles({ name: 'a.tlog-proof', mimeType: 'text/plain', buffer: Buffer.from(content) })
+  await checkFile(text)
+  await page.getByText('The proof holds: this device has signed it.').waitFor()
+  await checkFile(text.replace(/^index \d+$/m, 'index 9999'))
+  await page.getByText('The proof does not hold.').waitFor()
+})
+
+test('an emptied database is told, and what the server has comes again', async () => {
+  await addCard(page, 'Kept by the server')
+  await isSent(page)
+  await isWitnessed()
+  await intrude('Empty the database')
+  const told = verdict('wiped')
+  await told.getByText('This browser’s database was emptied.').waitFor()
+  await told.getByText('The server has all of them.').waitFor()
+  await expect.poll(() => titles(page, 'To do'), { timeout: 20_000 }).toContain('Kept by the server')
+  await told.getByRole('button', { name: 'Understood' }).click()
+  await expect.poll(() => told.count()).toBe(0)
+  await page.reload()
+  await isOpen(page)
+  expect(await told.count()).toBe(0)
+})
+
+test('an old copy that is put back is told, and the newer events come again', async () => {
+  await isWitnessed()
+  await intrude('Keep a copy of the database')
+  expect(await page.locator('.finding').count()).toBe(0)
+  await addCard(page, 'After the copy')
+  await isSent(page)
+  await intrude('Put the old copy back')
+  await verdict('truncated').getByText('The end of this browser’s database was cut off.').waitFor()
+  await expect.poll(() => titles(page, 'To do'), { timeout: 20_000 }).toContain('After the copy')
+})
