@@ -13,13 +13,14 @@ export type RunningServer = Readonly<{ url: string; close: () => Promise<void> }
 
 /** The demo's server as `npm start` runs it, on a PGlite of its own. */
 export async function startDemoServer(): Promise<RunningServer> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'streamdingo-demo-'))
+  // Beside the database stand its lock and the server's key.
+  const folder = await mkdtemp(join(tmpdir(), 'streamdingo-demo-'))
   const child = spawn(process.execPath, ['--import', 'tsx', at('demo/server.ts')], {
     cwd: at('.'),
     env: {
       ...process.env,
       PORT: '0',
-      DEMO_DATA_DIR: dataDir,
+      DEMO_DATA_DIR: join(folder, 'data'),
       TSX_TSCONFIG_PATH: at('demo/tsconfig.json'),
       DATABASE_URL: '',
     },
@@ -30,7 +31,7 @@ export async function startDemoServer(): Promise<RunningServer> {
     close: async () => {
       child.kill('SIGKILL')
       await new Promise(resolve => (child.exitCode === null ? child.once('exit', resolve) : resolve(null)))
-      await rm(dataDir, { recursive: true, force: true })
+      await rm(folder, { recursive: true, force: true })
     },
   }
 }
