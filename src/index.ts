@@ -63,6 +63,12 @@ export type {
   VerifyProgress,
   VerifyReport,
 } from './model/event-store.ts'
-export type { Finding, IntegrityStatus, RecoveryAction, Verdict } from './model/integrity-status.ts'
+export type {
+  Finding,
+  IntegrityStatus,
+  QuarantinedBlock,
+  RecoveryAction,
+  Verdict,
+} from './model/integrity-status.ts'
 export type { HashedSnapshot, Snapshot } from './model/snapshot.ts'
 export type { PlainError, Rejection, SyncPhase, SyncStatus } from './model/sync-status.ts'

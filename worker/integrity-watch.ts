@@ -11,6 +11,7 @@ import {
   type HeadAnchor,
   parseAnchor,
 } from '../src/engine/recovery/head-anchor.ts'
+import type { Salvage } from '../src/engine/recovery/salvage.ts'
 import { dropVerdict, keepVerdict, readVerdicts } from '../src/engine/recovery/verdict-book.ts'
 import type { AuditFailure } from '../src/engine/replay/audit.ts'
 import { isStoreError } from '../src/log/errors.ts'
@@ -102,6 +103,18 @@ export class IntegrityWatch {
       await this.#tellOf(found, 'sync-stopped')
       await this.#readVerdicts()
     })
+  }
+
+  /** The log was begun anew before it was opened. */
+  restored({ lost, lostUnsynced, firstLost, damaged, pending }: Salvage): Promise<void> {
+    const kept = pending.reduce((sum, { entries }) => sum + entries.length, 0)
+    const found: Found = {
+      finding: 'damaged',
+      at: firstLost ?? 1,
+      atRisk: { events: lost, unsynced: lostUnsynced },
+      detail: `${kept} pending events were taken over, ${damaged.length} blocks are in quarantine`,
+    }
+    return this.#tellOf(found, 'restored')
   }
 
   /** A projection is not to be trusted any more. */

@@ -5,9 +5,13 @@ import type { EventLog } from '../src/engine/event-log.ts'
 import { createEventStore } from '../src/engine/event-store.ts'
 import type { IdleCompactionOptions } from '../src/engine/idle-compaction.ts'
 import { openLog } from '../src/engine/open-log.ts'
+import { restoreLog } from '../src/engine/recovery/restore.ts'
+import type { Salvage } from '../src/engine/recovery/salvage.ts'
 import type { AuditOptions } from '../src/engine/replay/audit.ts'
 import { createProjector } from '../src/engine/replay/projector.ts'
 import type { SnapshotDrop } from '../src/engine/replay/snapshot-store.ts'
+import { StorageFailed } from '../src/log/errors.ts'
+import { createSha256 } from '../src/log/sha256/create-sha256.ts'
 import type { App } from '../src/model/app.ts'
 import { wireErrorOf } from '../src/protocol/wire-error.ts'
 import {
@@ -90,6 +94,7 @@ async function openStoreParts(options: PortOptions, values: PageValues, page: Pa
   const compaction = compactionOf(options.compaction, storage)
   const { storeId } = values
   const keys = new DeviceKeys({ storeId, place: storage.place, isWanted: options.signing ?? true })
+  const restored = values.restore ? await restore(storage, storeId, keys, page) : null
   const log = await openLog({
     storage,
     storeId,
@@ -100,17 +105,22 @@ async function openStoreParts(options: PortOptions, values: PageValues, page: Pa
     onBackgroundError: onError,
   })
   try {
-    return await assemble({ log, keys, place: storage.place }, options, values, page)
+    return await assemble({ log, keys, place: storage.place, restored }, options, values, page)
   } catch (error) {
     await log.close()
     throw error
   }
 }
 
-type OpenedLog = Readonly<{ log: EventLog; keys: DeviceKeys; place: string | undefined }>
+type OpenedLog = Readonly<{
+  log: EventLog
+  keys: DeviceKeys
+  place: string | undefined
+  restored: Salvage | null
+}>
 
 async function assemble(
-  { log, keys, place }: OpenedLog,
+  { log, keys, place, restored }: OpenedLog,
   options: PortOptions,
   values: PageValues,
   page: PageApi,
@@ -164,6 +174,11 @@ async function assemble(
         onInconsistent: error => void integrity.serverFound(error),
       })
     : createSyncOff(syncParts)
+  channel.on('restored', () => void page.storageLost(wireErrorOf(BEGUN_ANEW)))
+  if (restored) {
+    channel.post({ type: 'restored' })
+    await integrity.restored(restored)
+  }
   await integrity.start()
   sync.start()
   showStatus()
@@ -185,6 +200,26 @@ async function assemble(
       tellGrowth()
       life.abort()
     },
+  }
+}
+
+const BEGUN_ANEW = new StorageFailed('version-change', 'Another tab began the log anew. Open the store again')
+
+/** Behind it, this is another device with another log: nothing may compare it with what was. */
+async function restore(
+  storage: LogStorage,
+  storeId: string,
+  keys: DeviceKeys,
+  page: PageApi,
+): Promise<Salvage> {
+  await storage.open()
+  try {
+    const salvaged = await restoreLog(storage, storeId, await createSha256())
+    await keys.forget()
+    if (storage.place !== undefined) await (await openAnchorShelf(page)).write(storage.place, 'null')
+    return salvaged
+  } finally {
+    await storage.close()
   }
 }
 

@@ -1,6 +1,7 @@
 // What the worker answers the page: every method of the port, over the parts that the composition root gives.
 
 import type { EventLog } from '../src/engine/event-log.ts'
+import { readQuarantine } from '../src/engine/recovery/restore.ts'
 import { StoreError } from '../src/log/errors.ts'
 import type { VerifyProgress } from '../src/model/event-store.ts'
 import type { HashedSnapshot } from '../src/model/snapshot.ts'
@@ -188,6 +189,10 @@ export class StoreService implements WorkerApi {
 
   acknowledgeVerdict(id: string): Promise<Reply<void>> {
     return this.#reply(({ integrity }) => integrity.acknowledge(id))
+  }
+
+  quarantine(): ReturnType<WorkerApi['quarantine']> {
+    return this.#reply(({ log }) => readQuarantine(log.storage))
   }
 
   close(): Promise<Reply<void>> {

@@ -13,6 +13,8 @@ export type TabMessage =
   | Readonly<{ type: 'set-online'; online: boolean }>
   | Readonly<{ type: 'set-token'; token: string }>
   | Readonly<{ type: 'poke' }>
+  /** The log was begun anew: what others know of it is of no use any more. */
+  | Readonly<{ type: 'restored' }>
   /** One was acknowledged: the others are in the store. */
   | Readonly<{ type: 'verdicts-changed' }>
 

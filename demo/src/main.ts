@@ -7,6 +7,7 @@ import type { DemoApp } from './domain/app.ts'
 import { seedBoard } from './domain/seed.ts'
 import { Integrity } from './integrity/integrity.ts'
 import { integrityPanel } from './integrity/integrity-panel.ts'
+import { isToBeRestored, restoreAndReload } from './integrity/restore.ts'
 import { keepForOffline } from './keep-for-offline.ts'
 import type { Parts } from './parts.ts'
 import { type Replica, replicaOf } from './replica.ts'
@@ -45,7 +46,11 @@ function openBoard({ boardId, database }: Replica): Promise<StoreClient<DemoApp>
   const startWorker = (): Worker =>
     // The worker finds the database's name in its own.
     new Worker(new URL('../store-worker.ts', import.meta.url), { type: 'module', name: database })
-  return openStore<DemoApp>(startWorker, { storeId: boardId, sync: { token: boardId } })
+  return openStore<DemoApp>(startWorker, {
+    storeId: boardId,
+    sync: { token: boardId },
+    restore: isToBeRestored(),
+  })
 }
 
 function tellFatal(error: Error): void {
@@ -55,7 +60,8 @@ function tellFatal(error: Error): void {
       <h1>The board cannot be opened</h1>
       <p>${error.message}</p>
       <p>${wayOut}</p>
-      <button type="button" class="primary" @click=${() => location.reload()}>Reload</button>
+      ${isStoreError(error, 'log-damaged') ? html`<button type="button" class="primary" @click=${restoreAndReload}>Begin anew from the server</button>` : null}
+      <button type="button" @click=${() => location.reload()}>Reload</button>
     </div>
   `
   render(message, document.body)

@@ -19,6 +19,12 @@ export type OpenStoreOptions = Readonly<{
   storeId: string
   /** Handed to the worker's `sync` and `storage` options. */
   sync?: Readonly<{ url?: string; token?: string }>
+  /**
+   * For a store that fails with `log-damaged`: begins its log anew. What is pending and can be read stays, under the
+   * same ids; what cannot be read is set aside (`store.quarantine()`); what the server has confirmed comes again with
+   * sync. Without a server, everything is pending. Other tabs must open the store again.
+   */
+  restore?: boolean
   /** How long the worker may take to answer a call, in milliseconds. Default 30,000. */
   callTimeoutMs?: number
 }>
@@ -32,9 +38,10 @@ export type OpenStoreOptions = Readonly<{
  */
 export async function openStore<A extends App>(
   worker: WorkerSource,
-  { storeId, sync, callTimeoutMs = 30_000 }: OpenStoreOptions,
+  { storeId, sync, restore, callTimeoutMs = 30_000 }: OpenStoreOptions,
 ): Promise<StoreClient<A>> {
-  const values: PageValues = { storeId, ...sync }
+  const values: { -readonly [K in keyof PageValues]: PageValues[K] } = { storeId, ...sync }
+  if (restore) values.restore = true
   const syncStatus = new Cell<SyncStatus>(NOT_YET)
   const integrity = new Cell<IntegrityStatus>({ checkpoint: null, witnessed: null, verdicts: [] })
   const page: PageApi = {
@@ -59,6 +66,8 @@ export async function openStore<A extends App>(
   const verifications = new Verifications(link)
   const writes = new WriteQueue(link)
   const connected = await link.open()
+  // Once: a worker that is replaced later opens what there is.
+  delete values.restore
   syncStatus.set(connected.syncStatus)
   integrity.set(connected.integrityStatus)
   catchUpWhenShown(link)

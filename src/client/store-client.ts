@@ -24,7 +24,7 @@ import type {
   VerifyReport,
 } from '../model/event-store.ts'
 import { evolveState } from '../model/evolve.ts'
-import type { IntegrityStatus } from '../model/integrity-status.ts'
+import type { IntegrityStatus, QuarantinedBlock } from '../model/integrity-status.ts'
 import type { HashedSnapshot } from '../model/snapshot.ts'
 import type { Rejection, SyncStatus } from '../model/sync-status.ts'
 import type { ExecuteCall } from '../protocol/worker-api.ts'
@@ -90,6 +90,8 @@ export interface StoreClient<A extends App> extends EventStore {
   /** What became of this replica's log: its last checkpoint, and what should not have happened to it. */
   integrity(): Readable<IntegrityStatus>
   acknowledgeVerdict(id: string): Promise<void>
+  /** Stored blocks that could not be read whole when the log was begun anew: for a backup, or a report. */
+  quarantine(): Promise<readonly QuarantinedBlock[]>
 
   /** Whether the worker answers and the storage holds. */
   health(): Readable<StoreHealth>
@@ -264,6 +266,10 @@ export class WorkerStoreClient<A extends App> implements StoreClient<A> {
 
   acknowledgeVerdict(id: string): Promise<void> {
     return this.#link.call(worker => worker.acknowledgeVerdict(id))
+  }
+
+  quarantine(): Promise<readonly QuarantinedBlock[]> {
+    return this.#link.call(worker => worker.quarantine())
   }
 
   health(): Readable<StoreHealth> {

@@ -2,7 +2,7 @@
 // is planned behind it, of all that waits (group commit).
 
 import { type Block, decodeBlock } from '../log/block.ts'
-import { StoreError } from '../log/errors.ts'
+import { StorageFailed, StoreError } from '../log/errors.ts'
 import type { LogStorage } from '../storage/log-storage.ts'
 import { Draft, type DraftParts } from './draft.ts'
 
@@ -172,7 +172,13 @@ export class Writer {
   async #store(draft: Draft): Promise<boolean> {
     const stored = await draft.finish()
     const outcome = await this.#options.storage.append(draft.after, stored, draft.values)
-    if (outcome.type === 'conflict') return false
+    if (outcome.type === 'conflict') {
+      if (outcome.head >= draft.after) return false
+      throw new StorageFailed(
+        'version-change',
+        'The log was begun anew, by another tab or process. Open it again',
+      )
+    }
     this.#options.advance(
       stored.map(({ bytes, firstPosition }) => ({
         block: decodeBlock(bytes, firstPosition),

@@ -32,7 +32,7 @@ const RECOVERY = {
   'command-refused': 'The decider refused the command. Show the reason; nothing was written.',
   'handler-failed': 'A handler of the app threw. Mend the handler; the log is intact.',
   'log-damaged':
-    'The stored log does not match its hashes. Run verify() and restore from the server or a backup.',
+    'The stored log does not match its hashes. Open the store with `restore: true`: what is pending and can be read stays, what the server has comes again.',
   'unsupported-format': 'The log was written by a newer version. Update the app.',
   'storage-failed':
     'The storage refused. See the problem: only data-loss means that acknowledged events are gone.',

@@ -10,6 +10,8 @@ export type Finding =
   | 'truncated'
   /** The database holds another event where the log ended once: it was rolled back, and went on from there. */
   | 'head-mismatch'
+  /** Entries could not be read, or did not have the hashes that they were recorded with. */
+  | 'damaged'
   /** The witness has signed more of this log than there is: it was rolled back, by a backup of the device perhaps. */
   | 'behind-witness'
   /** The log does not go on from what the witness has signed: it was copied, and both copies went on. */
@@ -22,6 +24,8 @@ export type Finding =
 export type RecoveryAction =
   /** What the server has confirmed comes again with the next sync. */
   | 'fetched-again'
+  /** The log was begun anew with what was pending and could be read; what could not is in quarantine. */
+  | 'restored'
   /** There is no server to ask: the log goes on with what is left. */
   | 'went-on'
   /** From now on this device signs under another name, so that nobody takes its log for the one before. */
@@ -57,4 +61,14 @@ export type IntegrityStatus = Readonly<{
   witnessed: Readonly<{ size: number; text: string }> | null
   /** Oldest first, until they are acknowledged. */
   verdicts: readonly Verdict[]
+}>
+
+/** A block that could not be read whole when the log was begun anew, as it was stored. */
+export type QuarantinedBlock = Readonly<{
+  /** The positions that it had. */
+  firstPosition: GlobalPosition
+  lastPosition: GlobalPosition
+  bytes: Uint8Array<ArrayBuffer>
+  /** Milliseconds since the Unix epoch. */
+  setAsideAt: number
 }>

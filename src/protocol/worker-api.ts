@@ -16,7 +16,7 @@ import type {
   VerifyProgress,
   VerifyReport,
 } from '../model/event-store.ts'
-import type { IntegrityStatus } from '../model/integrity-status.ts'
+import type { IntegrityStatus, QuarantinedBlock } from '../model/integrity-status.ts'
 import type { HashedSnapshot, Snapshot } from '../model/snapshot.ts'
 import type { Rejection, SyncStatus } from '../model/sync-status.ts'
 import type { PackedResults } from './packed-results.ts'
@@ -35,6 +35,8 @@ export type PageValues = Readonly<{
   url?: string
   /** Bearer token for the sync server. */
   token?: string
+  /** Begin the log anew with what can be read of what is pending. */
+  restore?: boolean
 }>
 
 export type Connected = Readonly<{
@@ -148,6 +150,7 @@ export interface WorkerApi {
   rejections(): Promise<Reply<readonly Rejection[]>>
   acknowledgeRejection(id: string): Promise<Reply<void>>
   acknowledgeVerdict(id: string): Promise<Reply<void>>
+  quarantine(): Promise<Reply<readonly QuarantinedBlock[]>>
 
   /** Resolves when nothing is written any more. */
   close(): Promise<Reply<void>>

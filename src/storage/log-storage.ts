@@ -73,6 +73,13 @@ export interface LogStorage {
    */
   replace?(ends: readonly GlobalPosition[], blocks: readonly StoredBlock[]): Promise<ReplaceOutcome>
 
+  /**
+   * Puts `blocks`, which begin at position 1 and follow on each other, and `values` in the place of all that there is,
+   * in one transaction. Unlike every other call it may make the log shorter: it is for a log that cannot be read. Left
+   * out where that is not for the store to do, as with a server's database.
+   */
+  reset?(blocks: readonly StoredBlock[], values: KeyValues): Promise<void>
+
   /** Blocks in order of position. What they hold is not verified here. */
   read(range: ReadRange): Promise<StoredBlock[]>
 

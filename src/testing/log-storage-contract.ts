@@ -383,6 +383,23 @@ export function describeLogStorage(name: string, openFresh: () => Promise<Storag
       expect((await storage.list(last)).map(([key]) => key)).toEqual([last])
     })
 
+    behaviour('goes with the log when it is begun anew', async storage => {
+      if (!storage.reset) return
+      await storage.append(0, [await fixtureBlock({ count: 5 })], { old: utf8('old'), kept: utf8('old') })
+      const [one, two] = [await fixtureBlock({ count: 2 }), await fixtureBlock({ first: 3 })]
+      await storage.reset([one, two], { kept: utf8('new') })
+      expect(await storage.head()).toBe(3)
+      expect(await storage.read({ from: 1 })).toEqual([one, two])
+      expect(await storage.list('')).toEqual([['kept', utf8('new')]])
+      expect(await storage.append(3, [await fixtureBlock({ first: 4 })])).toEqual({ type: 'written' })
+      await storage.reset([], {})
+      expect([await storage.head(), await storage.read({ from: 1 }), await storage.list('')]).toEqual([
+        0,
+        [],
+        [],
+      ])
+    })
+
     behaviour('is swapped only where it is as expected', async storage => {
       const [one, two, empty] = [utf8('one'), utf8('two'), new Uint8Array()]
       expect(await storage.swap('key', one, two)).toBe(false)

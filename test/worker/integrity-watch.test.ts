@@ -1,7 +1,7 @@
 // What a page hears of a database that is not what it was: in one process, with the page's own shelf for anchors.
 
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { openStore } from '../../src/client/open-store.ts'
+import { type OpenStoreOptions, openStore } from '../../src/client/open-store.ts'
 import type { StoreClient } from '../../src/client/store-client.ts'
 import { createMemoryDatabase, type MemoryDatabase, memoryStorage } from '../../src/storage/memory/index.ts'
 import { serveStoreOn } from '../../worker/serve-store.ts'
@@ -29,11 +29,19 @@ afterEach(async () => {
   expect(errors.splice(0)).toEqual([])
 })
 
-async function open(database: MemoryDatabase, storeId = 'shop', place = 'memory:shop'): Promise<CartStore> {
+/** A worker in this process, and how its end is brought about. */
+function startWorker(database: MemoryDatabase, place = 'memory:shop') {
   const { port1, port2 } = new MessageChannel()
   const storage = () => wrapStorage(memoryStorage({ database }), { place })
   serveStoreOn(port2, { app: cartApp, storage, onError: error => errors.push(error) })
-  const store = await openStore<typeof cartApp>(port1, { storeId })
+  return { port: port1, die: () => port2.close() }
+}
+
+async function open(
+  database: MemoryDatabase,
+  { storeId = 'shop', ...options }: Partial<OpenStoreOptions> = {},
+): Promise<CartStore> {
+  const store = await openStore<typeof cartApp>(startWorker(database).port, { storeId, ...options })
   opened.push(store)
   return store
 }
@@ -168,7 +176,7 @@ test('once only, of two tabs that open at once', async () => {
 
 test('nothing, of a store with another id under the same name, and of a shelf that holds something else', async () => {
   await databaseWith('a')
-  expect(verdicts(await open(createMemoryDatabase(), 'another'))).toEqual([])
+  expect(verdicts(await open(createMemoryDatabase(), { storeId: 'another' }))).toEqual([])
   for (const text of ['', 'null', '[]', '{"format":2}', '{"format":1,"storeId":"shop","size":"1"}']) {
     for (const key of shelf.keys()) shelf.set(key, text)
     const store = await open(createMemoryDatabase())
@@ -186,4 +194,43 @@ test('the anchor and the checkpoint follow the log by a second', async () => {
     reason: 'key-not-kept',
   })
   expect(JSON.parse([...shelf.values()][0]!)).toMatchObject({ storeId: 'shop', size: 1, pending: 1 })
+})
+
+test('a damaged log is begun anew when that is asked for, with what could be read, and told', async () => {
+  const database = await databaseWith('a', 'b', 'c')
+  const block = database.blocks[1]!
+  const bytes = block.bytes.slice()
+  bytes[bytes.length - 60]! ^= 1
+  database.blocks[1] = { ...block, bytes }
+  database.values.clear()
+  await expect(open(database)).rejects.toMatchObject({ code: 'log-damaged' })
+  const store = await open(database, { restore: true })
+  expect(verdicts(store)).toMatchObject([
+    { finding: 'damaged', action: 'restored', at: 2, atRisk: { events: 1, unsynced: 1 } },
+  ])
+  const { events } = await store.readStream<CartEvent>('cart-1')
+  expect(events.map(({ data }) => data)).toMatchObject([{ sku: 'a' }, { sku: 'c' }])
+  expect(await store.quarantine()).toMatchObject([{ firstPosition: 2, lastPosition: 2, bytes }])
+  expect(await store.verify()).toMatchObject({ ok: true })
+  await close(store)
+  expect(verdicts(await open(database))).toHaveLength(1)
+})
+
+test('a worker that is replaced does not begin the log anew once more; another tab is told to open it again', async () => {
+  const database = await databaseWith('a')
+  const other = await open(database)
+  const workers: ReturnType<typeof startWorker>[] = []
+  const start = () => {
+    workers.push(startWorker(database))
+    return workers.at(-1)!.port
+  }
+  const store = await openStore<typeof cartApp>(start, { storeId: 'shop', restore: true, callTimeoutMs: 500 })
+  opened.push(store)
+  await vi.waitFor(() => expect(other.health().getSnapshot().phase).toBe('lost'))
+  await append(store, 'b')
+  workers[0]!.die()
+  await append(store, 'c')
+  expect(workers).toHaveLength(2)
+  expect(verdicts(store).filter(({ finding }) => finding === 'damaged')).toHaveLength(1)
+  expect((await store.readStream('cart-1')).currentStreamVersion).toBe(3)
 })

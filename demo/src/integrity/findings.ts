@@ -15,8 +15,10 @@ export function forgeryNews({ before, after }: Forgery) {
   `
 }
 
-export function findings(report: VerifyReport, tookMs: number, onShow: (position: number) => void) {
-  return report.ok ? genuine(report.events, tookMs) : caught(report, onShow)
+export type WaysOn = Readonly<{ onShow: (position: number) => void; onRestore: () => void }>
+
+export function findings(report: VerifyReport, tookMs: number, ways: WaysOn) {
+  return report.ok ? genuine(report.events, tookMs) : caught(report, ways)
 }
 
 function genuine(events: number, tookMs: number) {
@@ -29,7 +31,7 @@ function genuine(events: number, tookMs: number) {
   `
 }
 
-function caught(report: Extract<VerifyReport, { ok: false }>, onShow: (position: number) => void) {
+function caught(report: Extract<VerifyReport, { ok: false }>, { onShow, onRestore }: WaysOn) {
   const { at, verified, problem, detail } = report
   const [stored, computed] = detail.match(/[0-9a-f]{64}/g) ?? []
   const before =
@@ -48,6 +50,7 @@ function caught(report: Extract<VerifyReport, { ok: false }>, onShow: (position:
       }
       <p>To hide it, every later seal in this stream would have to be forged, too, and those on the server and on every other device.</p>
       <button type="button" class="link" @click=${() => onShow(at)}>Show it in the timeline</button>
+      <button type="button" class="link" @click=${onRestore}>Begin anew from the server</button>
     </div>
   `
 }

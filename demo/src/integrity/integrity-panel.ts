@@ -52,7 +52,7 @@ export function integrityPanel(
       ${proofPicker(file => integrity.checkProof(file))}
       ${work && work.total > 0 ? progress(work, () => integrity.cancel()) : nothing}
       ${forgery && !report && !work ? forgeryNews(forgery) : nothing}
-      ${report ? findings(report, tookMs, onShow) : nothing}
+      ${report ? findings(report, tookMs, { onShow, onRestore: () => integrity.restore() }) : nothing}
       ${proof ? proofNews(proof) : nothing}
     `
     render(panel, host)

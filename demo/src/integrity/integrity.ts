@@ -11,6 +11,7 @@ import type { Notices } from '../status/notices.ts'
 import { writtenText } from '../words.ts'
 import { type Forgery, forge, undoForgery } from './forgery.ts'
 import { checkProof } from './proof.ts'
+import { restoreAndReload } from './restore.ts'
 
 export type Work = Readonly<{ name: string; done: number; total: number }>
 
@@ -106,6 +107,15 @@ export class Integrity implements Readable<IntegrityState> {
       await store.close()
       await deed(replica.database)
       location.reload()
+    })
+  }
+
+  /** What is forged goes, what the server has comes again. */
+  async restore(): Promise<void> {
+    await this.#run('Closing', async () => {
+      this.#remember(null)
+      await this.#parts.store.close()
+      restoreAndReload()
     })
   }
 

@@ -29,6 +29,7 @@ const TITLES: Readonly<Record<Finding, string>> = {
   wiped: 'This browser’s database was emptied.',
   truncated: 'The end of this browser’s database was cut off.',
   'head-mismatch': 'This browser’s database is not the one that was here before.',
+  damaged: 'This browser’s database was damaged, and begun anew.',
   'behind-witness': 'This browser’s database went back in time.',
   forked: 'This browser’s database has gone two ways.',
   'server-inconsistent': 'The server contradicts itself.',
@@ -40,6 +41,7 @@ const WORDS: Readonly<Record<Finding, string>> = {
   truncated: 'It looks whole, but a note beside it says that it went on from there.',
   'head-mismatch':
     'An older copy was put in its place, or its history was rewritten: a note beside it does not fit.',
+  damaged: 'Some of it could not be read, or was not what had been recorded.',
   'behind-witness': 'Everything in it fits together, but the server has witnessed more than there is now.',
   forked: 'Everything in it fits together, but the server has witnessed another history of this device.',
   'server-inconsistent': 'What it has signed is not what it gave out. Nothing of it is taken in any more.',
@@ -49,6 +51,7 @@ const WORDS: Readonly<Record<Finding, string>> = {
 const ACTIONS: Readonly<Record<Verdict['action'], string>> = {
   'fetched-again': 'What the server has comes again by itself.',
   'went-on': 'The board goes on with what is left.',
+  restored: 'What the server has comes again by itself; what could be read of the rest was kept.',
   'new-identity':
     'From now on this device signs under a new name, so that nobody takes one history for the other.',
   'sync-stopped': 'What is only here stays here.',

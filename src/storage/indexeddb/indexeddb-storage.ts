@@ -121,6 +121,17 @@ class IndexedDbStorage implements LogStorage {
     })
   }
 
+  reset(blocks: readonly StoredBlock[], values: KeyValues): Promise<void> {
+    return this.#transact('readwrite', 'both', async transaction => {
+      const store = unwrap(transaction.objectStore('blocks'))
+      store.clear()
+      unwrap(transaction.objectStore('values')).clear()
+      for (const block of blocks) store.add(ownBytes(block))
+      writeValues(transaction, values)
+      await transaction.done
+    })
+  }
+
   read({ from, to = Infinity, maxBytes = Infinity }: ReadRange): Promise<StoredBlock[]> {
     return this.#transact('readonly', 'blocks', async transaction => {
       const store = transaction.objectStore('blocks')

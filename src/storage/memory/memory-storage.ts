@@ -66,6 +66,14 @@ class MemoryStorage implements LogStorage {
     return { type: 'replaced' }
   }
 
+  async reset(blocks: readonly StoredBlock[], values: KeyValues): Promise<void> {
+    const database = this.#use()
+    const [newBlocks, newValues] = [blocks.map(copyBlock), copyValues(values)]
+    database.blocks.splice(0, database.blocks.length, ...newBlocks)
+    database.values.clear()
+    writeValues(database, newValues)
+  }
+
   async read({ from, to = Infinity, maxBytes = Infinity }: ReadRange): Promise<StoredBlock[]> {
     const { blocks } = this.#use()
     const read: StoredBlock[] = []
