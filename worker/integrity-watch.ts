@@ -12,7 +12,7 @@ import {
   parseAnchor,
 } from '../src/engine/recovery/head-anchor.ts'
 import type { Salvage } from '../src/engine/recovery/salvage.ts'
-import { dropVerdict, keepVerdict, readVerdicts } from '../src/engine/recovery/verdict-book.ts'
+import { dropVerdict, readVerdicts } from '../src/engine/recovery/verdict-book.ts'
 import type { AuditFailure } from '../src/engine/replay/audit.ts'
 import { isStoreError } from '../src/log/errors.ts'
 import { newEventId } from '../src/log/event-id.ts'
@@ -169,8 +169,7 @@ export class IntegrityWatch {
   }
 
   #tellOf(found: Found, action: RecoveryAction): Promise<void> {
-    const { storage } = this.#options.log
-    return keepVerdict(storage, { id: newEventId(), action, foundAt: Date.now(), ...found })
+    return this.#options.log.recordVerdict({ id: newEventId(), action, foundAt: Date.now(), ...found })
   }
 
   /** The anchor knows of an empty database, and the last checkpoint of one that was cut where there is no anchor. */

@@ -26,13 +26,20 @@ import type { LogIndex } from './log-index.ts'
 import type { LogReader } from './reader.ts'
 import { recordedEventOf } from './recorded-events.ts'
 import { type DraftHead, LaterHead, linkRuns, type StagedRun, UNKNOWN_HASH } from './staged-run.ts'
-import { SYNC_FACT_TYPE, SYNC_STREAM, type SyncFact, syncFactBytes } from './sync-fact.ts'
 
 export type DraftParts = Readonly<{
   index: LogIndex
   reader: LogReader
   chain: HashChain
   hash: HashProvider
+}>
+
+export type SystemEntry = Readonly<{
+  streamName: string
+  type: string
+  /** JSON text in UTF-8. */
+  payload: Uint8Array
+  recordedAt: number
 }>
 
 export class Draft {
@@ -196,16 +203,17 @@ export class Draft {
     this.#committed = { runs: 0, entries: 0 }
   }
 
-  async addSyncFact(fact: SyncFact, recordedAt: number): Promise<void> {
-    await this.head(SYNC_STREAM)
-    this.linkEntry(SYNC_STREAM, {
+  /** A commit of one entry that the store writes for itself. */
+  async addSystemEntry({ streamName, type, payload, recordedAt }: SystemEntry): Promise<void> {
+    await this.head(streamName)
+    this.linkEntry(streamName, {
       kind: KIND_SYSTEM,
       recordedAt,
       eventId: bytesOfEventId(newEventId()),
       salt: newSalt(),
-      type: SYNC_FACT_TYPE,
+      type,
       schemaVersion: 1,
-      payload: syncFactBytes(fact),
+      payload,
       metadata: EMPTY_METADATA,
     })
     this.commit(null)

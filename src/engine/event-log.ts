@@ -14,6 +14,7 @@ import type {
   VerifyOptions,
   VerifyReport,
 } from '../model/event-store.ts'
+import type { Verdict } from '../model/integrity-status.ts'
 import type { Rejection } from '../model/sync-status.ts'
 import type { LogStorage } from '../storage/log-storage.ts'
 import type { LogProofs } from './log-proofs.ts'
@@ -158,6 +159,9 @@ export interface EventLog {
   /** Reads what others wrote since. Called on a hint from another tab, and before a read that must be current. */
   catchUp(): Promise<void>
   onChange(listener: (change: LogChange) => void, signal?: AbortSignal): void
+
+  /** Writes down what was found out about the log: as an entry of its own, and until it is acknowledged. */
+  recordVerdict(verdict: Verdict): Promise<void>
 
   verify(options?: VerifyOptions): Promise<VerifyReport>
   close(): Promise<void>

@@ -9,6 +9,7 @@ import { HashChain } from '../log/hash-chain.ts'
 import type { HashProvider } from '../log/hash-provider.ts'
 import { createSha256 } from '../log/sha256/create-sha256.ts'
 import type { App } from '../model/app.ts'
+import type { Verdict } from '../model/integrity-status.ts'
 import type { LogStorage } from '../storage/log-storage.ts'
 import { admitJob } from './admit-job.ts'
 import { appendJob } from './append-job.ts'
@@ -24,6 +25,7 @@ import { LogIndex } from './log-index.ts'
 import { LogProofs } from './log-proofs.ts'
 import { effectiveCommitsBehind, PendingTail, takeCommits } from './pending-tail.ts'
 import { LogReader } from './reader.ts'
+import { verdictJob } from './recovery/verdict-book.ts'
 import { dropRejection, readRejections } from './rejections.ts'
 import { remoteJob } from './remote-job.ts'
 import { createDeciderFolds } from './replay/decider-folds.ts'
@@ -187,6 +189,10 @@ class OpenLog implements EventLog {
 
   acknowledgeRejection(id: string): Promise<void> {
     return dropRejection(this.storage, id)
+  }
+
+  recordVerdict(verdict: Verdict): Promise<void> {
+    return this.#writer.submit(verdictJob(verdict))
   }
 
   streamHead(streamName: string): ReturnType<EventLog['streamHead']> {

@@ -16,6 +16,7 @@ import type { LogIndex } from './log-index.ts'
 import type { PendingTail, TailCommit } from './pending-tail.ts'
 import { addRejection, rejectionOf } from './rejections.ts'
 import { SERVER_TREE_KEY, type ServerTreeParts, serverTreeBehind, serverTreeValue } from './server-tree.ts'
+import { syncFactEntry } from './sync-fact.ts'
 import type { Job } from './writer.ts'
 
 export type RemoteParts = CommandParts &
@@ -185,7 +186,7 @@ async function addFact(
     confirmedThrough: through,
     supersededFrom: from,
   }
-  await draft.addSyncFact(fact, parts.now())
+  await draft.addSystemEntry(syncFactEntry(fact, parts.now()))
 }
 
 function checkPlace(page: RemotePage, cursor: SyncCursor): void {

@@ -4,6 +4,7 @@
 import { textOf, utf8 } from '../log/bytes.ts'
 import { LogDamaged } from '../log/errors.ts'
 import { type GlobalPosition, SYSTEM_STREAM_PREFIX } from '../log/event.ts'
+import type { SystemEntry } from './draft.ts'
 import type { SyncCursor } from './event-log.ts'
 
 export const SYNC_STREAM = `${SYSTEM_STREAM_PREFIX}sync`
@@ -12,7 +13,12 @@ export const SYNC_FACT_TYPE = 'server-position-reached'
 /** The new cursor, and from where on earlier entries are superseded by those that follow this one. */
 export type SyncFact = SyncCursor & Readonly<{ supersededFrom: GlobalPosition | null }>
 
-export const syncFactBytes = (fact: SyncFact): Uint8Array => utf8(JSON.stringify(fact))
+export const syncFactEntry = (fact: SyncFact, recordedAt: number): SystemEntry => ({
+  streamName: SYNC_STREAM,
+  type: SYNC_FACT_TYPE,
+  payload: utf8(JSON.stringify(fact)),
+  recordedAt,
+})
 
 /** @throws {@link LogDamaged} when the payload of a sync entry is none. */
 export function readSyncFact(payload: Uint8Array, position: GlobalPosition): SyncFact {

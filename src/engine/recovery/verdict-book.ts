@@ -1,13 +1,26 @@
 // Verdicts on the log: kept in the side table until the application acknowledges them.
 
 import { textOf, utf8 } from '../../log/bytes.ts'
+import { SYSTEM_STREAM_PREFIX } from '../../log/event.ts'
 import type { Verdict } from '../../model/integrity-status.ts'
 import type { LogStorage } from '../../storage/log-storage.ts'
+import type { Job } from '../writer.ts'
 
 const PREFIX = 'verdict/'
+const STREAM = `${SYSTEM_STREAM_PREFIX}integrity`
+const TYPE = 'verdict-reached'
 
-export function keepVerdict(storage: Pick<LogStorage, 'put'>, verdict: Verdict): Promise<void> {
-  return storage.put({ [PREFIX + verdict.id]: utf8(JSON.stringify(verdict)) })
+/** Written with an entry of the log, which stays when the verdict is acknowledged. */
+export function verdictJob(verdict: Verdict): Job<void> {
+  const payload = utf8(JSON.stringify(verdict))
+  return {
+    isAlone: false,
+    async plan(draft) {
+      const entry = { streamName: STREAM, type: TYPE, payload, recordedAt: verdict.foundAt }
+      await draft.addSystemEntry(entry)
+      draft.addValue(PREFIX + verdict.id, payload)
+    },
+  }
 }
 
 /** Oldest first. */
