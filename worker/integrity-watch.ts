@@ -3,14 +3,12 @@
 
 import type { EventLog } from '../src/engine/event-log.ts'
 import {
-  anchorOf,
   compareWithAnchor,
   compareWithCheckpoint,
   type Found,
   foundByWitness,
-  type HeadAnchor,
-  parseAnchor,
-} from '../src/engine/recovery/head-anchor.ts'
+} from '../src/engine/recovery/compare.ts'
+import { anchorOf, type HeadAnchor, parseAnchor } from '../src/engine/recovery/head-anchor.ts'
 import type { Salvage } from '../src/engine/recovery/salvage.ts'
 import { dropVerdict, readVerdicts } from '../src/engine/recovery/verdict-book.ts'
 import type { AuditFailure } from '../src/engine/replay/audit.ts'

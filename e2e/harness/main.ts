@@ -8,6 +8,7 @@ import {
   verifyInclusion,
 } from 'streamdingo/integrity'
 import type { Counted, Edited, HarnessApp } from './app.ts'
+import { corrupt, resultOf } from './corruption.ts'
 
 export type Opened = StoreClient<HarnessApp>
 
@@ -70,6 +71,9 @@ export const harness = {
   execute: (tab: number, n: number) => store.execute('counter', '1', { type: 'Count', data: { tab, n } }),
 
   verify: () => store.verify(),
+
+  /** What the log makes of changed bytes: in this page, without a worker. */
+  corrupt,
 
   /** A proof that event number `n` of the counter stands in the log. */
   async proveCounted(n: number): Promise<InclusionProof> {
@@ -234,13 +238,6 @@ async function inDatabase<T>(
   await done
   opened.close()
   return result
-}
-
-function resultOf<T>(request: IDBRequest<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    request.addEventListener('success', () => resolve(request.result))
-    request.addEventListener('error', () => reject(request.error))
-  })
 }
 
 /** Batches on their way at once: enough to keep page, worker and disk busy together. */

@@ -15,7 +15,7 @@ import { contentOf, sealedValue } from './sealed-value.ts'
 /** Positions in one segment: few enough that numbers of streams are a value under 64 KiB. */
 export const SEGMENT_POSITIONS = 16_384
 
-const FORMAT = 4
+const FORMAT = 5
 const TIP_KEY = 'index/tip'
 const STREAMS_PREFIX = 'index/streams/'
 const IDS_PREFIX = 'index/ids/'
@@ -52,7 +52,7 @@ export class IndexCheckpoint {
    * for this log: then start afresh.
    */
   async restore(index: LogIndex, blocks: BlockStore): Promise<boolean> {
-    const tip = readTip(await this.#storage.get(TIP_KEY))
+    const tip = await this.#readTip()
     if (!tip) return false
     // Read while it is found out whether they count: nearly always they do.
     const reading = this.#storage.list(STREAMS_PREFIX)
@@ -87,16 +87,15 @@ export class IndexCheckpoint {
 
   /** Head of the last checkpoint, whether or not the log still reaches that far. */
   async knownHead(): Promise<GlobalPosition> {
-    return readTip(await this.#storage.get(TIP_KEY))?.head ?? 0
+    return (await this.#readTip())?.head ?? 0
   }
 
   /** Writes what is new since the last save, in one put. */
   async save(index: LogIndex, headHash: Uint8Array): Promise<void> {
     const { head, cursor, superseded } = index
     const tip: Tip = { format: FORMAT, head, headHash: [...headHash], cursor, superseded }
-    const values: Record<string, Uint8Array<ArrayBuffer>> = { [TIP_KEY]: utf8(JSON.stringify(tip)) }
     // All of it is taken before anything is awaited: the index may go on meanwhile.
-    const segments: [key: string, content: Uint8Array][] = []
+    const segments: [key: string, content: Uint8Array][] = [[TIP_KEY, utf8(JSON.stringify(tip))]]
     const first = Math.floor(this.#saved / SEGMENT_POSITIONS)
     for (let number = first; number * SEGMENT_POSITIONS < head; number++) {
       const from = number * SEGMENT_POSITIONS + 1
@@ -104,9 +103,23 @@ export class IndexCheckpoint {
       segments.push([segmentKey(STREAMS_PREFIX, number), streamBytes(index.streamColumn(from, to), from)])
       segments.push([segmentKey(IDS_PREFIX, number), index.idColumn(from, to)])
     }
+    const values: Record<string, Uint8Array<ArrayBuffer>> = {}
     for (const [key, content] of segments) values[key] = await sealedValue(content, this.#hash)
     await this.#storage.put(values)
     this.#saved = Math.max(this.#saved, head)
+  }
+
+  /** Null where there is none, or a damaged one, or one of another format: that costs one pass over the log. */
+  async #readTip(): Promise<Tip | null> {
+    const content = await contentOf(await this.#storage.get(TIP_KEY), this.#hash)
+    if (!content) return null
+    try {
+      const tip = JSON.parse(textOf(content)) as Tip
+      return tip.format === FORMAT ? tip : null
+    } catch {
+      // One of a format before.
+      return null
+    }
   }
 }
 
@@ -189,17 +202,6 @@ async function idsInLog(
     ids.set(part, (from - first) * ID_BYTES)
   }
   return ids
-}
-
-function readTip(bytes: Uint8Array | undefined): Tip | null {
-  if (!bytes) return null
-  try {
-    const tip = JSON.parse(textOf(bytes)) as Tip
-    return tip.format === FORMAT ? tip : null
-  } catch {
-    // A tip that cannot be read costs one pass over the log, nothing else.
-    return null
-  }
 }
 
 /** True when the log holds, at the checkpoint's head, the very entry the checkpoint was made on. */

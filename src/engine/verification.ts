@@ -20,10 +20,10 @@ import type {
   VerifyReport,
 } from '../model/event-store.ts'
 import type { LogStorage } from '../storage/log-storage.ts'
+import { ChainFollower, checkDigest, type Failure } from './chain-follower.ts'
 import type { CheckpointBook } from './checkpoint-book.ts'
 import type { LogTree } from './log-tree.ts'
 import { readAhead } from './read-ahead.ts'
-import { ChainFollower, checkDigest, type Failure } from './verify.ts'
 
 export type VerificationParts = Readonly<{
   storeId: string

@@ -1,11 +1,7 @@
 // Where the log ended, written down outside its storage: so that a database that was emptied, cut or rolled back is
 // not taken for what it was.
 
-import { hexOf } from '../../log/bytes.ts'
-import { isStoreError } from '../../log/errors.ts'
 import type { Hash } from '../../log/event.ts'
-import type { LogCheckpoint } from '../../log/proofs.ts'
-import type { Verdict } from '../../model/integrity-status.ts'
 import type { EventLog } from '../event-log.ts'
 
 export type HeadAnchor = Readonly<{
@@ -19,10 +15,8 @@ export type HeadAnchor = Readonly<{
   pending: number
 }>
 
-/** What should not have happened to a log. */
-export type Found = Pick<Verdict, 'finding' | 'at' | 'atRisk' | 'detail'>
-
-type AnchoredLog = Pick<EventLog, 'storeId' | 'head' | 'proofs' | 'pendingCount'>
+/** What of a log an anchor is about. */
+export type AnchoredLog = Pick<EventLog, 'storeId' | 'head' | 'proofs' | 'pendingCount'>
 
 /** Null for an empty log: there is nothing to hold on to. */
 export async function anchorOf(log: AnchoredLog): Promise<HeadAnchor | null> {
@@ -38,68 +32,6 @@ export function parseAnchor(text: string): HeadAnchor | null {
     return isAnchor(value) ? value : null
   } catch {
     return null
-  }
-}
-
-/** What has become of a log since its anchor was written, if it should not have; null if nothing. */
-export async function compareWithAnchor(anchor: HeadAnchor, log: AnchoredLog): Promise<Found | null> {
-  const { size, pending } = anchor
-  // Another store stands under the same name now.
-  if (anchor.storeId !== log.storeId) return null
-  if (log.head() < size) return shortened(size, pending, log)
-  const hash = await ifReadable(() => log.proofs.hashAt(size))
-  if (hash === null || hash === anchor.hash) return null
-  const detail = `Entry ${size} had the hash ${anchor.hash}, and has ${hash}`
-  return { finding: 'head-mismatch', at: size, atRisk: { events: size, unsynced: pending }, detail }
-}
-
-/** The same by a log's own last checkpoint: it knows of the end that was cut off, and of every entry before. */
-export async function compareWithCheckpoint(
-  { size, rootHash }: LogCheckpoint,
-  log: AnchoredLog,
-): Promise<Found | null> {
-  const pending = log.pendingCount()
-  if (log.head() < size) return shortened(size, size, log)
-  const root = await ifReadable(async () => hexOf(await log.proofs.treeRoot(size)))
-  if (root === null || root === rootHash) return null
-  const detail = `The first ${size} entries had the root ${rootHash}, and have ${root}`
-  return { finding: 'head-mismatch', at: 1, atRisk: { events: size, unsynced: pending }, detail }
-}
-
-/** What a witness found, who is as far from the log as any other device. */
-export function foundByWitness(
-  answer: Readonly<{ type: 'behind'; pinned: number } | { type: 'forked'; pinned: string | null }>,
-  log: AnchoredLog,
-): Found {
-  const head = log.head()
-  if (answer.type === 'forked') {
-    const detail = `The log of ${head} entries does not go on from the one that the witness has signed`
-    return { finding: 'forked', at: 1, atRisk: { events: head, unsynced: log.pendingCount() }, detail }
-  }
-  const detail = `The witness has signed ${answer.pinned} entries of this log, which has ${head}`
-  const events = answer.pinned - head
-  return { finding: 'behind-witness', at: head + 1, atRisk: { events, unsynced: events }, detail }
-}
-
-/** @param pending how many events the server had not confirmed, at most */
-function shortened(size: number, pending: number, log: AnchoredLog): Found {
-  const head = log.head()
-  const events = size - head
-  return {
-    finding: head === 0 ? 'wiped' : 'truncated',
-    at: head + 1,
-    atRisk: { events, unsynced: Math.min(events, pending) },
-    detail: `The log had ${size} entries, and has ${head}`,
-  }
-}
-
-/** What cannot be read is told by whoever reads it, and says nothing about the end of the log. */
-async function ifReadable<T>(read: () => Promise<T>): Promise<T | null> {
-  try {
-    return await read()
-  } catch (error) {
-    if (isStoreError(error, 'log-damaged')) return null
-    throw error
   }
 }
 

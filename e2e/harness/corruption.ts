@@ -1,0 +1,190 @@
+// Changes stored bytes one at a time, at seeded places, and says what the log makes of each: through the real IndexedDB.
+
+import { createEventStore, type EventLog, openLog } from 'streamdingo/server'
+import { indexedDbStorage } from 'streamdingo/storage/indexeddb'
+
+const STORE = 'corruption'
+const EVENTS = 600
+
+/** How often each thing came of a change. */
+export type Outcomes = Readonly<{
+  /** By what was changed and what was said of it, such as `block: verify hash-mismatch`. */
+  counts: Readonly<Record<string, number>>
+  /** Changes that were not noticed, named the wrong place, or changed what is read: where, and what came of it. */
+  wrong: readonly string[]
+}>
+
+type Target = Readonly<{
+  store: 'blocks' | 'values'
+  key: IDBValidKey
+  bytes: Uint8Array
+  first: number
+  last: number
+}>
+
+export async function corrupt(seed: number, changes: number): Promise<Outcomes> {
+  const name = `corruption-${seed}`
+  const open = (): Promise<EventLog> => openLog({ storage: indexedDbStorage({ name }), storeId: STORE })
+  const truth = await prepare(open)
+  const database = await resultOf(indexedDB.open(name))
+  const targets = await readTargets(database)
+  const random = randomFrom(seed)
+  const counts: Record<string, number> = {}
+  const wrong: string[] = []
+  for (let n = 0; n < changes; n++) {
+    const target = pick(targets, random)
+    const at = Math.floor(random() * target.bytes.length)
+    const bytes = target.bytes.slice()
+    // A single bit, or a whole byte.
+    bytes[at]! ^= random() < 0.5 ? 1 << Math.floor(random() * 8) : 1 + Math.floor(random() * 255)
+    await write(database, target, bytes)
+    const { outcome, isRight } = await judge(open, target, truth)
+    const kind = target.store === 'blocks' ? 'block' : String(target.key).split('/')[0]
+    counts[`${kind}: ${outcome}`] = (counts[`${kind}: ${outcome}`] ?? 0) + 1
+    if (!isRight) wrong.push(`${target.store} ${target.key}, byte ${at} of ${bytes.length}: ${outcome}`)
+    await restore(database, targets)
+  }
+  database.close()
+  return { counts, wrong }
+}
+
+type Truth = Readonly<{ events: string; root: string }>
+
+/** Several blocks, a saved index, roots of tiles, and a checkpoint. */
+async function prepare(open: () => Promise<EventLog>): Promise<Truth> {
+  const log = await open()
+  const store = createEventStore(log)
+  for (let n = 0; n < EVENTS; n += 60) {
+    const events = Array.from({ length: 60 }, (_, i) => ({
+      type: 'Said',
+      data: { n: n + i, text: 'x'.repeat(40) },
+    }))
+    await store.appendToStream(`s${n % 7}`, events)
+  }
+  await store.checkpoint()
+  const truth = await readTruth(log)
+  await log.close()
+  return truth
+}
+
+async function readTruth(log: EventLog): Promise<Truth> {
+  const events: string[] = []
+  for await (const part of log.readAll()) {
+    for (const { data, metadata } of part) events.push(`${metadata.hash} ${JSON.stringify(data)}`)
+  }
+  const root = await log.proofs.treeRoot(EVENTS)
+  return { events: events.join('\n'), root: String(root) }
+}
+
+async function judge(
+  open: () => Promise<EventLog>,
+  target: Target,
+  truth: Truth,
+): Promise<{ outcome: string; isRight: boolean }> {
+  let log: EventLog
+  try {
+    log = await open()
+  } catch (error) {
+    return failureOf('opening', error, target)
+  }
+  try {
+    const report = await log.verify()
+    if (report.ok) {
+      // What is only kept beside the log may be damaged unseen, as long as nothing that is read is another thing.
+      const { events, root } = await readTruth(log)
+      const isRight = target.store === 'values' && events === truth.events && root === truth.root
+      return { outcome: 'made anew', isRight }
+    }
+    const isThere = report.at >= target.first && report.at <= target.last
+    const read = await readTruth(log).then(
+      ({ events }) => events === truth.events,
+      error => error.code === 'log-damaged',
+    )
+    return { outcome: `verify ${report.problem}`, isRight: isThere && read }
+  } catch (error) {
+    return failureOf('verifying', error, target)
+  } finally {
+    await log.close()
+  }
+}
+
+function failureOf(doing: string, error: unknown, { store, first, last }: Target) {
+  const { code, facts } = error as { code?: string; facts?: { position?: number } }
+  const position = facts?.position ?? 0
+  const isForeseen = code === 'log-damaged' || code === 'unsupported-format'
+  const isRight = store === 'blocks' && isForeseen && position >= first && position <= last
+  return { outcome: `${doing} ${code ?? String(error)}`, isRight }
+}
+
+async function readTargets(database: IDBDatabase): Promise<Target[]> {
+  const transaction = database.transaction(['blocks', 'values'])
+  const [blocks, values] = [transaction.objectStore('blocks'), transaction.objectStore('values')]
+  const [stored, keys, kept] = await Promise.all([
+    resultOf(blocks.getAll()),
+    resultOf(values.getAllKeys()),
+    resultOf(values.getAll()),
+  ])
+  return [
+    ...stored.map(({ firstPosition, lastPosition, bytes }) => ({
+      store: 'blocks' as const,
+      key: lastPosition,
+      bytes,
+      first: firstPosition,
+      last: lastPosition,
+    })),
+    ...keys.map((key, i) => ({ store: 'values' as const, key, bytes: kept[i], first: 1, last: EVENTS })),
+  ]
+}
+
+/** Each block or value as likely as any other, however large it is. */
+const pick = (targets: readonly Target[], random: () => number): Target =>
+  targets[Math.floor(random() * targets.length)]!
+
+function write(database: IDBDatabase, target: Target, bytes: Uint8Array): Promise<void> {
+  const { store, key, first, last } = target
+  return inTransaction(database, ([blocks, values]) => {
+    if (store === 'values') values.put(bytes, key)
+    else blocks.put({ firstPosition: first, lastPosition: last, bytes })
+  })
+}
+
+/** All of it: what was damaged may have been made anew, and more with it. */
+function restore(database: IDBDatabase, targets: readonly Target[]): Promise<void> {
+  return inTransaction(database, ([blocks, values]) => {
+    values.clear()
+    for (const { store, key, bytes, first, last } of targets) {
+      if (store === 'values') values.put(bytes, key)
+      else blocks.put({ firstPosition: first, lastPosition: last, bytes })
+    }
+  })
+}
+
+function inTransaction(
+  database: IDBDatabase,
+  work: (stores: readonly [IDBObjectStore, IDBObjectStore]) => void,
+): Promise<void> {
+  const transaction = database.transaction(['blocks', 'values'], 'readwrite')
+  work([transaction.objectStore('blocks'), transaction.objectStore('values')])
+  return new Promise((resolve, reject) => {
+    transaction.addEventListener('complete', () => resolve())
+    transaction.addEventListener('abort', () => reject(transaction.error))
+  })
+}
+
+export function resultOf<T>(request: IDBRequest<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    request.addEventListener('success', () => resolve(request.result))
+    request.addEventListener('error', () => reject(request.error))
+  })
+}
+
+/** Mulberry32: small, seeded, good enough to pick places. */
+function randomFrom(seed: number): () => number {
+  let state = seed >>> 0
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}
