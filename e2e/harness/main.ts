@@ -36,6 +36,30 @@ export const harness = {
     })
   },
 
+  /** What has become of a store that counted so many events, in words; `WRONG` where nobody would have noticed. */
+  async judgeStored(storeId: string, events: number): Promise<string> {
+    try {
+      store = await openStore<HarnessApp>(startWorker, { storeId })
+    } catch (error) {
+      if (!isStoreError(error)) throw error
+      return `refused, ${error.code} ${error.facts['problem'] ?? ''}`
+    }
+    try {
+      const [told] = store.integrity().getSnapshot().verdicts
+      if (told) return `told, ${told.finding}`
+      const report = await store.verify()
+      if (!report.ok) return `found, ${report.problem}`
+      const { events: read } = await this.counted()
+      const isWhole = read.length === events && read.every((text, n) => text === `0/${n}`)
+      return isWhole ? 'whole' : `WRONG: ${read.length} of ${events}`
+    } catch (error) {
+      if (!isStoreError(error)) throw error
+      return `refused to read, ${error.code} ${error.facts['problem'] ?? ''}`
+    } finally {
+      await store.close().catch(() => {})
+    }
+  },
+
   /** Why the store cannot be opened; null if it can. */
   async refusal(storeId: string): Promise<Refusal | null> {
     try {
