@@ -1,5 +1,5 @@
-// Three kinds of tests: logic in Node, whatever claims something of a browser in Chromium, and the built package and
-// demo as users get them.
+// Four kinds of tests: logic in Node, whatever claims something of a browser in Chromium, the built package and demo as
+// users get them, and tests of the tests of verification.
 
 import { playwright } from '@vitest/browser-playwright'
 import { defineConfig } from 'vitest/config'
@@ -22,7 +22,13 @@ export default defineConfig({
           // Property tests do much work, and the machine may do other work beside.
           testTimeout: 30_000,
           include: ['test/**/*.test.ts'],
-          exclude: ['test/browser/**'],
+          exclude: ['test/browser/**', 'test/mutations/**'],
+        },
+      },
+      {
+        test: {
+          name: 'mutations',
+          include: ['test/mutations/**/*.test.ts'],
         },
       },
       {

@@ -16,9 +16,10 @@ const CHECKS = [
   ['package', ['npm', 'run', 'check:package']],
 ]
 
-/** Vitest runs: logic and browser together, since their coverage is one, then the whole thing as users get it. */
+/** Vitest runs: logic and browser together, since their coverage is one; the others have the machine to themselves. */
 const SUITES = [
   ['unit and browser', ['--project', 'node', '--project', 'browser', '--coverage']],
+  ['rules switched off', ['--project', 'mutations']],
   ['end to end', ['--project', 'e2e']],
 ]
 

@@ -1,0 +1,202 @@
+// Rules of verification, each switched off by one change of the source, and the tests that must notice.
+
+export type Mutation = Readonly<{
+  /** What does not hold any more. */
+  rule: string
+  file: string
+  /** Stands in the file once. */
+  find: string
+  replace: string
+  tests: readonly string[]
+}>
+
+const merkle = 'test/integrity/merkle-proof.test.ts'
+const notes = 'test/integrity/signed-note.test.ts'
+const exported = 'test/integrity/exported-proof.test.ts'
+const verification = 'test/engine/verification.test.ts'
+const verify = 'test/engine/verify.test.ts'
+const watch = 'test/worker/integrity-watch.test.ts'
+const pin = 'test/sync/server-pin.test.ts'
+const witness = 'test/server/witness.test.ts'
+
+const of = (
+  file: string,
+  rule: string,
+  [find, replace]: readonly [string, string],
+  ...tests: readonly string[]
+): Mutation => ({ file, rule, find, replace, tests })
+
+export const MUTATIONS: readonly Mutation[] = [
+  of(
+    'src/integrity/merkle-proof.ts',
+    'a path leads to the root',
+    ['return walk.isAtRoot && equalBytes(node, root)', 'return walk.isAtRoot'],
+    merkle,
+  ),
+  of(
+    'src/integrity/merkle-proof.ts',
+    'a consistency proof leads to the old root',
+    ['equalBytes(old, root1) && equalBytes(now, root2)', 'equalBytes(now, root2)'],
+    merkle,
+  ),
+  of(
+    'src/integrity/merkle-proof.ts',
+    'a consistency proof leads to the new root',
+    ['equalBytes(old, root1) && equalBytes(now, root2)', 'equalBytes(old, root1)'],
+    merkle,
+  ),
+  of(
+    'src/integrity/note-key.ts',
+    'a signature holds under its key',
+    ['if (!(await holds(signature.bytes, note.text, key)))', 'if (false)'],
+    notes,
+    exported,
+  ),
+  of(
+    'src/integrity/note-key.ts',
+    'the id of a verifier key is that of its key',
+    ['if (key.id !== Number.parseInt(id!, 16))', 'if (false)'],
+    notes,
+  ),
+  of('src/integrity/base64.ts', 'a signature has one spelling', ['btoa(binary) === text', 'true'], notes),
+  of(
+    'src/integrity/verify-text.ts',
+    'a log’s key signs for that log alone',
+    ["kind !== 'ed25519' || name === checkpoint.origin", 'true'],
+    exported,
+  ),
+  of(
+    'src/integrity/opened-entry.ts',
+    'the content is the one that the entry was made of',
+    ['if (!equalBytes(body, entry.subarray(-HASH_BYTES)))', 'if (false)'],
+    exported,
+  ),
+  of(
+    'src/engine/chain-follower.ts',
+    'an entry has the hash of its content',
+    ['if (equalBytes(computed, entry.hash)) return null', 'return null'],
+    verification,
+    verify,
+  ),
+  of(
+    'src/engine/chain-follower.ts',
+    'an entry links to the one before it',
+    [
+      'if (streamVersion !== head.version + 1 || !equalBytes(previous, head.hash)) {\n      const',
+      'if (false) {\n      const',
+    ],
+    verify,
+  ),
+  of(
+    'src/engine/chain-follower.ts',
+    'a block has its digest',
+    ['if (equalBytes(await hash.digestLarge(content), digest)) return null', 'return null'],
+    verify,
+    verification,
+  ),
+  of(
+    'src/engine/sealed-value.ts',
+    'what is kept beside the log has its digest',
+    ['equalBytes(await hash.digestLarge(content), digest) ? content : null', 'content'],
+    'test/engine/index-checkpoint.test.ts',
+    'test/engine/checkpoint-book.test.ts',
+  ),
+  of(
+    'src/engine/verification.ts',
+    'the log begins with what its last checkpoint says',
+    ['if (root !== rootHash) {', 'if (false) {'],
+    verification,
+  ),
+  of(
+    'src/engine/verification.ts',
+    'a block follows on the one before it',
+    ['if (firstPosition === next) return null', 'return null'],
+    verify,
+  ),
+  of(
+    'src/engine/verification.ts',
+    'the log reaches as far as it did',
+    ["if (this.level === 'open' || this.#verified >= known) return null", 'return null'],
+    verify,
+  ),
+  of(
+    'src/engine/checkpoint-book.ts',
+    'the last checkpoint is signed by this device',
+    ['if (checkpoint.signing.verifierKey !== formatVerifierKey(key))', 'if (false)'],
+    verification,
+  ),
+  of(
+    'src/engine/checkpoint-book.ts',
+    'a checkpoint is made of a log that goes on from the one before',
+    ['if (root === rootHash) return', 'return'],
+    'test/engine/checkpoint-book.test.ts',
+  ),
+  of(
+    'src/engine/log-tree.ts',
+    'kept roots are those of the log',
+    ['if (at < 0) return null', 'return null'],
+    verification,
+  ),
+  of(
+    'src/engine/replay/snapshot-record.ts',
+    'a snapshot bears this device’s seal',
+    ['return seal ? seal.holds(bytes.subarray(0, HASH_BYTES), found)', 'return seal ? true'],
+    'test/engine/replay/snapshot-store.test.ts',
+  ),
+  of(
+    'src/engine/replay/audit.ts',
+    'a second fold comes to the same state',
+    ['if (secondStateHash === stateHash || ', 'if (true || '],
+    'test/engine/replay/audit.test.ts',
+  ),
+  of(
+    'src/engine/recovery/compare.ts',
+    'the log does not end before its anchor',
+    ['if (log.head() < size) return shortened(size, pending, log)', ''],
+    watch,
+  ),
+  of(
+    'src/engine/recovery/compare.ts',
+    'the log ends, or went on, as its anchor says',
+    ['if (hash === null || hash === anchor.hash) return null', 'return null'],
+    watch,
+  ),
+  of(
+    'src/engine/recovery/salvage.ts',
+    'what is taken over has its hash',
+    ['if (holds) this', 'if (true) this'],
+    'test/engine/recovery/restore.test.ts',
+  ),
+  of(
+    'src/sync/server-pin.ts',
+    'what the server signs is what it gave out',
+    ['if (!equalBytes(checkpoint.root, root))', 'if (false)'],
+    pin,
+  ),
+  of(
+    'src/sync/server-pin.ts',
+    'the server signs by the key that it has shown',
+    ['if (!known || equalBytes(known.publicKey, key.publicKey)) return key', 'return key'],
+    pin,
+  ),
+  of(
+    'src/server/witness.ts',
+    'a device goes on from what was signed',
+    ['if (oldSize !== known.pin.size)', 'if (false)'],
+    witness,
+  ),
+  of('src/server/witness.ts', 'a device does not go two ways', ['if (!isSound)', 'if (false)'], witness),
+  of('src/server/witness.ts', 'a device signs its own log', ['if (!verdict.ok)', 'if (false)'], witness),
+  of(
+    'src/cli/served-log.ts',
+    'an entry that is served has its hash',
+    ['if (!equalBytes(leaf, hash)) return', 'if (false) return'],
+    'test/cli/verify.test.ts',
+  ),
+  of(
+    'src/cli/served-log.ts',
+    'a served log goes on from an old checkpoint',
+    ['return equalBytes(rootBefore, old.root)', 'return true'],
+    'test/cli/verify.test.ts',
+  ),
+]
