@@ -28,6 +28,8 @@ export type IntegrityWatchOptions = Readonly<{
   /** Where what is stored can be known again; without it there is no anchor. */
   place: string | undefined
   shelf: AnchorShelf
+  /** The anchor as it was before the log was read: asked for early, so that nobody waits for it. */
+  anchorAtOpening: Promise<string | null>
   keys: Pick<DeviceKeys, 'forget'>
   channel: TabChannel
   /** Whether what is lost here can come from a server. */
@@ -59,7 +61,7 @@ export class IntegrityWatch {
   /** Resolves when it is known whether the log is what it was. */
   async start(): Promise<void> {
     const { log, channel, signal } = this.#options
-    await this.#compare('end')
+    await this.#compareAtOpening()
     this.#checkpoint = await log.proofs.checkpoints.latest()
     await this.#readVerdicts()
     channel.on('verdicts-changed', () => this.#inTurn(() => this.#readVerdicts()))
@@ -142,6 +144,12 @@ export class IntegrityWatch {
     await this.#inTurn(() => this.#moveAnchor())
   }
 
+  async #compareAtOpening(): Promise<void> {
+    const text = await this.#options.anchorAtOpening
+    const isAsItWas = !(await this.#differsFrom(text === null ? null : parseAnchor(text), 'end'))
+    if (!isAsItWas) await this.#compare('end')
+  }
+
   /** @param look what to look at: the end of the log, which is quick, or all that its last checkpoint says */
   async #compare(look: Look): Promise<void> {
     const { place } = this.#options
@@ -170,12 +178,19 @@ export class IntegrityWatch {
     return this.#options.log.recordVerdict({ id: newEventId(), action, foundAt: Date.now(), ...found })
   }
 
-  /** The anchor knows of an empty database, and the last checkpoint of one that was cut where there is no anchor. */
   async #whatIsWrong(look: Look): Promise<Found | null> {
     const { log } = this.#options
-    const [anchor, checkpoint] = [await this.#anchor(), await log.proofs.checkpoints.latest()]
+    const anchor = await this.#anchor()
+    await log.proofs.checkpoints.reread()
     // Both are written behind the log: what another tab appended since this one read it is there now.
     await log.catchUp()
+    return this.#differsFrom(anchor, look)
+  }
+
+  /** The anchor knows of an empty database, and the last checkpoint of one that was cut where there is no anchor. */
+  async #differsFrom(anchor: HeadAnchor | null, look: Look): Promise<Found | null> {
+    const { log } = this.#options
+    const checkpoint = await log.proofs.checkpoints.latest()
     const found = anchor && (await compareWithAnchor(anchor, log))
     if (found || !checkpoint) return found
     return look === 'all' || log.head() < checkpoint.size ? compareWithCheckpoint(checkpoint, log) : null

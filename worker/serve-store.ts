@@ -23,7 +23,7 @@ import {
 } from '../src/protocol/worker-api.ts'
 import type { LogStorage } from '../src/storage/log-storage.ts'
 import { createSyncLoop } from '../src/sync/sync-loop.ts'
-import { openAnchorShelf } from './anchor-shelf.ts'
+import { type AnchorShelf, openAnchorShelf } from './anchor-shelf.ts'
 import { DeviceKeys } from './device-keys.ts'
 import { shareGrowth } from './growth-hints.ts'
 import { HandlerFailures } from './handler-failures.ts'
@@ -94,7 +94,11 @@ async function openStoreParts(options: PortOptions, values: PageValues, page: Pa
   const compaction = compactionOf(options.compaction, storage)
   const { storeId } = values
   const keys = new DeviceKeys({ storeId, place: storage.place, isWanted: options.signing ?? true })
-  const restored = values.restore ? await restore(storage, storeId, keys, page) : null
+  const shelf = await openAnchorShelf(page)
+  const restored = values.restore ? await restore(storage, storeId, keys, shelf) : null
+  // Fetched while the log is opened: the first view needs the seal, and the opening the anchor.
+  const anchorAtOpening = readAnchor(shelf, storage.place)
+  void keys.seal()
   const log = await openLog({
     storage,
     storeId,
@@ -105,7 +109,8 @@ async function openStoreParts(options: PortOptions, values: PageValues, page: Pa
     onBackgroundError: onError,
   })
   try {
-    return await assemble({ log, keys, place: storage.place, restored }, options, values, page)
+    const opened = { log, keys, place: storage.place, shelf, anchorAtOpening, restored }
+    return await assemble(opened, options, values, page)
   } catch (error) {
     await log.close()
     throw error
@@ -116,11 +121,13 @@ type OpenedLog = Readonly<{
   log: EventLog
   keys: DeviceKeys
   place: string | undefined
+  shelf: AnchorShelf
+  anchorAtOpening: Promise<string | null>
   restored: Salvage | null
 }>
 
 async function assemble(
-  { log, keys, place, restored }: OpenedLog,
+  { log, keys, place, shelf, anchorAtOpening, restored }: OpenedLog,
   options: PortOptions,
   values: PageValues,
   page: PageApi,
@@ -136,7 +143,8 @@ async function assemble(
     log,
     keys,
     place,
-    shelf: await openAnchorShelf(page),
+    shelf,
+    anchorAtOpening,
     channel,
     hasServer: target !== null,
     onStatus: () => showIntegrity(),
@@ -203,6 +211,13 @@ async function assemble(
   }
 }
 
+/** Whoever waits for it hears of a failure. */
+function readAnchor(shelf: AnchorShelf, place: string | undefined): Promise<string | null> {
+  const reading = place === undefined ? Promise.resolve(null) : shelf.read(place)
+  reading.catch(() => {})
+  return reading
+}
+
 const BEGUN_ANEW = new StorageFailed('version-change', 'Another tab began the log anew. Open the store again')
 
 /** Behind it, this is another device with another log: nothing may compare it with what was. */
@@ -210,13 +225,13 @@ async function restore(
   storage: LogStorage,
   storeId: string,
   keys: DeviceKeys,
-  page: PageApi,
+  shelf: AnchorShelf,
 ): Promise<Salvage> {
   await storage.open()
   try {
     const salvaged = await restoreLog(storage, storeId, await createSha256())
     await keys.forget()
-    if (storage.place !== undefined) await (await openAnchorShelf(page)).write(storage.place, 'null')
+    if (storage.place !== undefined) await shelf.write(storage.place, 'null')
     return salvaged
   } finally {
     await storage.close()

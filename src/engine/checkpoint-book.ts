@@ -60,6 +60,12 @@ export class CheckpointBook {
     return this.#latest
   }
 
+  /** Another opening of the log may have made one meanwhile, or begun anew. */
+  async reread(): Promise<void> {
+    await this.#making
+    this.#isRestored = false
+  }
+
   /** Of all entries that the log has now. @throws {@link LogDamaged} when they do not go on from the last one. */
   make(): Promise<LogCheckpoint> {
     const made = this.#making.then(() => this.#makeNext())
