@@ -96,9 +96,7 @@ async function openStoreParts(options: PortOptions, values: PageValues, page: Pa
   const keys = new DeviceKeys({ storeId, place: storage.place, isWanted: options.signing ?? true })
   const shelf = await openAnchorShelf(page)
   const restored = values.restore ? await restore(storage, storeId, keys, shelf) : null
-  // Fetched while the log is opened: the first view needs the seal, and the opening the anchor.
   const anchorAtOpening = readAnchor(shelf, storage.place)
-  void keys.seal()
   const log = await openLog({
     storage,
     storeId,
@@ -108,6 +106,9 @@ async function openStoreParts(options: PortOptions, values: PageValues, page: Pa
     seal: () => keys.seal(),
     onBackgroundError: onError,
   })
+  // Soon needed by the first view. Not before the log is open: Chromium tells of a loss of data to the first database
+  // that is opened, and that must be the log's.
+  void keys.seal()
   try {
     const opened = { log, keys, place: storage.place, shelf, anchorAtOpening, restored }
     return await assemble(opened, options, values, page)
