@@ -96,7 +96,7 @@ async function openStoreParts(options: PortOptions, values: PageValues, page: Pa
   const keys = new DeviceKeys({ storeId, place: storage.place, isWanted: options.signing ?? true })
   const shelf = await openAnchorShelf(page)
   const restored = values.restore ? await restore(storage, storeId, keys, shelf) : null
-  const anchorAtOpening = readAnchor(shelf, storage.place)
+  const anchorAtOpening = readAnchor(shelf, storage.place, onError)
   const log = await openLog({
     storage,
     storeId,
@@ -212,11 +212,18 @@ async function assemble(
   }
 }
 
-/** Whoever waits for it hears of a failure. */
-function readAnchor(shelf: AnchorShelf, place: string | undefined): Promise<string | null> {
-  const reading = place === undefined ? Promise.resolve(null) : shelf.read(place)
-  reading.catch(() => {})
-  return reading
+/** One that cannot be read is as none: a store must open without it. */
+async function readAnchor(
+  shelf: AnchorShelf,
+  place: string | undefined,
+  onError: (error: Error) => void,
+): Promise<string | null> {
+  try {
+    return place === undefined ? null : await shelf.read(place)
+  } catch (error) {
+    onError(error instanceof Error ? error : new Error(String(error)))
+    return null
+  }
 }
 
 const BEGUN_ANEW = new StorageFailed('version-change', 'Another tab began the log anew. Open the store again')

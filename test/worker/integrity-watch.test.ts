@@ -234,3 +234,15 @@ test('a worker that is replaced does not begin the log anew once more; another t
   expect(verdicts(store).filter(({ finding }) => finding === 'damaged')).toHaveLength(1)
   expect((await store.readStream('cart-1')).currentStreamVersion).toBe(3)
 })
+
+test('an anchor that can be neither read nor written is reported, and keeps nobody from the store', async () => {
+  const folder = { getFileHandle: () => Promise.reject(new Error('disk')) }
+  const root = { getDirectoryHandle: async () => folder }
+  vi.stubGlobal('navigator', { storage: { getDirectory: async () => root } })
+  vi.stubGlobal('FileSystemFileHandle', { prototype: { createWritable: () => {} } })
+  const store = await open(createMemoryDatabase())
+  await append(store, 'a')
+  expect((await store.readStream('cart-1')).currentStreamVersion).toBe(1)
+  await close(store)
+  expect(errors.splice(0).map(({ message }) => message)).toEqual(['disk', 'disk'])
+})
