@@ -2,6 +2,7 @@
 
 import { equalBytes } from '../log/bytes.ts'
 import { type Entry, KIND_EVENT } from '../log/entry.ts'
+import { hashedKind } from '../log/erased-entry.ts'
 import { SYSTEM_STREAM_PREFIX } from '../log/event.ts'
 import { eventIdOf } from '../log/event-id.ts'
 import type { HashChain } from '../log/hash-chain.ts'
@@ -81,7 +82,7 @@ export async function checkLinks(
     const { streamName, streamVersion, previous, hash } = entry
     const head = heads.get(streamName) ?? (await headOf(streamName))
     const place = `version ${streamVersion} of stream "${streamName}"`
-    if (entry.kind !== KIND_EVENT || streamName.startsWith(SYSTEM_STREAM_PREFIX)) {
+    if (hashedKind(entry.kind) !== KIND_EVENT || streamName.startsWith(SYSTEM_STREAM_PREFIX)) {
       return { reason: 'invalid', detail: `${place} is no event of an application` }
     }
     if (!equalBytes(chain.hashOf(entry), hash))

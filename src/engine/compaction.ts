@@ -120,7 +120,8 @@ async function compactRun(
   return open
 }
 
-type SoundPart = Readonly<{ begins: GlobalPosition; sources: SizedBlock[] }>
+type SoundPart = Readonly<{ begins: GlobalPosition; sources: SourceBlock[] }>
+type SourceBlock = SizedBlock & Readonly<{ stored: StoredBlock }>
 
 /** The run as it is between damaged blocks. What is behind the last one is a part, however short. */
 async function soundParts(
@@ -130,9 +131,10 @@ async function soundParts(
   const checked = await Promise.allSettled(run.map(stored => checkBlock(stored, hash)))
   const sound: SoundPart[] = [{ begins: run[0]!.firstPosition, sources: [] }]
   for (const [i, check] of checked.entries()) {
-    const { bytes, lastPosition } = run[i]!
+    const stored = run[i]!
+    const { bytes, lastPosition } = stored
     if (check.status === 'fulfilled') {
-      sound.at(-1)!.sources.push({ block: check.value, bytes: bytes.length })
+      sound.at(-1)!.sources.push({ block: check.value, bytes: bytes.length, stored })
       continue
     }
     if (!isStoreError(check.reason)) throw check.reason
@@ -149,16 +151,16 @@ async function mergePart(
   { storage, hash, onMerged }: CompactionParts,
 ): Promise<GlobalPosition | null> {
   if (sources.length < MIN_RUN) return begins
-  const ends = sources.map(({ block }) => block.lastPosition)
+  const before = sources.map(({ stored }) => stored)
   const merged = await mergeBlocks(sources, hash)
   // Long names and large notes may need as much room in a merged block: then there is nothing to gain.
-  if (merged.length * 2 > sources.length) return ends.at(-1)! + 1
+  if (merged.length * 2 > sources.length) return before.at(-1)!.lastPosition + 1
   // The last block is not full: with what the next step reads, it will be.
   const rest = goesOn && merged.length > 1 ? merged.pop() : undefined
   const last = merged.at(-1)!
   if (signal.aborted) return null
   const outcome = await storage.replace(
-    ends.filter(end => end <= last.lastPosition),
+    before.filter(({ lastPosition }) => lastPosition <= last.lastPosition),
     merged,
   )
   if (outcome.type === 'conflict') return null

@@ -2,7 +2,7 @@
 // checked against the next: the content against the body, the entry against its leaf.
 
 import { ByteReader, ByteWriter, equalBytes, hexOf, MalformedBytes, textOf, utf8 } from '../log/bytes.ts'
-import { type Entry, KIND_EVENT, SALT_BYTES, SUITE_SHA256 } from '../log/entry.ts'
+import { type Entry, KIND_ERASED, KIND_EVENT, SALT_BYTES, SUITE_SHA256 } from '../log/entry.ts'
 import type { Hash } from '../log/event.ts'
 import type { StoredMetadata } from '../log/event-batch.ts'
 import { eventIdOf, ID_BYTES } from '../log/event-id.ts'
@@ -29,13 +29,13 @@ export type ProvenEvent = Readonly<{
 
 const MAGIC = 'SDL1'
 
-/** All of an entry. Without its content, what is in it stays private, and the proof holds all the same. */
+/** All of an entry. Without its content, as of one that was erased, the proof holds all the same. */
 export function openEntry(entry: Entry, hash: HashProvider, withContent = true): Uint8Array {
   const bytes = new HashChain(hash).entryBytesOf(entry)
   const writer = new ByteWriter(1024)
   writer.u32(bytes.length)
   writer.raw(bytes)
-  if (withContent) {
+  if (withContent && entry.kind !== KIND_ERASED) {
     writer.raw(entry.salt)
     writer.u32(entry.payload.length)
     writer.raw(entry.payload)

@@ -38,19 +38,29 @@ export type EntryRun = Omit<UnlinkedRun, 'follows'> &
 export type UnplacedEntry = Omit<Entry, 'streamName' | 'streamVersion' | 'previous' | 'hash'>
 
 export function entryOfRun(run: EntryRun, i: number): Entry {
-  const { batch, salts } = run
+  const { batch } = run
   const { type, schemaVersion } = batch.types[batch.typeOf[i]!]!
   return {
-    kind: run.kind,
+    ...entryBodyOfRun(run, i),
     streamName: run.streamName,
     streamVersion: run.firstVersion + i,
     previous: i === 0 ? run.previous : hashOfRun(run, i - 1),
     hash: hashOfRun(run, i),
     recordedAt: run.recordedAt,
     eventId: batch.ids.subarray(i * ID_BYTES, (i + 1) * ID_BYTES),
-    salt: salts.subarray(i * SALT_BYTES, (i + 1) * SALT_BYTES),
     type,
     schemaVersion,
+  }
+}
+
+/** What is in entry i. */
+export function entryBodyOfRun(
+  { kind, batch, salts }: Omit<RunStamp, 'recordedAt'> & Pick<EntryRun, 'batch'>,
+  i: number,
+): Pick<Entry, 'kind' | 'salt' | 'payload' | 'metadata'> {
+  return {
+    kind,
+    salt: salts.subarray(i * SALT_BYTES, (i + 1) * SALT_BYTES),
     payload: jsonSlice(batch.payloads, i),
     metadata: jsonSlice(batch.metadata, i),
   }

@@ -5,6 +5,8 @@ export const SUITE_SHA256 = 1
 /** Kinds of entries. */
 export const KIND_EVENT = 0
 export const KIND_SYSTEM = 1
+/** An event whose content was erased: it is hashed as {@link KIND_EVENT}, see erased-entry.ts. */
+export const KIND_ERASED = 0x80
 
 /** One entry of the log with everything its hash covers. Byte fields may be views: do not change them. */
 export type Entry = Readonly<{

@@ -2,8 +2,9 @@
 
 import type { Block } from './block.ts'
 import { ByteWriter, utf8 } from './bytes.ts'
-import { SALT_BYTES, SUITE_SHA256, type UnlinkedEntry } from './entry.ts'
-import type { UnlinkedRun } from './entry-run.ts'
+import { KIND_ERASED, SALT_BYTES, SUITE_SHA256, type UnlinkedEntry } from './entry.ts'
+import { entryBodyOfRun, type UnlinkedRun } from './entry-run.ts'
+import { erasedBodyOf, hashedKind } from './erased-entry.ts'
 import type { EventBatch, EventType } from './event-batch.ts'
 import { ID_BYTES } from './event-id.ts'
 import { GrowableUint32 } from './growable.ts'
@@ -42,7 +43,7 @@ export class HashChain {
 
   /** The entry's hash, from the bytes that are stored. */
   hashOf(entry: UnlinkedEntry): Uint8Array {
-    const body = this.#bodyOf(entry)
+    const body = this.bodyOf(entry)
     const scratch = this.#scratch
     scratch.reset()
     scratch.u8(LEAF)
@@ -62,19 +63,31 @@ export class HashChain {
       const { batch, salts } = runs[run]!
       this.#writeBody(batch, salts, i++)
     })
+    let next = 0
+    for (const one of runs) {
+      if (one.kind === KIND_ERASED) {
+        for (let n = 0; n < one.batch.count; n++) setErasedBody(bodies, next + n, entryBodyOfRun(one, n))
+      }
+      next += one.batch.count
+    }
     return this.#linkRuns(runs, bodies)
   }
 
   /** Hashes of all entries of a block, each made of what the block says that it links to. 32 bytes each. */
   hashesOfBlock(block: Block): Uint8Array<ArrayBuffer> {
     const bodies = this.#digestInBatches(block.count, i => this.#writeBody(block, block.salts, i))
+    if (block.kinds.includes(KIND_ERASED)) {
+      for (let i = 0; i < block.count; i++) {
+        if (block.kinds[i] === KIND_ERASED) setErasedBody(bodies, i, block.entry(i))
+      }
+    }
     const { segments, types, segmentOf, typeOf } = block
     const streamNames = segments.map(({ streamName }) => bytesOfName(streamName))
     const typeNames = types.map(bytesOfType)
     return this.#digestInBatches(block.count, i => {
       const scratch = this.#scratch
       scratch.raw(LEAF_HEAD)
-      scratch.u8(block.kinds[i]!)
+      scratch.u8(hashedKind(block.kinds[i]!))
       const before = block.indexBefore(i)
       if (before < 0) scratch.part(segments[segmentOf[i]!]!.previous, 0, HASH_BYTES)
       else scratch.part(block.hashes, before * HASH_BYTES, (before + 1) * HASH_BYTES)
@@ -89,14 +102,16 @@ export class HashChain {
 
   /** The canonical bytes of an entry, without the leaf prefix. */
   entryBytesOf(entry: UnlinkedEntry): Uint8Array {
-    const body = this.#bodyOf(entry)
+    const body = this.bodyOf(entry)
     const writer = new ByteWriter(256)
     writeEntry(writer, entry, body)
     return writer.bytes()
   }
 
-  #bodyOf(body: EntryBody): Uint8Array {
-    return bodyHashOf(body, this.#hash, this.#scratch)
+  /** The hash of what is in an entry, or was: of an erased one that says no hash, one that fits nothing. */
+  bodyOf(entry: EntryBody & Pick<UnlinkedEntry, 'kind'>): Uint8Array {
+    if (entry.kind === KIND_ERASED) return erasedBodyOf(entry) ?? NO_BODY
+    return bodyHashOf(entry, this.#hash, this.#scratch)
   }
 
   #writeBody(
@@ -152,7 +167,7 @@ export class HashChain {
       for (let i = 0; i < run.batch.count; i++) {
         if (scratch.length >= BATCH_BYTES) digest()
         scratch.raw(LEAF_HEAD)
-        scratch.u8(run.kind)
+        scratch.u8(hashedKind(run.kind))
         sources[next] = Math.max(-1, source - first)
         holes[next] = scratch.length
         if (source >= first) scratch.hole(HASH_BYTES)
@@ -168,6 +183,12 @@ export class HashChain {
     digest()
     return hashes
   }
+}
+
+const NO_BODY = new Uint8Array(HASH_BYTES)
+
+function setErasedBody(bodies: Uint8Array, i: number, entry: Parameters<typeof erasedBodyOf>[0]): void {
+  bodies.set(erasedBodyOf(entry) ?? NO_BODY, i * HASH_BYTES)
 }
 
 /** What the hash of a body covers. */
@@ -229,7 +250,7 @@ type EntryHead = Omit<UnlinkedEntry, 'salt' | 'payload' | 'metadata'>
 
 function writeEntry(writer: ByteWriter, entry: EntryHead, body: Uint8Array): void {
   writer.raw(ENTRY_HEAD)
-  writer.u8(entry.kind)
+  writer.u8(hashedKind(entry.kind))
   writer.raw(entry.previous)
   writer.u64(entry.streamVersion)
   writer.u64(entry.recordedAt)

@@ -3,7 +3,8 @@
 import { BLOCK_MAGIC, Block, type StoredBlock } from '../log/block.ts'
 import { BlockWriter } from '../log/block-writer.ts'
 import { ByteReader, ByteWriter, equalBytes, MalformedBytes, utf8 } from '../log/bytes.ts'
-import { type Entry, KIND_EVENT } from '../log/entry.ts'
+import { type Entry, KIND_ERASED, KIND_EVENT } from '../log/entry.ts'
+import { erasedBodyOf, hashedKind } from '../log/erased-entry.ts'
 import { InvalidEvent } from '../log/errors.ts'
 import { SYSTEM_STREAM_PREFIX } from '../log/event.ts'
 import { checkName, MAX_EVENT_BYTES, RESERVED_METADATA } from '../log/event-batch.ts'
@@ -97,13 +98,14 @@ function checkBlock(block: Block): void {
   if (block.commits.some(({ note }) => note !== null)) {
     throw new MalformedMessage('block', 'a note belongs to its author alone')
   }
-  if (block.kinds.some(kind => kind !== KIND_EVENT)) {
+  if (block.kinds.some(kind => hashedKind(kind) !== KIND_EVENT)) {
     throw new MalformedMessage('entry', 'only events are sent')
   }
   try {
     checkDictionaries(block)
     for (let i = 0; i < block.count; i++) {
-      checkEvent(jsonSlice(block.payloads, i), jsonSlice(block.metadata, i))
+      if (block.kinds[i] === KIND_ERASED) checkErased(block.entry(i))
+      else checkEvent(jsonSlice(block.payloads, i), jsonSlice(block.metadata, i))
     }
   } catch (cause) {
     if (!(cause instanceof InvalidEvent)) throw cause
@@ -122,6 +124,11 @@ function checkDictionaries({ segments, types }: Block): void {
     checkName(type, 'a type')
     if (schemaVersion === 0) throw new MalformedMessage('entry', 'a schema version of 0')
   }
+}
+
+function checkErased(entry: Entry): void {
+  if (erasedBodyOf(entry)) return
+  throw new MalformedMessage('entry', 'an erased event that is not in the form of one')
 }
 
 /** Each value is parsed alone: parsed together, two bad ones could make a good array. */

@@ -59,19 +59,25 @@ export interface LogStorage {
   append(after: GlobalPosition, blocks: readonly StoredBlock[], values?: KeyValues): Promise<AppendOutcome>
 
   /**
-   * Puts `blocks` in the place of all blocks that end at `ends`, in one transaction, or changes nothing. They hold
-   * the same entries in other blocks: they follow on each other, begin where the first of those begins and end
-   * where the last one ends. So the head never moves, and an append at it neither wins nor loses by this.
+   * Puts `blocks` in the place of `before`, in one transaction, or changes nothing. They hold the same entries in
+   * other blocks, or without the content of some: they follow on each other, begin where the first of those begins
+   * and end where the last one ends. So the head never moves, and an append at it neither wins nor loses by this.
    *
-   * Replaced only if, asked within the transaction that writes, the blocks that cover these positions end exactly
-   * at `ends` and the first of them begins where `blocks` do. By keys alone: a block ends at the position before
-   * the first one, unless that is 1, and from there on at `ends` and nowhere between.
+   * Replaced only if, asked within the transaction that writes, the blocks that cover these positions are `before`,
+   * byte by byte: who merges blocks must not bring back what was erased from them meanwhile.
    *
-   * Left out by a storage that keeps entries rather than blocks, as rows of a table: there is nothing to merge.
+   * Left out by a storage that keeps entries rather than blocks, as rows of a table, and so has nothing to merge; it
+   * has {@link overwrite} instead.
    *
    * @throws `StoreError` `invalid-argument` when `blocks` leave a gap or end elsewhere.
    */
-  replace?(ends: readonly GlobalPosition[], blocks: readonly StoredBlock[]): Promise<ReplaceOutcome>
+  replace?(before: readonly StoredBlock[], blocks: readonly StoredBlock[]): Promise<ReplaceOutcome>
+
+  /**
+   * Puts the entries of `blocks` in the place of those at their positions, which the log has, in one transaction: the
+   * same ones, without the content of some. For a storage without {@link replace}.
+   */
+  overwrite?(blocks: readonly StoredBlock[]): Promise<void>
 
   /**
    * Puts `blocks`, which begin at position 1 and follow on each other, and `values` in the place of all that there is,

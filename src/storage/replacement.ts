@@ -1,6 +1,7 @@
 // What every provider checks before it replaces blocks, so that no caller can move the head or tear a hole.
 
 import type { StoredBlock } from '../log/block.ts'
+import { equalBytes } from '../log/bytes.ts'
 import { StoreError } from '../log/errors.ts'
 import type { GlobalPosition } from '../log/event.ts'
 
@@ -8,16 +9,13 @@ import type { GlobalPosition } from '../log/event.ts'
 export type ReplacedRange = Readonly<{ first: GlobalPosition; last: GlobalPosition }>
 
 /**
- * The range of blocks that are to stand in place of those that end at `ends`.
+ * The range of blocks that are to stand in the place of others.
  *
  * @throws `StoreError` `invalid-argument` when they leave a gap, or end elsewhere than what they replace.
  */
-export function replacedRange(
-  ends: readonly GlobalPosition[],
-  blocks: readonly StoredBlock[],
-): ReplacedRange {
+export function replacedRange(before: readonly StoredBlock[], blocks: readonly StoredBlock[]): ReplacedRange {
   const first = blocks[0]?.firstPosition
-  const last = ends.at(-1)
+  const last = before.at(-1)?.lastPosition
   if (first === undefined || last === undefined) throw refused('there is nothing to replace')
   let next = first
   for (const { firstPosition, lastPosition } of blocks) {
@@ -26,6 +24,21 @@ export function replacedRange(
   }
   if (next !== last + 1) throw refused(`the blocks end at ${next - 1}, not at ${last}`)
   return { first, last }
+}
+
+/** Whether the blocks that stand there are those that a caller has read. */
+export function areAsRead(standing: readonly StoredBlock[], before: readonly StoredBlock[]): boolean {
+  return (
+    standing.length === before.length &&
+    standing.every(({ firstPosition, lastPosition, bytes }, i) => {
+      const read = before[i]!
+      return (
+        firstPosition === read.firstPosition &&
+        lastPosition === read.lastPosition &&
+        equalBytes(bytes, read.bytes)
+      )
+    })
+  )
 }
 
 const refused = (problem: string): StoreError =>

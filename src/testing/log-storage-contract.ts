@@ -3,7 +3,7 @@
 import { describe, expect, test } from 'vitest'
 import type { StoredBlock } from '../log/block.ts'
 import { equalBytes, hexOf, utf8 } from '../log/bytes.ts'
-import type { LogStorage } from '../storage/log-storage.ts'
+import type { LogStorage, ReplaceOutcome } from '../storage/log-storage.ts'
 import { decodeBlocks, entriesOf } from './block-contents.ts'
 import { fixtureBlock } from './block-fixtures.ts'
 
@@ -193,7 +193,7 @@ export function describeLogStorage(name: string, openFresh: () => Promise<Storag
       behaviour(title, async (storage, open) => {
         if (!storage.replace) return
         await appendBlocks(storage, [1, 2, 3, 4, 2])
-        await run(storage, storage.replace.bind(storage), open)
+        await run(storage, replaceByEnds(storage), open)
       })
     const bounds = async (storage: LogStorage): Promise<number[][]> =>
       (await storage.read({ from: 1 })).map(({ firstPosition, lastPosition }) => [
@@ -271,6 +271,15 @@ export function describeLogStorage(name: string, openFresh: () => Promise<Storag
       expect(await bounds(storage)).toEqual(unchanged)
     })
 
+    replacing('refuses when a block has other bytes than were read', async storage => {
+      const before = await storage.read({ from: 4, to: 10 })
+      const erased = await fixtureBlock({ first: 4, count: 3 })
+      expect(await storage.replace!([before[0]!], [erased])).toEqual({ type: 'replaced' })
+      const merged = await fixtureBlock({ first: 4, count: 7 })
+      expect(await storage.replace!(before, [merged])).toEqual({ type: 'conflict' })
+      expect(entriesOf(await storage.read({ from: 4, to: 6 }))).toEqual(entriesOf([erased]))
+    })
+
     replacing('refuses when blocks were merged across its bounds meanwhile', async (storage, replace) => {
       await replace([3, 6], [await fixtureBlock({ first: 2, count: 5 })])
       const late = await fixtureBlock({ first: 4, count: 7 })
@@ -332,21 +341,35 @@ export function describeLogStorage(name: string, openFresh: () => Promise<Storag
       expect(read!.bytes.length).toBe(read!.bytes.buffer.byteLength)
     })
 
-    replacing('loses nothing of those who append meanwhile', async (storage, replace, open) => {
+    replacing('loses nothing of those who append meanwhile', async (storage, _replace, open) => {
       const { sharedWriters } = storage.capabilities
       const writers = sharedWriters ? [await open(), await open()] : [storage]
       const merging = async (): Promise<void> => {
         for (let round = 0; round < 20; round++) {
           const standing = await storage.read({ from: 1 })
           const count = standing.at(-1)!.lastPosition
-          await replace(
-            standing.map(({ lastPosition }) => lastPosition),
-            [await fixtureBlock({ count })],
-          )
+          await storage.replace!(standing, [await fixtureBlock({ count })])
         }
       }
       await Promise.all([merging(), ...writers.map(writer => appendRacing(writer, 20))])
       expect(positionsAndIds(await storage.read({ from: 1 }))).toHaveLength(12 + 20 * writers.length)
+    })
+  })
+
+  describe(`${name}: overwriting entries, where it keeps entries`, () => {
+    behaviour('puts them in the place of those at their positions, and leaves all others', async storage => {
+      if (!storage.overwrite) return
+      await appendBlocks(storage, [3, 3])
+      const before = entriesOf(await storage.read({ from: 1 }))
+      const blocks = [await fixtureBlock({ first: 2 }), await fixtureBlock({ first: 5 })]
+      await storage.overwrite(blocks)
+      const expected = before.with(1, entriesOf([blocks[0]!])[0]!).with(4, entriesOf([blocks[1]!])[0]!)
+      expect(entriesOf(await storage.read({ from: 1 }))).toEqual(expected)
+      expect(await storage.head()).toBe(6)
+    })
+
+    behaviour('is there exactly where blocks cannot be replaced', async storage => {
+      expect(storage.overwrite === undefined).toBe(storage.replace !== undefined)
     })
   })
 
@@ -453,7 +476,7 @@ export function describeLogStorage(name: string, openFresh: () => Promise<Storag
       for (const call of [
         () => storage.head(),
         () => storage.append(0, [block]),
-        ...(storage.replace ? [() => storage.replace!([1], [block])] : []),
+        ...(storage.replace ? [() => storage.replace!([block], [block])] : []),
         () => storage.read({ from: 1 }),
         () => storage.get('key'),
         () => storage.list(''),
@@ -493,7 +516,19 @@ export function describeLogStorage(name: string, openFresh: () => Promise<Storag
   })
 }
 
-type Replace = NonNullable<LogStorage['replace']>
+type Replace = (ends: readonly number[], blocks: readonly StoredBlock[]) => Promise<ReplaceOutcome>
+
+/** Replaces blocks that are named by where they end, as they are now or were when last seen. */
+function replaceByEnds(storage: LogStorage): Replace {
+  const seen = new Map<number, StoredBlock>()
+  return async (ends, blocks) => {
+    for (const block of await storage.read({ from: 1 })) seen.set(block.lastPosition, block)
+    const before = ends.map(
+      end => seen.get(end) ?? { firstPosition: end, lastPosition: end, bytes: new Uint8Array(1) },
+    )
+    return storage.replace!(before, blocks)
+  }
+}
 
 /** Fills an empty log with blocks of so many entries. */
 async function appendBlocks(storage: LogStorage, counts: readonly number[], size?: number): Promise<void> {

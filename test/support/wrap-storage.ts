@@ -9,6 +9,7 @@ export function wrapStorage(storage: LogStorage, overrides: Partial<LogStorage>)
     head: () => storage.head(),
     append: (...args) => storage.append(...args),
     ...(storage.replace && { replace: (...args) => storage.replace!(...args) }),
+    ...(storage.overwrite && { overwrite: blocks => storage.overwrite!(blocks) }),
     ...(storage.reset && { reset: (...args) => storage.reset!(...args) }),
     read: range => storage.read(range),
     get: key => storage.get(key),

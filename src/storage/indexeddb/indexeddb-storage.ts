@@ -5,7 +5,7 @@ import type { StoredBlock } from '../../log/block.ts'
 import { BLOCK_TARGET_BYTES } from '../../log/block-writer.ts'
 import { StorageFailed } from '../../log/errors.ts'
 import type { AppendOutcome, KeyValues, LogStorage, ReadRange, ReplaceOutcome } from '../log-storage.ts'
-import { replacedRange } from '../replacement.ts'
+import { areAsRead, replacedRange } from '../replacement.ts'
 import { isSame } from '../same-value.ts'
 import { settleWithin } from './deadline.ts'
 import { type LogDatabase, type LogSchema, openDatabase } from './open-database.ts'
@@ -101,20 +101,19 @@ class IndexedDbStorage implements LogStorage {
     })
   }
 
-  async replace(ends: readonly number[], blocks: readonly StoredBlock[]): Promise<ReplaceOutcome> {
-    const { first, last } = replacedRange(ends, blocks)
-    const expected = first === 1 ? ends : [first - 1, ...ends]
+  async replace(before: readonly StoredBlock[], blocks: readonly StoredBlock[]): Promise<ReplaceOutcome> {
+    const { first, last } = replacedRange(before, blocks)
     return this.#transact('readwrite', 'blocks', async transaction => {
       // All requests go out at once, as with an append: the transaction, which appends wait for, is shorter.
       const reading = transaction
         .objectStore('blocks')
-        .getAllKeys(IDBKeyRange.bound(first - 1, last))
-        .catch(() => expected)
+        .getAll(IDBKeyRange.bound(first, last))
+        .catch(() => before)
       const store = unwrap(transaction.objectStore('blocks'))
       store.delete(IDBKeyRange.bound(first, last))
       for (const block of blocks) store.add(ownBytes(block))
       const standing = await reading
-      const isAsRead = standing.length === expected.length && standing.every((end, i) => end === expected[i])
+      const isAsRead = standing[0]?.firstPosition === first && areAsRead(standing, before)
       if (isAsRead) await transaction.done
       else await takenBack(transaction)
       return { type: isAsRead ? 'replaced' : 'conflict' }

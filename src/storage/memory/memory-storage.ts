@@ -3,7 +3,7 @@
 import type { StoredBlock } from '../../log/block.ts'
 import { StorageFailed } from '../../log/errors.ts'
 import type { AppendOutcome, KeyValues, LogStorage, ReadRange, ReplaceOutcome } from '../log-storage.ts'
-import { replacedRange } from '../replacement.ts'
+import { areAsRead, replacedRange } from '../replacement.ts'
 import { isSame } from '../same-value.ts'
 
 /** What several handles share, as several tabs share a database. It lives as long as somebody holds it. */
@@ -52,16 +52,12 @@ class MemoryStorage implements LogStorage {
     return { type: 'written' }
   }
 
-  async replace(ends: readonly number[], blocks: readonly StoredBlock[]): Promise<ReplaceOutcome> {
+  async replace(before: readonly StoredBlock[], blocks: readonly StoredBlock[]): Promise<ReplaceOutcome> {
     const stored = this.#use().blocks
-    const { first, last } = replacedRange(ends, blocks)
+    const { first, last } = replacedRange(before, blocks)
     const start = firstEndingAt(stored, first)
     const standing = stored.slice(start, firstEndingAt(stored, last + 1))
-    const isAsRead =
-      standing[0]?.firstPosition === first &&
-      standing.length === ends.length &&
-      standing.every(({ lastPosition }, i) => lastPosition === ends[i])
-    if (!isAsRead) return { type: 'conflict' }
+    if (standing[0]?.firstPosition !== first || !areAsRead(standing, before)) return { type: 'conflict' }
     stored.splice(start, standing.length, ...blocks.map(copyBlock))
     return { type: 'replaced' }
   }

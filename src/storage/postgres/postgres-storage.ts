@@ -26,7 +26,7 @@ export type PostgresStorageParts = Readonly<{
   hash: HashProvider
 }>
 
-/** Without `replace`: rows are no blocks that could be merged. */
+/** With `overwrite` and without `replace`: rows are no blocks that could be merged. */
 export class PostgresStorage implements LogStorage {
   readonly capabilities: StorageCapabilities
   readonly #parts: PostgresStorageParts
@@ -70,6 +70,17 @@ export class PostgresStorage implements LogStorage {
       if (entries) await query(sql.INSERT_ENTRIES, entries)
       await write(query)
       return { type: 'written' }
+    })
+  }
+
+  async overwrite(blocks: readonly StoredBlock[]): Promise<void> {
+    const { storeId } = this.#parts
+    const inserts = blocks.map(block => insertParameters(storeId, [block]))
+    await this.#transaction(async query => {
+      for (const [i, { firstPosition, lastPosition }] of blocks.entries()) {
+        await query(sql.DELETE_ENTRIES, [storeId, firstPosition, lastPosition])
+        await query(sql.INSERT_ENTRIES, inserts[i]!)
+      }
     })
   }
 

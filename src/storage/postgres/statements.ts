@@ -42,6 +42,10 @@ export const INSERT_ENTRIES = `
     )
   ) AS entry`
 
+/** Before they are inserted as they are to be. */
+export const DELETE_ENTRIES =
+  'DELETE FROM $schema.streamdingo_entries WHERE store_id = $1 AND position BETWEEN $2 AND $3'
+
 /** What an entry takes in a block beside its JSON, roughly. */
 export const ENTRY_OVERHEAD_BYTES = 100
 
