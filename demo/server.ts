@@ -54,7 +54,7 @@ async function signingKey(dataDir: string | undefined): Promise<KeyPair> {
  * signed token and takes the store from it.
  */
 function boardOf(token: string | null) {
-  return token && BOARD_NAME.test(token) ? { storeId: token, read: true, append: true } : null
+  return token && BOARD_NAME.test(token) ? { storeId: token, read: true, append: true, erase: true } : null
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -44,6 +44,7 @@ export type {
   SnapshotPolicy,
   StateOf,
 } from './model/app.ts'
+export type { EraseOptions, Erasure } from './model/erasure.ts'
 export type {
   AppendOptions,
   AppendResult,

@@ -262,12 +262,12 @@ function syncTargetOf(sync: ServeStoreOptions['sync'], values: PageValues): Sync
   return url === undefined ? null : { url, ...(token !== undefined && { token }) }
 }
 
-/** Snapshots that a new version or a rebase made useless are nothing to tell. */
+/** Snapshots that a new version, a rebase or an erasure made useless are nothing to tell. */
 function reportDrop(
   { owner, position, problem, cause }: SnapshotDrop,
   onError: (error: Error) => void,
 ): void {
-  if (problem === 'handler-version' || problem === 'superseded') return
+  if (problem === 'handler-version' || problem === 'superseded' || problem === 'erased') return
   const name = `${owner.kind} ${owner.name}`
   onError(new Error(`The snapshot of ${name} at position ${position} was dropped: ${problem}`, { cause }))
 }

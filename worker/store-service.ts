@@ -1,8 +1,9 @@
 // What the worker answers the page: every method of the port, over the parts that the composition root gives.
 
 import type { EventLog } from '../src/engine/event-log.ts'
-import { readQuarantine } from '../src/engine/recovery/restore.ts'
+import { readQuarantine } from '../src/engine/recovery/quarantine.ts'
 import { StoreError } from '../src/log/errors.ts'
+import type { Erasure } from '../src/model/erasure.ts'
 import type { VerifyProgress } from '../src/model/event-store.ts'
 import type { HashedSnapshot } from '../src/model/snapshot.ts'
 import type {
@@ -155,6 +156,20 @@ export class StoreService implements WorkerApi {
     return this.#reply(({ log }) => log.proofs.exportProof(...args))
   }
 
+  eraseEvent(
+    ...[eventId, options]: Parameters<WorkerApi['eraseEvent']>
+  ): ReturnType<WorkerApi['eraseEvent']> {
+    return this.#erase(({ erasures }) => erasures.erase([eventId], options))
+  }
+
+  eraseSubject(...args: Parameters<WorkerApi['eraseSubject']>): ReturnType<WorkerApi['eraseSubject']> {
+    return this.#erase(({ erasures }) => erasures.eraseSubject(...args))
+  }
+
+  erasures(): ReturnType<WorkerApi['erasures']> {
+    return this.#reply(({ log }) => log.erasures.list())
+  }
+
   catchUp(): Promise<Reply<void>> {
     return this.#reply(({ log }) => log.catchUp())
   }
@@ -202,6 +217,15 @@ export class StoreService implements WorkerApi {
       for (const cancelled of this.#verifying.values()) cancelled.abort()
       await close()
       this.#page = null
+    })
+  }
+
+  #erase(work: (log: EventLog) => Promise<Erasure>): Promise<Reply<Erasure>> {
+    return this.#reply(async ({ log, sync }) => {
+      const erasure = await work(log)
+      // The server is to be told.
+      sync.poke()
+      return erasure
     })
   }
 

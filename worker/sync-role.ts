@@ -239,6 +239,7 @@ function restingStatus(log: EventLog, phase: 'off' | 'follower'): SyncStatus {
     pending: log.pendingCount(),
     rejected: 0,
     serverPosition: log.cursor().serverPosition,
+    unsentErasures: log.erasures.cursor.unsentTo(log.cursor().epoch).length,
     lastContactAt: null,
     retryAt: null,
     error: null,

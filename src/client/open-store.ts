@@ -81,6 +81,7 @@ const NOT_YET: SyncStatus = {
   pending: 0,
   rejected: 0,
   serverPosition: 0,
+  unsentErasures: 0,
   lastContactAt: null,
   retryAt: null,
   error: null,

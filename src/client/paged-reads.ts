@@ -59,9 +59,13 @@ async function readLinkedPages(
   return { streamExists, currentStreamVersion, events }
 }
 
+/** Erased events lie between two whose versions do not follow on each other. */
 function areLinked(last: RecordedEvent<Event>, next: RecordedEvent<Event>): boolean {
+  const apart = Math.abs(next.metadata.streamVersion - last.metadata.streamVersion)
   return (
-    next.metadata.previousHash === last.metadata.hash || last.metadata.previousHash === next.metadata.hash
+    apart > 1 ||
+    next.metadata.previousHash === last.metadata.hash ||
+    last.metadata.previousHash === next.metadata.hash
   )
 }
 

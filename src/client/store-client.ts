@@ -8,6 +8,7 @@ import { type ExpectedStreamVersion, isExpectedStreamVersion } from '../log/expe
 import { jsonTextOf } from '../log/json-text.ts'
 import type { ConsistencyProof, InclusionProof, LogCheckpoint } from '../log/proofs.ts'
 import type { App, CommandOf, DecidersOf, Evolve, ProjectionsOf, StateOf } from '../model/app.ts'
+import type { EraseOptions, Erasure } from '../model/erasure.ts'
 import type {
   AppendOptions,
   AppendResult,
@@ -250,6 +251,18 @@ export class WorkerStoreClient<A extends App> implements StoreClient<A> {
 
   exportProof(eventId: string, options: ExportProofOptions = {}): Promise<string> {
     return this.#link.call(worker => worker.exportProof(eventId, options))
+  }
+
+  eraseEvent(eventId: string, options: EraseOptions = {}): Promise<Erasure> {
+    return this.#link.call(worker => worker.eraseEvent(eventId, options))
+  }
+
+  eraseSubject(key: string, value: string, options: EraseOptions = {}): Promise<Erasure> {
+    return this.#link.call(worker => worker.eraseSubject(key, value, options))
+  }
+
+  erasures(): Promise<readonly Erasure[]> {
+    return this.#link.call(worker => worker.erasures())
   }
 
   rejections(): Promise<readonly Rejection[]> {

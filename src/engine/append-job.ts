@@ -2,7 +2,7 @@
 
 import { equalBytes, hexOf } from '../log/bytes.ts'
 import type { OnConflict } from '../log/commit-note.ts'
-import { KIND_EVENT, SALT_BYTES } from '../log/entry.ts'
+import { KIND_ERASED, KIND_EVENT, SALT_BYTES } from '../log/entry.ts'
 import type { RunStamp } from '../log/entry-run.ts'
 import { InvalidEvent, StoreError, VersionConflict } from '../log/errors.ts'
 import { type GlobalPosition, type Hash, type StreamVersion, SYSTEM_STREAM_PREFIX } from '../log/event.ts'
@@ -186,10 +186,9 @@ async function retryOf(
       throw idConflict(append, i, 'recorded elsewhere or only in part')
     if (i > 0 && entry.streamVersion !== last.version + 1)
       throw idConflict(append, i, 'recorded in another order')
-    if (
-      !equalBytes(entry.payload, payloadOf(batch, i)) ||
-      entry.type !== batch.types[batch.typeOf[i]!]!.type
-    ) {
+    // What an erased event said, nobody can compare with.
+    const isSame = entry.kind === KIND_ERASED || equalBytes(entry.payload, payloadOf(batch, i))
+    if (!isSame || entry.type !== batch.types[batch.typeOf[i]!]!.type) {
       throw idConflict(append, i, 'recorded with other content')
     }
     last = { version: entry.streamVersion, hash: entry.hash, position: position! }

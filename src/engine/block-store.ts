@@ -23,6 +23,8 @@ export class BlockStore {
   /** Last positions of the cached blocks, ascending. */
   readonly #ends: GlobalPosition[] = []
   #cachedBytes = 0
+  /** How often everything was forgotten. */
+  #generation = 0
   /** The latest read that began in a neighbourhood, while it is under way. */
   readonly #underWay = new Map<number, Promise<unknown>>()
 
@@ -85,6 +87,15 @@ export class BlockStore {
     if (this.#dropWithin(block.firstPosition, block.lastPosition) > 0) this.keep(block, bytes)
   }
 
+  /** Nothing that was read so far is given out any more, or kept: some of it was erased. */
+  forgetAll(): void {
+    this.#generation++
+    this.#cache.clear()
+    this.#ends.length = 0
+    this.#cachedBytes = 0
+    this.#underWay.clear()
+  }
+
   /** The last position from `next` to `to` before the first block that is in memory. */
   #endOfGap(next: GlobalPosition, to: GlobalPosition): GlobalPosition {
     const end = this.#ends[lowerBound(this.#ends, next)]
@@ -113,8 +124,10 @@ export class BlockStore {
   }
 
   async #readChecked(range: ReadRange): Promise<Block[]> {
+    const generation = this.#generation
     const stored = await this.#storage.read(range)
     const blocks = await Promise.all(stored.map(one => checkBlock(one, this.#hash)))
+    if (generation !== this.#generation) return blocks
     for (const [i, block] of blocks.entries()) this.keep(block, stored[i]!.bytes.length)
     return blocks
   }

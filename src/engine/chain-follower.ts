@@ -13,7 +13,13 @@ import { readSyncFact, SYNC_STREAM } from './sync-fact.ts'
 
 export type FollowerParts = Readonly<{ storeId: string; storage: LogStorage; chain: HashChain }>
 
-export type Failure = Readonly<{ at: GlobalPosition; problem: VerifyProblem; detail: string }>
+export type Failure = Readonly<{
+  at: GlobalPosition
+  problem: VerifyProblem
+  detail: string
+  /** Left out where the block at that position tells it. */
+  eventId?: string
+}>
 
 /** Covers what no entry's hash does: where commits end, and what was noted beside them. */
 export async function checkDigest(

@@ -85,7 +85,7 @@ export async function foldDraft(
       ? seen.get(key)!.state
       : await parts.folds.stateAt(decider, streamName, base)
   const { evolve } = deciderOf(parts.deciders, decider)
-  for (const event of events) state = evolveState(evolve, state, event)
+  for (const event of events) if (event) state = evolveState(evolve, state, event)
   seen.set(key, { state, version })
   return state
 }

@@ -4,7 +4,7 @@ import type { StoredBlock } from '../log/block.ts'
 import { BlockWriter } from '../log/block-writer.ts'
 import { utf8 } from '../log/bytes.ts'
 import type { CommitNote } from '../log/commit-note.ts'
-import { type Entry, KIND_SYSTEM, SALT_BYTES } from '../log/entry.ts'
+import { type Entry, KIND_ERASED, KIND_SYSTEM, SALT_BYTES } from '../log/entry.ts'
 import {
   batchOfEntry,
   type EntryRun,
@@ -204,18 +204,9 @@ export class Draft {
   }
 
   /** A commit of one entry that the store writes for itself. */
-  async addSystemEntry({ streamName, type, payload, recordedAt }: SystemEntry): Promise<void> {
-    await this.head(streamName)
-    this.linkEntry(streamName, {
-      kind: KIND_SYSTEM,
-      recordedAt,
-      eventId: bytesOfEventId(newEventId()),
-      salt: newSalt(),
-      type,
-      schemaVersion: 1,
-      payload,
-      metadata: EMPTY_METADATA,
-    })
+  async addSystemEntry(entry: SystemEntry): Promise<void> {
+    await this.head(entry.streamName)
+    this.linkEntry(entry.streamName, systemEntry(entry))
     this.commit(null)
   }
 
@@ -223,14 +214,15 @@ export class Draft {
     this.#values[key] = value
   }
 
-  /** The draft's own events of a stream from a version on, in order. */
-  eventsOf(streamName: string, from: StreamVersion): RecordedEvent[] {
+  /** The draft's own events of a stream from a version on, in order; null for one that was erased. */
+  eventsOf(streamName: string, from: StreamVersion): (RecordedEvent | null)[] {
     this.#link()
     const events = this.#before?.eventsOf(streamName, from) ?? []
     for (const index of this.#runsOf.get(streamName) ?? []) {
       const { run, firstPosition } = this.#runs[index]!
       for (let i = Math.max(0, from - run.firstVersion); i < run.batch.count; i++) {
-        events.push(recordedEventOf(entryOfRun(run, i), firstPosition + i, 'pending'))
+        const isErased = run.kind === KIND_ERASED
+        events.push(isErased ? null : recordedEventOf(entryOfRun(run, i), firstPosition + i, 'pending'))
       }
     }
     return events
@@ -283,6 +275,20 @@ export class Draft {
     this.#ids.add(batch.ids)
     this.#count += batch.count
     this.#bytes += jsonBytesOf(run)
+  }
+}
+
+/** An entry of the store's own. */
+export function systemEntry({ type, payload, recordedAt }: SystemEntry): UnplacedEntry {
+  return {
+    kind: KIND_SYSTEM,
+    recordedAt,
+    eventId: bytesOfEventId(newEventId()),
+    salt: newSalt(),
+    type,
+    schemaVersion: 1,
+    payload,
+    metadata: EMPTY_METADATA,
   }
 }
 

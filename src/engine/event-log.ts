@@ -17,6 +17,7 @@ import type {
 import type { Verdict } from '../model/integrity-status.ts'
 import type { Rejection } from '../model/sync-status.ts'
 import type { LogStorage } from '../storage/log-storage.ts'
+import type { Erasures } from './erasure/erasures.ts'
 import type { LogProofs } from './log-proofs.ts'
 
 /** An atomic append of checked, encoded events. */
@@ -59,13 +60,15 @@ export type SyncCursor = Readonly<{
   confirmedThrough: GlobalPosition
 }>
 
-/** The log grew, was confirmed, or both. Told after the index knows it, in order. */
+/** The log grew, was confirmed, lost what was erased, or all of it. Told after the index knows it, in order. */
 export type LogChange = Readonly<{
   /** Positions in (after, head] are new. */
   after: GlobalPosition
   head: GlobalPosition
   /** Entries from this position to `after` are no longer effective, but for the system's own. */
   supersededFrom: GlobalPosition | null
+  /** Some entries from this position on were erased. */
+  erasedFrom: GlobalPosition | null
   cursor: SyncCursor
 }>
 
@@ -105,6 +108,8 @@ export interface EventLog {
 
   /** What the log can show to others. */
   readonly proofs: LogProofs
+  /** What was erased in the log, and the way to erase more. */
+  readonly erasures: Erasures
 
   /** Seals what is derived from the log and kept beside it; null where this device has no key for that. */
   seal(): Promise<StateSeal | null>

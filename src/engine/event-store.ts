@@ -84,6 +84,9 @@ export function createEventStore(log: EventLog): EventStore {
       return subscribeToLog(log, event => onEvent(plainEvent(event) as RecordedEvent<E>), options)
     },
 
+    eraseEvent: (eventId, options) => log.erasures.erase([eventId], options),
+    eraseSubject: (key, value, options) => log.erasures.eraseSubject(key, value, options),
+    erasures: async () => log.erasures.list(),
     verify: options => log.verify(options),
     proveInclusion: (eventId, treeSize) => log.proofs.proveInclusion(eventId, treeSize),
     proveConsistency: (size1, size2) => log.proofs.proveConsistency(size1, size2),

@@ -2,6 +2,8 @@
 
 import type { Block, StoredBlock } from '../log/block.ts'
 import { BlockWriter } from '../log/block-writer.ts'
+import type { CommitNote } from '../log/commit-note.ts'
+import type { Entry } from '../log/entry.ts'
 import type { HashProvider } from '../log/hash-provider.ts'
 
 /** A block with what it takes in storage. */
@@ -21,12 +23,21 @@ export function mergeBlocks(sources: readonly SizedBlock[], hash: HashProvider):
   return writer.finish()
 }
 
-function takeOver(block: Block, writer: BlockWriter): void {
+/** What to change on the way, by the index in the block. */
+export type TakeOverChange = Readonly<{
+  entry: (entry: Entry, i: number) => Entry
+  note: (note: CommitNote | null, i: number) => CommitNote | null
+}>
+
+const AS_IT_IS: TakeOverChange = { entry: entry => entry, note: note => note }
+
+/** Writes all that a block holds. */
+export function takeOver(block: Block, writer: BlockWriter, change = AS_IT_IS): void {
   let from = 0
   for (const { lastIndex, note } of block.commits) {
-    for (; from <= lastIndex; from++) writer.add(block.entry(from))
-    writer.endCommit(note)
+    for (; from <= lastIndex; from++) writer.add(change.entry(block.entry(from), from))
+    writer.endCommit(change.note(note, lastIndex))
   }
   // The rest belongs to a commit that ends in the next block.
-  for (; from < block.count; from++) writer.add(block.entry(from))
+  for (; from < block.count; from++) writer.add(change.entry(block.entry(from), from))
 }

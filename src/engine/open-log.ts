@@ -17,6 +17,8 @@ import { BlockStore } from './block-store.ts'
 import { type LogSigning, nobodySigns } from './checkpoint-book.ts'
 import { keepsBlocks } from './compaction.ts'
 import { EntryLookup } from './entry-lookup.ts'
+import type { ErasureRecord } from './erasure/erasure-record.ts'
+import { Erasures } from './erasure/erasures.ts'
 import type { EventLog, LogChange, RemotePage, SyncCursor } from './event-log.ts'
 import { executeJob } from './execute-job.ts'
 import { IdleCompaction, type IdleCompactionOptions } from './idle-compaction.ts'
@@ -33,6 +35,11 @@ import { SavedIndex } from './saved-index.ts'
 import { type ServerTreeParts, serverTreeBehind } from './server-tree.ts'
 import { Verification, type VerificationParts } from './verification.ts'
 import { Writer } from './writer.ts'
+
+const firstTouched = (records: readonly ErasureRecord[]): GlobalPosition | null => {
+  const positions = records.flatMap(({ touched }) => touched.map(([, position]) => position))
+  return positions.length === 0 ? null : Math.min(...positions)
+}
 
 export type OpenLogOptions = Readonly<{
   /** Opened and closed by the log. */
@@ -79,6 +86,7 @@ class OpenLog implements EventLog {
   readonly hash: HashProvider
   readonly storage: LogStorage
   readonly proofs: LogProofs
+  readonly erasures: Erasures
   readonly #options: OpenLogOptions
   readonly #chain: HashChain
   readonly #blocks: BlockStore
@@ -110,19 +118,40 @@ class OpenLog implements EventLog {
       idsReady: () => this.#saved.idsReady(),
       signing: options.signing ?? (async () => nobodySigns(options.storeId)),
     })
+    this.erasures = new Erasures({
+      storage: this.storage,
+      blocks: this.#blocks,
+      chain: this.#chain,
+      hash,
+      isAuthority: options.isAuthority ?? false,
+      index: () => this.#index,
+      idsReady: () => this.#saved.idsReady(),
+      submit: job => this.#writer.submit(job),
+      catchUp: () => this.catchUp(),
+      now: this.#now,
+      onListed: records => this.#tellOf({ erasedFrom: firstTouched(records) }),
+    })
   }
 
   async load(): Promise<void> {
-    this.#saved = await SavedIndex.restore({
+    const [saved] = await Promise.all([this.#restoreIndex(), this.erasures.load()])
+    this.#saved = saved
+    this.#assemble()
+    await this.catchUp()
+    this.#saved.opened()
+    this.erasures.resume().catch(error => {
+      if (!isStoreError(error, 'store-closed')) this.#reportError(error)
+    })
+    this.#startCompaction()
+  }
+
+  #restoreIndex(): Promise<SavedIndex> {
+    return SavedIndex.restore({
       checkpoint: new IndexCheckpoint(this.storage, this.hash),
       blocks: this.#blocks,
       emptyIndex: () => new LogIndex({ isAuthority: this.#options.isAuthority ?? false }),
       onError: error => this.#reportError(error),
     })
-    this.#assemble()
-    await this.catchUp()
-    this.#saved.opened()
-    this.#startCompaction()
   }
 
   async seal(): Promise<StateSeal | null> {
@@ -166,6 +195,7 @@ class OpenLog implements EventLog {
       chain: this.#chain,
       tail: this.#tail,
       serverTree: this.#serverTree,
+      erasures: this.erasures,
     }
     return this.#writer.submit(remoteJob(page, parts))
   }
@@ -262,6 +292,7 @@ class OpenLog implements EventLog {
       chain: this.#chain,
       tree: this.proofs.tree,
       checkpoints: this.proofs.checkpoints,
+      erasures: this.erasures,
       knownHead: () => Math.max(this.#saved.knownHead, this.#index.head),
     }
   }
@@ -317,18 +348,25 @@ class OpenLog implements EventLog {
   #advance(blocks: readonly { block: Block; bytes: number }[]): void {
     const after = this.#index.head
     let supersededFrom: GlobalPosition | null = null
+    const erasures: ErasureRecord[] = []
     for (const { block, bytes } of blocks) {
       const next = this.#index.head + 1
       // A block that was merged meanwhile may begin before the head; what is behind it counts.
       if (block.firstPosition > next || block.lastPosition < next) continue
       const from = this.#index.apply(block)
       if (from !== null) supersededFrom = Math.min(from, supersededFrom ?? from)
+      erasures.push(...this.erasures.takeFrom(block, next))
       if (bytes > 0) this.#blocks.keep(block, bytes)
     }
     if (this.#index.head === after) return
     this.#compaction?.touch()
-    this.#tell({ after, head: this.#index.head, supersededFrom, cursor: this.#index.cursor })
+    this.#tellOf({ after, supersededFrom, erasedFrom: firstTouched(erasures) })
     this.#saved.grown()
+  }
+
+  #tellOf(change: Partial<LogChange>): void {
+    const { head, cursor } = this.#index
+    this.#tell({ after: head, head, supersededFrom: null, erasedFrom: null, cursor, ...change })
   }
 
   #tell(change: LogChange): void {

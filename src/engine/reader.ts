@@ -1,7 +1,8 @@
-// Reads effective events: of one stream by the index, of all streams by position, in either direction.
+// Reads effective events, those left out that were erased: of one stream by the index, of all streams by position, in either direction.
 
 import type { Block } from '../log/block.ts'
 import { hexOf } from '../log/bytes.ts'
+import { KIND_ERASED } from '../log/entry.ts'
 import { StoreError } from '../log/errors.ts'
 import type { GlobalPosition, Hash, RecordedEvent, StreamVersion } from '../log/event.ts'
 import type { HashChain } from '../log/hash-chain.ts'
@@ -53,11 +54,19 @@ export class LogReader {
     streamName: string,
     options: ReadStreamOptions = {},
   ): AsyncGenerator<readonly RecordedEvent[]> {
-    const range = rangeOf(options, this.#index.versionOf(streamName))
-    if (!range) return
-    const positions = this.#index.positionsOf(streamName, range.first, range.last)
-    const events = this.#eventsAt(positions)
-    yield* range.backwards ? backwards(await collect(events)) : events
+    const end = this.#index.versionOf(streamName)
+    let rest = options
+    let left = options.maxCount ?? Infinity
+    for (let range = rangeOf(rest, end); range; range = left > 0 ? rangeOf(rest, end) : null) {
+      const positions = this.#index.positionsOf(streamName, range.first, range.last)
+      const read = this.#eventsAt(positions)
+      for await (const events of range.backwards ? backwards(await collect(read)) : read) {
+        yield events
+        left -= events.length
+      }
+      // Where some were erased, as many more are read behind.
+      rest = { ...options, from: range.backwards ? range.first - 1 : range.last + 1, maxCount: left }
+    }
   }
 
   async *readAll(options: ReadAllOptions = {}): AsyncGenerator<readonly RecordedEvent[]> {
@@ -97,7 +106,8 @@ export class LogReader {
     const indexes: number[] = []
     const end = Math.min(last, block.lastPosition)
     for (let position = Math.max(first, block.firstPosition); position <= end; position++) {
-      if (this.#index.isEffective(position)) indexes.push(position - block.firstPosition)
+      const i = position - block.firstPosition
+      if (block.kinds[i] !== KIND_ERASED && this.#index.isEffective(position)) indexes.push(i)
     }
     return recordedEventsOf(block, indexes, this.#index.cursor.confirmedThrough)
   }
@@ -108,7 +118,8 @@ export class LogReader {
     for await (const block of this.#blocksAt(positions)) {
       const indexes: number[] = []
       while (next < positions.length && positions[next]! <= block.lastPosition) {
-        indexes.push(positions[next++]! - block.firstPosition)
+        const i = positions[next++]! - block.firstPosition
+        if (block.kinds[i] !== KIND_ERASED) indexes.push(i)
       }
       if (indexes.length > 0) yield recordedEventsOf(block, indexes, this.#index.cursor.confirmedThrough)
     }

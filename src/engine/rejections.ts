@@ -1,6 +1,7 @@
 // Commits that could not be taken up again behind the server's: kept in the side table until acknowledged.
 
 import { textOf, utf8 } from '../log/bytes.ts'
+import { KIND_ERASED } from '../log/entry.ts'
 import type { StoreError } from '../log/errors.ts'
 import { eventIdOf } from '../log/event-id.ts'
 import type { Rejection } from '../model/sync-status.ts'
@@ -18,11 +19,11 @@ export function rejectionOf(
   return {
     id: eventIdOf(entries[0]!.eventId),
     command: note && 'command' in note ? note.command : null,
-    events: entries.map(({ eventId, streamName, type, payload }) => ({
+    events: entries.map(({ kind, eventId, streamName, type, payload }) => ({
       eventId: eventIdOf(eventId),
       streamName,
       type,
-      data: JSON.parse(textOf(payload)),
+      data: kind === KIND_ERASED ? null : JSON.parse(textOf(payload)),
     })),
     reason: { code: reason.code, message: reason.message },
     rejectedAt,
@@ -39,6 +40,29 @@ export async function readRejections(storage: Pick<LogStorage, 'list'>): Promise
   const rows = await storage.list(PREFIX)
   const rejections = rows.map(([, bytes]) => JSON.parse(textOf(bytes)) as Rejection)
   return rejections.sort((a, b) => a.rejectedAt - b.rejectedAt)
+}
+
+/** Takes out what these events say, and the commands that said the same. */
+export async function eraseInRejections(
+  storage: Pick<LogStorage, 'list' | 'put'>,
+  eventIds: ReadonlySet<string>,
+): Promise<void> {
+  const changed: Record<string, Uint8Array<ArrayBuffer>> = {}
+  for (const rejection of await readRejections(storage)) {
+    if (!rejection.events.some(({ eventId }) => eventIds.has(eventId))) continue
+    const events = rejection.events.map(event =>
+      eventIds.has(event.eventId) ? { ...event, data: null } : event,
+    )
+    const message = 'what it said was erased'
+    const erased: Rejection = {
+      ...rejection,
+      command: null,
+      events,
+      reason: { ...rejection.reason, message },
+    }
+    changed[PREFIX + rejection.id] = utf8(JSON.stringify(erased))
+  }
+  if (Object.keys(changed).length > 0) await storage.put(changed)
 }
 
 export function dropRejection(storage: Pick<LogStorage, 'put'>, id: string): Promise<void> {

@@ -11,6 +11,7 @@ import type { Rejection } from '../model/sync-status.ts'
 import { checkLinks } from './admit-job.ts'
 import { type CommandParts, planCommand } from './command-plan.ts'
 import type { Draft } from './draft.ts'
+import type { Erasures } from './erasure/erasures.ts'
 import type { ApplyOutcome, RemotePage, SyncCursor } from './event-log.ts'
 import type { LogIndex } from './log-index.ts'
 import type { PendingTail, TailCommit } from './pending-tail.ts'
@@ -20,7 +21,13 @@ import { syncFactEntry } from './sync-fact.ts'
 import type { Job } from './writer.ts'
 
 export type RemoteParts = CommandParts &
-  Readonly<{ index: LogIndex; chain: HashChain; tail: PendingTail; serverTree: ServerTreeParts }>
+  Readonly<{
+    index: LogIndex
+    chain: HashChain
+    tail: PendingTail
+    serverTree: ServerTreeParts
+    erasures: Erasures
+  }>
 
 const NOTHING: ApplyOutcome = { confirmed: 0, rebased: 0, rejected: [] }
 
@@ -86,9 +93,10 @@ async function planForeign(part: ForeignPart, draft: Draft, parts: RemoteParts):
   await addFact(page, draft, parts, { through: factPosition + countEvents(foreign), from })
   for (const commit of foreign) {
     await checkForeign(commit, page, draft, parts)
-    for (const entry of commit) draft.place(entry)
+    for (const entry of commit) draft.place(parts.erasures.asListed(entry))
     draft.commit(null)
   }
+  await parts.erasures.draftUnlisted(foreign.flat(), draft)
   const ids = new Set(foreign.flat().map(({ eventId }) => eventIdOf(eventId)))
   const left = tail.filter(({ entries }) => !entries.some(({ eventId }) => ids.has(eventIdOf(eventId))))
   const rejected = await planTailAgain(left, draft, parts)

@@ -22,6 +22,8 @@ import type {
 import type { LogStorage } from '../storage/log-storage.ts'
 import { ChainFollower, checkDigest, type Failure } from './chain-follower.ts'
 import type { CheckpointBook } from './checkpoint-book.ts'
+import { ErasureCheck } from './erasure/erasure-check.ts'
+import type { Erasures } from './erasure/erasures.ts'
 import type { LogTree } from './log-tree.ts'
 import { readAhead } from './read-ahead.ts'
 
@@ -32,6 +34,7 @@ export type VerificationParts = Readonly<{
   hash: HashProvider
   tree: LogTree
   checkpoints: Pick<CheckpointBook, 'latest' | 'judge'>
+  erasures: Pick<Erasures, 'count' | 'has' | 'isInLog'>
   /** How far the log is known to reach: a log that ends before was cut. */
   knownHead: () => GlobalPosition
 }>
@@ -39,7 +42,7 @@ export type VerificationParts = Readonly<{
 const CHECKS: Readonly<Record<VerifyLevel, readonly VerifyCheck[]>> = {
   open: ['end', 'blocks'],
   tree: ['end', 'blocks', 'tree'],
-  full: ['end', 'blocks', 'tree', 'entries', 'links'],
+  full: ['end', 'blocks', 'tree', 'entries', 'links', 'erasures'],
 }
 const ALL_CHECKS: readonly VerifyCheck[] = [...CHECKS.full, 'checkpoint', 'signature']
 
@@ -50,6 +53,7 @@ export class Verification {
   readonly level: VerifyLevel
   readonly #parts: VerificationParts
   readonly #follower: ChainFollower
+  readonly #erasures: ErasureCheck
   readonly #builder: TreeBuilder
   #events = 0
   #checkpoint: LogCheckpoint | null = null
@@ -62,6 +66,7 @@ export class Verification {
     this.level = level
     this.#parts = parts
     this.#follower = new ChainFollower(parts)
+    this.#erasures = new ErasureCheck(parts.erasures)
     this.#builder = new TreeBuilder(parts.hash)
   }
 
@@ -80,6 +85,7 @@ export class Verification {
     const found =
       (await read) ??
       this.#endBefore(known) ??
+      this.#erasures.finish() ??
       (await this.#compareTree(total)) ??
       (await this.#compareCheckpoint())
     return found ? this.#failed(found) : this.#passed(total)
@@ -133,16 +139,16 @@ export class Verification {
     const next = this.#verified + 1
     const block = decoded(stored)
     if (!(block instanceof Block)) return block
-    const failure = this.level === 'full' ? await this.#follow(block) : null
+    const failure = this.level === 'full' ? await this.#follow(block, next) : null
     this.#events = this.level === 'full' ? this.#follower.events : this.#events + countEvents(block, next)
     const end = failure ? failure.at - 1 : block.lastPosition
     this.#addLeaves(block, next, end)
     return failure
   }
 
-  async #follow(block: Block): Promise<Failure | null> {
+  async #follow(block: Block, next: GlobalPosition): Promise<Failure | null> {
     try {
-      return await this.#follower.follow(block)
+      return (await this.#follower.follow(block)) ?? this.#erasures.take(block, next)
     } catch (error) {
       if (!isStoreError(error)) throw error
       return { at: block.firstPosition, problem: 'unreadable', detail: error.message }
@@ -218,7 +224,7 @@ export class Verification {
 
   #failed({ stored, ...failure }: Found): VerifyReport {
     const where = stored ? placeOf(failure, stored) : { eventId: null, place: null }
-    return { ok: false, ...failure, ...where, verified: this.#verified, ...this.#scope }
+    return { ok: false, ...where, ...failure, verified: this.#verified, ...this.#scope }
   }
 }
 

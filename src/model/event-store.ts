@@ -5,6 +5,7 @@ import type { Event, GlobalPosition, Hash, RecordedEvent, StreamVersion } from '
 import type { ExpectedStreamVersion } from '../log/expected-version.ts'
 import type { ConsistencyProof, InclusionProof, LogCheckpoint } from '../log/proofs.ts'
 import type { Evolve } from './app.ts'
+import type { EraseOptions, Erasure } from './erasure.ts'
 
 export type AppendOptions = Readonly<{
   /** Default `NO_CONCURRENCY_CHECK`. */
@@ -125,6 +126,8 @@ export type VerifyCheck =
   | 'entries'
   /** Every entry links to the one before in its stream. */
   | 'links'
+  /** No event is without its content but those that are listed as erased, and none of those has it. */
+  | 'erasures'
   /** The log begins with what its last checkpoint says: as many entries, with this root. */
   | 'checkpoint'
   /** The last checkpoint bears a signature of the key that this device signs with. */
@@ -184,6 +187,7 @@ export type VerifyProblem =
   | 'truncated'
   | 'unreadable'
   | 'tree-mismatch'
+  | 'erasure-mismatch'
   | 'checkpoint-mismatch'
   | 'bad-signature'
 
@@ -236,6 +240,25 @@ export interface EventStore {
     onEvent: (event: RecordedEvent<E>) => void | Promise<void>,
     options?: SubscribeOptions,
   ): Promise<Subscription>
+
+  /**
+   * Takes out what is in an event: data, tags and metadata, out of the log, snapshots and whatever else is stored, here
+   * and, with the next sync, on the server and every other replica. That it was there, its type, its stream and its time
+   * stay, and so do all proofs. From then on it is left out of reads, subscriptions and folds. Resolves when it is gone
+   * here.
+   *
+   * @throws `StoreError` `unknown-event` for an id that the log has not; `LogDamaged`.
+   */
+  eraseEvent(eventId: string, options?: EraseOptions): Promise<Erasure>
+
+  /**
+   * As {@link eraseEvent}, all events whose metadata has `value` under `key`, such as `('customerId', 'c-17')`: those
+   * that the log has now. Reads the whole log.
+   */
+  eraseSubject(key: string, value: string, options?: EraseOptions): Promise<Erasure>
+
+  /** What was erased in this store, by whichever replica, oldest first. */
+  erasures(): Promise<readonly Erasure[]>
 
   /**
    * Reads the log from its storage and says whether it is what was written: by default with every hash recomputed and

@@ -34,6 +34,8 @@ export type SyncStatus = Readonly<{
   rejected: number
   /** Place in the server's log up to which this replica has everything. */
   serverPosition: number
+  /** Erasures that the server has not heard of: what they erased may still be there, and on other replicas. */
+  unsentErasures: number
   /** Milliseconds since the Unix epoch, null before the first answer. */
   lastContactAt: number | null
   retryAt: number | null

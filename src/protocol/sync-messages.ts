@@ -2,6 +2,7 @@
 
 import { utf8 } from '../log/bytes.ts'
 import type { HashProvider } from '../log/hash-provider.ts'
+import { epochIn } from './epoch-field.ts'
 import { type Commits, decodeFrames, encodeFrames } from './message-frames.ts'
 import { type Fields, fieldsOf, MalformedMessage, parseJson, position, text } from './untrusted-json.ts'
 
@@ -19,6 +20,8 @@ export type PullResponse = Readonly<{
   checkpoint: string | null
   /** The key (vkey) that checkpoints of this log are signed with. */
   verifierKey: string | null
+  /** Records in the server's list of erasures. */
+  erasures: number
   commits: Commits
 }>
 
@@ -49,7 +52,8 @@ export type ServerHead = Readonly<{
   keys: Readonly<{ log: string; witness: string }> | null
 }>
 
-export type Hint = Readonly<{ position: number; epoch: string }>
+/** `erasures`: records in the server's list of them. */
+export type Hint = Readonly<{ position: number; epoch: string; erasures: number }>
 
 export type ErrorBody = Readonly<{ code: string; message: string; facts: Readonly<Record<string, unknown>> }>
 
@@ -71,6 +75,7 @@ export function decodePullResponse(bytes: Uint8Array): PullResponse {
     head: position(fields, 'head'),
     checkpoint: noteOrNull(fields, 'checkpoint'),
     verifierKey: noteOrNull(fields, 'verifierKey'),
+    erasures: position(fields, 'erasures'),
     commits,
   }
 }
@@ -128,7 +133,11 @@ const keysOf = (fields: Fields): ServerHead['keys'] => ({
 /** @throws {@link MalformedMessage} */
 export function decodeHint(data: string): Hint {
   const fields = fieldsOf(parseJson(utf8(data), 'the hint'))
-  return { position: position(fields, 'position'), epoch: epochIn(fields) }
+  return {
+    position: position(fields, 'position'),
+    epoch: epochIn(fields),
+    erasures: position(fields, 'erasures'),
+  }
 }
 
 /** @throws {@link MalformedMessage} when it is no error body of this protocol, as one of a proxy in between. */
@@ -144,11 +153,4 @@ function refusalOf(fields: Fields): PushRefusal {
   const reason = text(fields, 'reason')
   if (!REASONS.includes(reason)) throw new MalformedMessage('unexpected', `no such reason: ${reason}`)
   return { reason: reason as PushRefusal['reason'], detail: text(fields, 'detail') }
-}
-
-/** Never empty: that is how a replica says that it knows no server yet. */
-function epochIn(fields: Fields): string {
-  const epoch = text(fields, 'epoch')
-  if (epoch !== '') return epoch
-  throw new MalformedMessage('unexpected', 'epoch must not be empty')
 }

@@ -5,6 +5,7 @@ import type { GlobalPosition, RecordedEvent, StreamVersion } from '../log/event.
 import type { OwnBatch } from '../log/event-batch.ts'
 import type { ExpectedStreamVersion } from '../log/expected-version.ts'
 import type { ConsistencyProof, InclusionProof, LogCheckpoint } from '../log/proofs.ts'
+import type { EraseOptions, Erasure } from '../model/erasure.ts'
 import type {
   AppendResult,
   ExportProofOptions,
@@ -23,7 +24,7 @@ import type { PackedResults } from './packed-results.ts'
 import type { WireError } from './wire-error.ts'
 
 /** Page and worker must agree on it: a cached worker script can be older than the page. */
-export const WORKER_PROTOCOL = 4
+export const WORKER_PROTOCOL = 5
 
 /** Every call is answered with one of these; a call that rejects is a bug or a broken link. */
 export type Reply<T> = Readonly<{ ok: true; value: T }> | Readonly<{ ok: false; error: WireError }>
@@ -139,6 +140,10 @@ export interface WorkerApi {
   proveConsistency(size1: number, size2: number | undefined): Promise<Reply<ConsistencyProof>>
   checkpoint(): Promise<Reply<LogCheckpoint>>
   exportProof(eventId: string, options: ExportProofOptions): Promise<Reply<string>>
+
+  eraseEvent(eventId: string, options: EraseOptions): Promise<Reply<Erasure>>
+  eraseSubject(key: string, value: string, options: EraseOptions): Promise<Reply<Erasure>>
+  erasures(): Promise<Reply<readonly Erasure[]>>
 
   /** Reads what other tabs wrote: hints to a page that slept may have been lost. */
   catchUp(): Promise<Reply<void>>

@@ -1,7 +1,13 @@
 // Who may do what: the application says so from the request, never from its path.
 
 /** What a request may do, and in which store. */
-export type Access = Readonly<{ storeId: string; read: boolean; append: boolean }>
+export type Access = Readonly<{
+  storeId: string
+  read: boolean
+  append: boolean
+  /** Whether it may have what is in events removed for good, for all replicas. Default false. */
+  erase?: boolean
+}>
 
 /**
  * Looks at a request's credentials. Null when they say nothing or are not valid (401). The store comes from here

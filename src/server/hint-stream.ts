@@ -19,7 +19,7 @@ export type HintStreamOptions = Readonly<{
 export function hintStream({ store, epoch, onEnd }: HintStreamOptions): ReadableStream<Uint8Array> {
   const { log } = store
   const ended = new AbortController()
-  let told = -1
+  let told = ''
 
   return new ReadableStream<Uint8Array>(
     {
@@ -49,11 +49,12 @@ export function hintStream({ store, epoch, onEnd }: HintStreamOptions): Readable
   )
 
   function tellHead(controller: Controller): void {
-    const position = log.head()
-    if (position === told || !hasRoom(controller)) return
+    const [position, erasures] = [log.head(), log.erasures.count]
+    const state = `${position} ${erasures}`
+    if (state === told || !hasRoom(controller)) return
     // Set first: a client that waits for it makes the stream pull again before `enqueue` returns.
-    told = position
-    const hint: Hint = { position, epoch }
+    told = state
+    const hint: Hint = { position, epoch, erasures }
     controller.enqueue(encoder.encode(`event: head\ndata: ${JSON.stringify(hint)}\n\n`))
   }
 

@@ -60,20 +60,25 @@ export async function answerPull(
   const { commits, next } = await log.readCommits(after, maxBytes)
   const checkpoint = await checkpointAt(next, store)
   const verifierKey = store.signer && formatVerifierKey(store.signer.key)
-  const page = { epoch, after, next, head: log.head(), checkpoint, verifierKey, commits }
+  const erasures = log.erasures.count
+  const page = { epoch, after, next, head: log.head(), checkpoint, verifierKey, erasures, commits }
   const headers = { 'content-type': 'application/octet-stream' }
   return new Response(await encodePullResponse(page, log.hash), { headers })
 }
 
 /** Answers when what was accepted is durable. @throws {@link HttpFailure} 409 to a push meant for another log. */
 export async function answerPush(store: ServedStore, epoch: string, request: PushRequest): Promise<Response> {
-  if (request.epoch !== epoch) {
-    const facts = { epoch }
-    throw new HttpFailure(409, 'epoch-changed', 'The server has another log than the client thinks', facts)
-  }
+  checkEpoch(request.epoch, epoch)
   const outcome = await store.log.admit(request.commits)
+  await store.log.erasures.admitted(request.commits.slice(0, outcome.accepted).flat())
   const receipt: PushReceipt = { epoch, ...outcome, checkpoint: await checkpointAt(outcome.head, store) }
   return Response.json(receipt, { status: statusOf(receipt) })
+}
+
+/** @throws {@link HttpFailure} 409 to what is meant for another log. */
+export function checkEpoch(meant: string, epoch: string): void {
+  if (meant === epoch) return
+  throw new HttpFailure(409, 'epoch-changed', 'The server has another log than the client thinks', { epoch })
 }
 
 /** Null where the log has grown on, and where the server does not sign. */
@@ -88,7 +93,11 @@ function statusOf({ refusal }: PushReceipt): 200 | 409 | 422 {
   return refusal.reason === 'invalid' ? 422 : 409
 }
 
-function wholeNumber(query: Readonly<Record<string, string>>, name: string, otherwise: number): number {
+export function wholeNumber(
+  query: Readonly<Record<string, string>>,
+  name: string,
+  otherwise: number,
+): number {
   const value = query[name]
   if (value === undefined) return otherwise
   const number = Number(value)

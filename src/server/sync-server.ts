@@ -3,14 +3,17 @@
 import { type Context, Hono, type Next } from 'hono'
 import { cors } from 'hono/cors'
 import { textOf } from '../log/bytes.ts'
+import { decodeEraseRequest } from '../protocol/erasure-messages.ts'
 import { decodePushRequest } from '../protocol/sync-messages.ts'
+import { parseJson } from '../protocol/untrusted-json.ts'
 import type { LogStorage } from '../storage/log-storage.ts'
 import type { Access, Authorize } from './access.ts'
 import { epochOf } from './epoch.ts'
 import { hintStream } from './hint-stream.ts'
 import { failureResponse, HttpFailure, httpFailureFrom } from './http-failure.ts'
-import { answerHead, answerPull, answerPush, pageRequestOf } from './log-exchange.ts'
+import { answerHead, answerPull, answerPush, pageRequestOf, wholeNumber } from './log-exchange.ts'
 import { readBody } from './request-body.ts'
+import { answerErase, answerErasures } from './served-erasures.ts'
 import { answerCheckpoint, answerProof, answerTile } from './served-log.ts'
 import { type ServerSigning, witnessOf } from './signing.ts'
 import { type ServedStore, StoreRegistry } from './store-registry.ts'
@@ -68,9 +71,13 @@ const DEFAULT_LIMITS = {
 const METHODS: readonly (readonly [path: RegExp, methods: readonly string[]])[] = [
   [/^\/v1\/log$/, ['GET', 'POST']],
   [/^\/v1\/(head|hints|proof)$/, ['GET']],
+  [/^\/v1\/erasures$/, ['GET', 'POST']],
   [/^\/v1\/logs\/[^/]+\/(checkpoint|tile\/.+)$/, ['GET']],
   [/^\/v1\/witness\/(keys|add-checkpoint)$/, ['POST']],
 ]
+
+/** As much as a record of an erasure with the most ids and the longest reason has. */
+const MAX_ERASURE_BYTES = 512 * 1024
 
 /** More than any checkpoint with its proof has. */
 const MAX_NOTE_BYTES = 64 * 1024
@@ -103,6 +110,16 @@ export function createSyncServer(options: SyncServerOptions): SyncServer {
   app.post('/v1/log', async context => {
     const push = decodePushRequest(await readBody(context.req.raw, limits.maxPushBytes))
     return withStore(context, (store, epoch) => answerPush(store, epoch, push))
+  })
+  app.get('/v1/erasures', context => {
+    const after = wholeNumber(context.req.query(), 'after', 0)
+    return withStore(context, (store, epoch) => answerErasures(store, epoch, after))
+  })
+  app.post('/v1/erasures', async context => {
+    if (!context.get('access').erase) throw mayNot('erase')
+    const body = await readBody(context.req.raw, MAX_ERASURE_BYTES, 'application/json')
+    const request = decodeEraseRequest(parseJson(body, 'the body'))
+    return withStore(context, (store, epoch) => answerErase(store, epoch, request))
   })
   app.get('/v1/hints', openHints)
   app.get('/v1/proof', context => {
@@ -199,9 +216,12 @@ export function createSyncServer(options: SyncServerOptions): SyncServer {
 
 /** Other servers may write to the same database: no answer may be behind what one of them has acknowledged. */
 async function refresh({ log }: ServedStore): Promise<string> {
-  await log.catchUp()
-  return epochOf(log)
+  const [epoch] = await Promise.all([epochOf(log), log.catchUp(), log.erasures.refresh()])
+  return epoch
 }
+
+const mayNot = (right: string): HttpFailure =>
+  new HttpFailure(403, 'forbidden', `This token may not ${right}`)
 
 async function setHeaders(context: Context, next: Next): Promise<void> {
   await next()
@@ -226,7 +246,7 @@ function checkAccess(authorize: Authorize) {
     const access = await authorize(context.req.raw)
     if (!access) throw new HttpFailure(401, 'unauthenticated', 'Send a valid bearer token')
     const needed = context.req.method === 'POST' ? 'append' : 'read'
-    if (!access[needed]) throw new HttpFailure(403, 'forbidden', `This token may not ${needed}`)
+    if (!access[needed]) throw mayNot(needed)
     context.set('access', access)
     await next()
   }

@@ -10,6 +10,7 @@ export function statusOf(state: SyncState): SyncStatus {
     pending: standing.pending,
     rejected: standing.rejected,
     serverPosition: standing.position,
+    unsentErasures: standing.erasures.unsent,
     lastContactAt,
     retryAt: timer?.purpose === 'retry' ? timer.at : null,
     error,

@@ -60,10 +60,12 @@ function verdictOnRefusal(failure: Extract<SyncFailure, { type: 'refused' }>): V
   const facts = { ...failure.facts, status, reason: code }
   if (status === 401 || status === 403) return stop('sync-refused', message, facts)
   if (code === 'ahead-of-server') return stop('sync-protocol', message, facts)
-  const isPassing = status >= 500 || status === 408 || status === 429
-  const verdict = wait(isPassing ? 'sync-unreachable' : 'sync-refused', message, facts)
+  const verdict = wait(isPassing(status) ? 'sync-unreachable' : 'sync-refused', message, facts)
   return { ...verdict, retryAfterMs: retryAfterMs ?? 0 }
 }
+
+/** Whether the same request may well be answered otherwise later. */
+export const isPassing = (status: number): boolean => status >= 500 || status === 408 || status === 429
 
 function typeOfLocal({ code }: PlainError): Verdict['type'] {
   return code === 'storage-failed' ? 'wait' : 'stop'

@@ -13,6 +13,8 @@ export type Standing = Readonly<{
   pending: number
   /** Commits that wait for the application to acknowledge their rejection. */
   rejected: number
+  /** Records of the server's list of erasures that are here, and of the list here that the server has to be told of. */
+  erasures: Readonly<{ taken: number; unsent: number }>
 }>
 
 export type SyncInput =
@@ -24,7 +26,7 @@ export type SyncInput =
   | Readonly<{ type: 'poked' }>
   | Readonly<{ type: 'logChanged'; standing: Standing }>
   | Readonly<{ type: 'timer' }>
-  | Readonly<{ type: 'hint'; position: number; epoch: string }>
+  | Readonly<{ type: 'hint'; position: number; epoch: string; erasures: number }>
   | Readonly<{ type: 'hintsOpened' }>
   | Readonly<{ type: 'hintsClosed' }>
   /** A page is in the log. `head` is the end of the server's log when it answered. */
@@ -35,11 +37,15 @@ export type SyncInput =
   | Readonly<{ type: 'pushFailed'; failure: SyncFailure; sent: Readonly<{ commits: number; bytes: number }> }>
   /** The push found nothing to send, and sent nothing. */
   | Readonly<{ type: 'pushEmpty'; standing: Standing }>
+  | Readonly<{ type: 'eraseDone'; standing: Standing }>
+  | Readonly<{ type: 'eraseFailed'; failure: SyncFailure }>
 
-/** `pull` and `push` are answered by one `…Done`, `…Failed` or `pushEmpty` each, aborted ones too. */
+/** `pull`, `push` and `erase` are answered by one `…Done`, `…Failed` or `pushEmpty` each, aborted ones too. */
 export type SyncEffect =
   | Readonly<{ type: 'pull'; after: number; epoch: string }>
   | Readonly<{ type: 'push'; epoch: string; maxBytes: number }>
+  /** Tells the server of one erasure. */
+  | Readonly<{ type: 'erase'; epoch: string }>
   | Readonly<{ type: 'abortRequest' }>
   /** Takes the place of the timer before. */
   | Readonly<{ type: 'schedule'; delayMs: number }>

@@ -6,6 +6,7 @@ import type { Rejection, SyncStatus } from '../model/sync-status.ts'
 import type { PushReceipt } from '../protocol/sync-messages.ts'
 import type { Fetch, ServerAccess } from './authorized-fetch.ts'
 import { type Clock, systemClock, type TimerId } from './clock.ts'
+import { sendErasure, takeErasures } from './erasure-exchange.ts'
 import { listenForHints } from './hints.ts'
 import { ServerPin, type SignedPage } from './server-pin.ts'
 import { statusOf } from './status-of.ts'
@@ -57,6 +58,7 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
     fetch: options.fetch ?? ((url, init) => globalThis.fetch(url, init)),
   }
   const transport = createTransport({ ...access, clock, hash: log.hash })
+  const exchange = { log, transport }
   const pin = new ServerPin(log.storage)
   const lifetime = new AbortController()
   const underWay = new Set<Promise<void>>()
@@ -105,6 +107,10 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
         request = new AbortController()
         follow(push(effect.epoch, effect.maxBytes, request.signal).then(dispatch))
         break
+      case 'erase':
+        request = new AbortController()
+        follow(erase(effect.epoch, request.signal).then(dispatch))
+        break
       case 'abortRequest':
         request.abort()
         break
@@ -134,6 +140,8 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
         return { type: 'pullFailed', failure: { type: 'epoch-changed', expected: epoch, actual: page.epoch } }
       }
       await applySigned(page, page)
+      const taken = await takeErasures(page.epoch, page.erasures, exchange, signal)
+      if (taken.type !== 'ok') return { type: 'pullFailed', failure: taken }
       return { type: 'pullDone', standing: standing(), head: page.head }
     } catch (error) {
       return { type: 'pullFailed', failure: { type: 'local', error: plainErrorOf(storeErrorOf(error)) } }
@@ -186,6 +194,16 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
     await applySigned(page, { next: page.next, checkpoint, verifierKey: null })
   }
 
+  async function erase(epoch: string, signal: AbortSignal): Promise<SyncInput> {
+    try {
+      const sent = await sendErasure(epoch, exchange, signal)
+      if (sent.type !== 'ok') return { type: 'eraseFailed', failure: sent }
+      return { type: 'eraseDone', standing: standing() }
+    } catch (error) {
+      return { type: 'eraseFailed', failure: { type: 'local', error: plainErrorOf(storeErrorOf(error)) } }
+    }
+  }
+
   function hear(signal: AbortSignal): Promise<void> {
     return listenForHints({
       ...access,
@@ -214,7 +232,9 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
 
   function standing(): Standing {
     const { epoch, serverPosition } = log.cursor()
-    return { epoch, position: serverPosition, pending: log.pendingCount(), rejected }
+    const { cursor } = log.erasures
+    const erasures = { taken: cursor.takenOf(epoch), unsent: cursor.unsentTo(epoch).length }
+    return { epoch, position: serverPosition, pending: log.pendingCount(), rejected, erasures }
   }
 
   function follow(work: Promise<void>): void {

@@ -2,7 +2,7 @@
 
 import type { PlainError } from '../model/sync-status.ts'
 import { backoffMs } from './backoff.ts'
-import { plainError, type SyncFailure, verdictOn } from './sync-failure.ts'
+import { isPassing, plainError, type SyncFailure, verdictOn } from './sync-failure.ts'
 import type { Moment, Standing, SyncEffect, SyncInput } from './sync-io.ts'
 
 /** Local appends of this long go into one push. */
@@ -14,7 +14,7 @@ export const PUSH_BYTES = 1024 * 1024
 /** Pushes that ran out of time become no smaller than this. */
 const SLOW_PUSH_BYTES = 16 * 1024
 
-type RequestKind = 'pull' | 'push'
+type RequestKind = 'pull' | 'push' | 'erase'
 /** `after` is where `standing` was when it began. */
 type Request = Readonly<{ kind: RequestKind; after: number; isAborted: boolean }>
 type Timer = Readonly<{ purpose: 'retry' | 'linger' | 'poll'; at: number }>
@@ -33,8 +33,12 @@ export type SyncState = Readonly<{
   isPullDue: boolean
   /** The furthest position that a hint has named since the last pull began. */
   hinted: number
+  /** As many records in the server's list of erasures as a hint has named since. */
+  hintedErasures: number
   /** Where a push that was answered began, until the server's log is seen to have moved on from there. */
   answeredAt: number | null
+  /** The server takes no erasures of this replica: it is told of none until the application acts. */
+  mayNotErase: boolean
   /** Bytes of the next push, and the most that the server is thought to take. */
   pushBytes: number
   pushLimit: number
@@ -42,21 +46,25 @@ export type SyncState = Readonly<{
   lastContactAt: number | null
 }>
 
+const NO_FAILURES = { pull: 0, push: 0, erase: 0 }
+
 export const initialSyncState: SyncState = {
   life: 'new',
   online: true,
   isHalted: false,
   error: null,
-  standing: { epoch: '', position: 0, pending: 0, rejected: 0 },
+  standing: { epoch: '', position: 0, pending: 0, rejected: 0, erasures: { taken: 0, unsent: 0 } },
   request: null,
   timer: null,
   hints: 'closed',
   isPullDue: false,
   hinted: 0,
+  hintedErasures: 0,
   answeredAt: null,
+  mayNotErase: false,
   pushBytes: PUSH_BYTES,
   pushLimit: PUSH_BYTES,
-  failures: { pull: 0, push: 0 },
+  failures: NO_FAILURES,
   lastContactAt: null,
 }
 
@@ -65,8 +73,8 @@ export const initialSyncState: SyncState = {
  *
  * What holds in every state, whatever comes in:
  *
- * 1. There is never more than one request, pull or push, under way.
- * 2. Offline, halted, not started or stopped, nothing is requested: no pull, no push, no hints, and no timer runs.
+ * 1. There is never more than one request, be it a pull, a push or an erasure, under way.
+ * 2. Offline, halted, not started or stopped, nothing is requested, no hints are heard, and no timer runs.
  * 3. The request before each push was a pull that reached the end of the server's log as it was then, and no hint
  *    has named a later position after it. Hints that come in the middle of that pull wait for the one that follows
  *    the push: else a log that others write to all the time would never let this replica push.
@@ -123,11 +131,15 @@ function take(state: SyncState, input: SyncInput, moment: Moment): SyncState {
       return state.request?.kind === 'push' ? takePushFailure(state, input, moment) : state
     case 'pushEmpty':
       return state.request?.kind === 'push' ? takeNothingToPush(state, input.standing) : state
+    case 'eraseDone':
+      return state.request?.kind === 'erase' ? takeErased(state, input.standing, moment) : state
+    case 'eraseFailed':
+      return state.request?.kind === 'erase' ? takeEraseFailure(state, input.failure, moment) : state
   }
 }
 
 function tryNow(state: SyncState): SyncState {
-  return { ...state, timer: null, isPullDue: true, failures: { pull: 0, push: 0 } }
+  return { ...state, timer: null, isPullDue: true, mayNotErase: false, failures: NO_FAILURES }
 }
 
 function takeLogChange(state: SyncState, standing: Standing, { now }: Moment): SyncState {
@@ -144,11 +156,15 @@ function takeTimer(state: SyncState): SyncState {
 
 function takeHint(
   state: SyncState,
-  { position, epoch }: Readonly<{ position: number; epoch: string }>,
+  { position, epoch, erasures }: Extract<SyncInput, { type: 'hint' }>,
 ): SyncState {
   // Positions of two epochs cannot be compared: the pull will tell.
   const hinted = epoch === state.standing.epoch ? position : Number.POSITIVE_INFINITY
-  return { ...state, hinted: Math.max(state.hinted, hinted) }
+  return {
+    ...state,
+    hinted: Math.max(state.hinted, hinted),
+    hintedErasures: Math.max(state.hintedErasures, erasures),
+  }
 }
 
 function takePage(
@@ -163,8 +179,10 @@ function takePage(
     return isBehind(next) ? next : waitForPush(next, moment)
   }
   const isThrough = hasMoved || standing.pending === 0
-  const failures = { pull: 0, push: isThrough ? 0 : state.failures.push }
-  const error = failures.push === 0 ? null : state.error
+  const { push, erase } = state.failures
+  const failures = { pull: 0, push: isThrough ? 0 : push, erase }
+  const isWell = failures.push === 0 && erase === 0 && !state.mayNotErase
+  const error = isWell ? null : state.error
   // See invariant 3: the pull behind the push will reach what hints named meanwhile.
   const hinted = standing.pending > 0 && !isPullDue ? 0 : state.hinted
   return { ...next, answeredAt: null, failures, error, hinted }
@@ -224,6 +242,23 @@ function takeNothingToPush(state: SyncState, standing: Standing): SyncState {
   return { ...state, request: null, isPullDue: standing.pending === 0, standing: { ...standing, pending: 0 } }
 }
 
+function takeErased(state: SyncState, standing: Standing, { now }: Moment): SyncState {
+  const failures = { ...state.failures, erase: 0 }
+  const error = state.failures.push === 0 ? null : state.error
+  return { ...state, request: null, isPullDue: true, standing, failures, error, lastContactAt: now }
+}
+
+/** A token that may not erase is good for all else. */
+function takeEraseFailure(state: SyncState, failure: SyncFailure, moment: Moment): SyncState {
+  const isRefusal =
+    failure.type === 'refused' && failure.status >= 400 && failure.status < 500 && !isPassing(failure.status)
+  if (!isRefusal || failure.status === 401) return takeFailure(state, 'erase', failure, moment)
+  const message = `The server does not erase for this replica: ${failure.message}`
+  const error = plainError('sync-refused', message, { status: failure.status, reason: failure.code })
+  const next = { ...state, request: null, isPullDue: true, lastContactAt: moment.now }
+  return { ...next, mayNotErase: true, error }
+}
+
 function takeFailure(state: SyncState, kind: RequestKind, failure: SyncFailure, moment: Moment): SyncState {
   const next = { ...state, request: null, isPullDue: true }
   // Aborted since the network went: no failure of the server's.
@@ -253,9 +288,10 @@ function proceed(state: SyncState, { now, chance }: Moment): SyncState {
   if (state.life !== 'running' || !state.online || state.isHalted) return quiet(state)
   if (state.request !== null || state.timer?.purpose === 'retry') return state
   if (isBehind(state)) {
-    return begin('pull', { ...state, isPullDue: false, hinted: 0 })
+    return begin('pull', { ...state, isPullDue: false, hinted: 0, hintedErasures: 0 })
   }
   const reached: SyncState = { ...state, hints: state.hints === 'closed' ? 'opening' : state.hints }
+  if (state.standing.erasures.unsent > 0 && !state.mayNotErase) return begin('erase', reached)
   if (state.timer?.purpose === 'linger') return reached
   if (state.standing.pending > 0) return begin('push', reached)
   if (reached.hints === 'open') return { ...reached, timer: null }
@@ -269,8 +305,8 @@ function begin(kind: RequestKind, state: SyncState): SyncState {
   return { ...state, timer: null, request: { kind, after: state.standing.position, isAborted: false } }
 }
 
-function isBehind({ isPullDue, hinted, standing }: SyncState): boolean {
-  return isPullDue || hinted > standing.position
+function isBehind({ isPullDue, hinted, hintedErasures, standing }: SyncState): boolean {
+  return isPullDue || hinted > standing.position || hintedErasures > standing.erasures.taken
 }
 
 function quiet(state: SyncState): SyncState {
@@ -295,6 +331,7 @@ function effectsBetween(before: SyncState, after: SyncState, { now }: Moment): S
 
 function requestFor({ standing, pushBytes }: SyncState, kind: RequestKind): SyncEffect {
   const { epoch, position } = standing
+  if (kind === 'erase') return { type: 'erase', epoch }
   return kind === 'pull'
     ? { type: 'pull', after: position, epoch }
     : { type: 'push', epoch, maxBytes: pushBytes }

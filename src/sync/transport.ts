@@ -1,7 +1,14 @@
 // Pull and push over HTTP. Whatever the server or the network does, the result is a value.
 
-import { textOf } from '../log/bytes.ts'
+import { textOf, utf8 } from '../log/bytes.ts'
 import type { HashProvider } from '../log/hash-provider.ts'
+import {
+  decodeEraseReceipt,
+  decodeErasuresPage,
+  type EraseReceipt,
+  type EraseRequest,
+  type ErasuresPage,
+} from '../protocol/erasure-messages.ts'
 import {
   decodeErrorBody,
   decodePullResponse,
@@ -26,6 +33,8 @@ const PAGE_BYTES = 4 * 1024 * 1024
 const MAX_PAGE_BYTES = 32 * 1024 * 1024
 /** Most bytes of an answer in JSON that are read. */
 const MAX_JSON_BYTES = 64 * 1024
+/** Most bytes of a page of erasures that are read. */
+const MAX_ERASURES_BYTES = 4 * 1024 * 1024
 /** How long the server may be silent before a request is given up. */
 const PATIENCE_MS = 30_000
 /** On top of it for what is sent, since nothing tells how far an upload is: 32 bytes a millisecond are 256 kbit/s. */
@@ -37,6 +46,9 @@ export type Transport = Readonly<{
   /** The next page behind a place in the server's log. A page moves on, or is at the end of the log. */
   pull: (after: number, signal: AbortSignal) => Promise<Answer<PullResponse>>
   push: (message: PushRequest, signal: AbortSignal) => Promise<Answer<PushReceipt>>
+  /** Records of the server's list of erasures behind a place in it: one at least. */
+  erasures: (after: number, signal: AbortSignal) => Promise<Answer<ErasuresPage>>
+  erase: (message: EraseRequest, signal: AbortSignal) => Promise<Answer<EraseReceipt>>
 }>
 
 export type TransportOptions = ServerAccess & Readonly<{ clock: Clock; hash: HashProvider }>
@@ -62,6 +74,25 @@ export function createTransport(options: TransportOptions): Transport {
       const isReceipt = answer.value.status === 200 || tellsOfRefusal(json)
       return isReceipt
         ? decoded(() => receiptOf(json, message.commits.length))
+        : refusalOfPush(answer.value, message.epoch)
+    },
+
+    async erasures(after, signal) {
+      const path = `/v1/erasures?after=${after}`
+      const answer = await exchange({ path, accept: 'application/json' }, MAX_ERASURES_BYTES, signal)
+      if (answer.type !== 'ok') return answer
+      const { status, bytes } = answer.value
+      return status === 200 ? decoded(() => erasuresOf(jsonOf(bytes), after)) : refusalOf(answer.value)
+    },
+
+    async erase(message, signal) {
+      const body = utf8(JSON.stringify(message))
+      const request = { path: '/v1/erasures', accept: 'application/json', method: 'POST', body } as const
+      const answer = await exchange({ ...request, type: 'application/json' }, MAX_JSON_BYTES, signal)
+      if (answer.type !== 'ok') return answer
+      const { status, bytes } = answer.value
+      return status === 200
+        ? decoded(() => decodeEraseReceipt(jsonOf(bytes)))
         : refusalOfPush(answer.value, message.epoch)
     },
   }
@@ -122,6 +153,12 @@ function pageOf(bytes: Uint8Array, after: number): PullResponse {
     'unexpected',
     `a page from ${page.after} to ${page.next}, asked for behind ${after}`,
   )
+}
+
+function erasuresOf(json: unknown, after: number): ErasuresPage {
+  const page = decodeErasuresPage(json)
+  if (page.after === after && page.erasures.length > 0) return page
+  throw new MalformedMessage('unexpected', `no erasures behind ${after}`)
 }
 
 function receiptOf(json: unknown, commitsSent: number): PushReceipt {

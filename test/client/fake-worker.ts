@@ -21,6 +21,7 @@ export const RESTING: SyncStatus = {
   pending: 0,
   rejected: 0,
   serverPosition: 0,
+  unsentErasures: 0,
   lastContactAt: null,
   retryAt: null,
   error: null,

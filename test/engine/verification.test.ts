@@ -71,7 +71,11 @@ describe('a log that is whole', () => {
     const database = await filled()
     const log = await open(database)
     const rootHash = hexOf(await log.proofs.treeRoot(COUNT))
-    const of = { open: ['tree', 'entries', 'links'], tree: ['entries', 'links'], full: [] }
+    const of = {
+      open: ['tree', 'entries', 'links', 'erasures'],
+      tree: ['entries', 'links', 'erasures'],
+      full: [],
+    }
     for (const level of LEVELS) {
       const report = await log.verify({ level })
       expect(report).toMatchObject({ ok: true, level, headPosition: COUNT, rootHash, unchecked: of[level] })
@@ -80,6 +84,7 @@ describe('a log that is whole', () => {
         'checkpoint',
         'end',
         'entries',
+        'erasures',
         'links',
         'signature',
         'tree',

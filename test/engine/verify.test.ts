@@ -36,7 +36,9 @@ async function verifyBlocks(blocks: readonly StoredBlock[], storeId = 's') {
   const hash = await createSha256()
   const tree = new LogTree({ storage, blocks: new BlockStore(storage, hash), hash })
   const checkpoints = { latest: async () => null, judge: async () => 'unsigned' as const }
-  const parts = { storeId, storage, chain: new HashChain(hash), hash, tree, checkpoints, knownHead: () => 0 }
+  const erasures = { count: 0, has: () => false, isInLog: true }
+  const chain = new HashChain(hash)
+  const parts = { storeId, storage, chain, hash, tree, checkpoints, erasures, knownHead: () => 0 }
   return new Verification('full', parts).run({})
 }
 

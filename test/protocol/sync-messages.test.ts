@@ -87,12 +87,30 @@ describe('push and pull', () => {
   test('carry commits as they are', async () => {
     const commits = [[entry, { ...entry, streamName: 'cart-2' }], [{ ...entry, streamVersion: 7 }]]
     expect(decodePushRequest(await pushOf(...commits))).toEqual({ epoch: 'e1', commits })
-    const page = { epoch: 'e1', after: 3, next: 6, head: 9, checkpoint: 'note', verifierKey: 'key', commits }
+    const page = {
+      epoch: 'e1',
+      after: 3,
+      next: 6,
+      head: 9,
+      checkpoint: 'note',
+      verifierKey: 'key',
+      erasures: 2,
+      commits,
+    }
     expect(decodePullResponse(await encodePullResponse(page, hash))).toEqual(page)
   })
 
   test('carry nothing, too', async () => {
-    const page = { epoch: 'e1', after: 3, next: 3, head: 3, checkpoint: null, verifierKey: null, commits: [] }
+    const page = {
+      epoch: 'e1',
+      after: 3,
+      next: 3,
+      head: 3,
+      checkpoint: null,
+      verifierKey: null,
+      erasures: 0,
+      commits: [],
+    }
     expect(decodePullResponse(await encodePullResponse(page, hash))).toEqual(page)
   })
 
@@ -315,7 +333,7 @@ describe('entries', () => {
 describe('messages in JSON', () => {
   const receipt = { epoch: 'e1', accepted: 2, after: 3, head: 5, checkpoint: null, refusal: null }
   const head = { protocol: 1, epoch: 'e1', position: 5, maxPushBytes: 10, maxPullBytes: 20, keys: null }
-  const page = { epoch: 'e1', after: 0, next: 0, head: 0, checkpoint: null, verifierKey: null }
+  const page = { epoch: 'e1', after: 0, next: 0, head: 0, checkpoint: null, verifierKey: null, erasures: 0 }
 
   test('come out as they went in', () => {
     const refusal = { reason: 'stale', detail: 'version 2 does not follow' }
@@ -329,7 +347,11 @@ describe('messages in JSON', () => {
     const keys = { log: 'key', witness: 'key' }
     expect(decodeHead({ ...head, keys })).toEqual({ ...head, keys })
     expect(decodePushReceipt({ ...receipt, checkpoint: 'note' }).checkpoint).toBe('note')
-    expect(decodeHint('{"position":5,"epoch":"e1"}')).toEqual({ position: 5, epoch: 'e1' })
+    expect(decodeHint('{"position":5,"epoch":"e1","erasures":1}')).toEqual({
+      position: 5,
+      epoch: 'e1',
+      erasures: 1,
+    })
     const body = { code: 'malformed', message: 'No', facts: { at: 1 } }
     expect(decodeErrorBody(body)).toEqual(body)
     expect(decodeErrorBody({ code: 'malformed', message: 'No' })).toEqual({ ...body, facts: {} })
@@ -362,7 +384,7 @@ describe('messages in JSON', () => {
   test('are refused with an empty epoch, which is how a replica says that it knows no server', async () => {
     expect(faultOf(() => decodePushReceipt({ ...receipt, epoch: '' }))).toBe('unexpected')
     expect(faultOf(() => decodeHead({ ...head, epoch: '' }))).toBe('unexpected')
-    expect(faultOf(() => decodeHint('{"position":5,"epoch":""}'))).toBe('unexpected')
+    expect(faultOf(() => decodeHint('{"position":5,"epoch":"","erasures":0}'))).toBe('unexpected')
     const bytes = await encodePullResponse({ ...page, epoch: '', commits: [] }, hash)
     expect(faultOf(() => decodePullResponse(bytes))).toBe('unexpected')
   })
@@ -375,7 +397,7 @@ describe('messages in JSON', () => {
   test('are refused as hints that are no JSON, or nest without end', () => {
     expect(faultOf(() => decodeHint(''))).toBe('json')
     expect(faultOf(() => decodeHint('['.repeat(20_000)))).toBe('json')
-    expect(faultOf(() => decodeHint('{"position":-1,"epoch":"e1"}'))).toBe('unexpected')
+    expect(faultOf(() => decodeHint('{"position":-1,"epoch":"e1","erasures":0}'))).toBe('unexpected')
   })
 })
 

@@ -13,7 +13,7 @@ async function listen({ call }: TestServer) {
 }
 
 const head = (position: number, epoch: string) =>
-  `event: head\ndata: ${JSON.stringify({ position, epoch })}\n\n`
+  `event: head\ndata: ${JSON.stringify({ position, epoch, erasures: 0 })}\n\n`
 
 describe('hints', () => {
   test('tell the head at once and after each growth', async () => {

@@ -14,10 +14,12 @@ import { createMemoryDatabase, type MemoryDatabase, memoryStorage } from '../../
 export type Commits = readonly (readonly Entry[])[]
 export type TestServer = ReturnType<typeof serve>
 
-/** Tokens name a store and what they may do: `board~ra`. */
+/** Tokens name a store and what they may do, to read, append, erase: `board~ra`. */
 export const authorize: SyncServerOptions['authorize'] = request => {
   const [storeId, rights = ''] = bearerToken(request)?.split('~') ?? []
-  return storeId ? { storeId, read: rights.includes('r'), append: rights.includes('a') } : null
+  if (!storeId) return null
+  const has = (right: string): boolean => rights.includes(right)
+  return { storeId, read: has('r'), append: has('a'), erase: has('e') }
 }
 
 /** A server that ends with the test. Its stores are in memory where `options` say nothing else. */

@@ -2,7 +2,7 @@ import { afterEach, expect, test } from 'vitest'
 import { listenForHints } from '../../src/sync/hints.ts'
 import { createFakeClock } from './fake-clock.ts'
 
-const HINT = 'event: head\ndata: {"position":3,"epoch":"e1"}\n\n'
+const HINT = 'event: head\ndata: {"position":3,"epoch":"e1","erasures":0}\n\n'
 const listening: AbortController[] = []
 afterEach(() => {
   for (const controller of listening.splice(0)) controller.abort()
@@ -69,7 +69,7 @@ test('tells of hints, however they are cut into pieces, and passes comments and 
   await server.send(HINT.slice(0, 20))
   expect(server.told).toEqual(['opened'])
   await server.send(HINT.slice(20))
-  expect(server.told).toEqual(['opened', { position: 3, epoch: 'e1' }])
+  expect(server.told).toEqual(['opened', { position: 3, epoch: 'e1', erasures: 0 }])
 })
 
 test('opens the stream again when it ends', async () => {
@@ -78,7 +78,7 @@ test('opens the stream again when it ends', async () => {
   expect(server.told).toEqual(['opened', 'closed'])
   await server.pass(250)
   await server.send(HINT)
-  expect(server.told).toEqual(['opened', 'closed', 'opened', { position: 3, epoch: 'e1' }])
+  expect(server.told).toEqual(['opened', 'closed', 'opened', { position: 3, epoch: 'e1', erasures: 0 }])
 })
 
 test('takes a connection for half open after 45 s without a byte, but not while the heart beats', async () => {
@@ -149,7 +149,7 @@ test('ends with its signal, at once and for good, without another word', async (
   await server.send(HINT)
   server.abort()
   await server.ended
-  expect(server.told).toEqual(['opened', { position: 3, epoch: 'e1' }])
+  expect(server.told).toEqual(['opened', { position: 3, epoch: 'e1', erasures: 0 }])
   expect(server.clock.waiting()).toEqual([])
 
   const waiting = listen(() => new Response('', { status: 500 }))

@@ -43,6 +43,7 @@ describe('with a sound network', () => {
       pending: 0,
       rejected: 0,
       serverPosition: 2,
+      unsentErasures: 0,
       lastContactAt: world.clock.now(),
       retryAt: null,
       error: null,

@@ -26,7 +26,11 @@ class World {
   /** How many of this replica's commits are in the server's log, and how many of them were pulled. */
   taken = 0
   confirmed = 0
-  request: Extract<SyncEffect, { type: 'pull' | 'push' }> | null = null
+  /** Records in the server's list of erasures, how many of them are here, and how many it has to be told of. */
+  erased = 0
+  erasuresTaken = 0
+  unsent = 0
+  request: Extract<SyncEffect, { type: 'pull' | 'push' | 'erase' }> | null = null
   requestedAt = 0
   isAborted = false
   hasTimer = false
@@ -40,11 +44,12 @@ class World {
 
   get standing(): Standing {
     const pending = this.appended - this.confirmed
-    return { epoch: EPOCH, position: this.position, pending, rejected: 0 }
+    const erasures = { taken: this.erasuresTaken, unsent: this.unsent }
+    return { epoch: EPOCH, position: this.position, pending, rejected: 0, erasures }
   }
 
   give(input: SyncInput): void {
-    if (/^(pull|push)(Done|Failed|Empty)$/.test(input.type)) this.request = null
+    if (/^(pull|push|erase)(Done|Failed|Empty)$/.test(input.type)) this.request = null
     if (input.type === 'timer' || input.type === 'online' || input.type === 'poked') this.mustWait = false
     if (input.type === 'timer') this.hasTimer = false
     const [state, effects] = step(this.state, input, { now: this.now, chance: this.chance })
@@ -60,6 +65,7 @@ class World {
     switch (effect.type) {
       case 'pull':
       case 'push':
+      case 'erase':
         assert(this.request === null, 'invariant 1')
         assert(!isQuiet, 'invariant 2')
         assert(!this.mustWait, 'invariant 5')
@@ -100,6 +106,7 @@ class World {
   answerPull(n: number): void {
     const head = this.serverLog.length
     this.moveTo(Math.min(head, this.position + n))
+    this.erasuresTaken = this.erased
     this.hasReachedEnd = this.position === head
     this.hinted = 0
     this.give({ type: 'pullDone', standing: this.standing, head })
@@ -145,6 +152,7 @@ class World {
     const isTooLarge = failure.type === 'refused' && failure.status === 413
     this.mustWait ||= this.request !== null && !this.isAborted && !isTooLarge
     if (this.request?.type === 'pull') this.give({ type: 'pullFailed', failure })
+    if (this.request?.type === 'erase') this.give({ type: 'eraseFailed', failure })
     if (this.request?.type === 'push') {
       const commits = this.commitsSent
       this.give({ type: 'pushFailed', failure, sent: { commits, bytes: commits * BYTES_PER_COMMIT } })
@@ -174,6 +182,17 @@ const MOVES = {
     world.appended += n
     world.give({ type: 'logChanged', standing: world.standing })
   },
+  erase(world, n) {
+    world.unsent += n
+    world.give({ type: 'logChanged', standing: world.standing })
+  },
+  foreignErasure(world) {
+    world.erased++
+  },
+  /** The token may not erase, or the server is an old one. */
+  mayNotErase(world) {
+    if (world.request?.type === 'erase') world.give({ type: 'eraseFailed', failure: refused(403) })
+  },
   foreign(world, n) {
     world.serverLog.push(...Array.from({ length: n }, () => false))
   },
@@ -183,11 +202,11 @@ const MOVES = {
   hint(world) {
     const position = world.serverLog.length
     world.hinted = Math.max(world.hinted, position)
-    world.give({ type: 'hint', position, epoch: EPOCH })
+    world.give({ type: 'hint', position, epoch: EPOCH, erasures: world.erased })
   },
   lyingHint(world, n) {
     world.hinted = Math.max(world.hinted, n * 20)
-    world.give({ type: 'hint', position: n * 20, epoch: EPOCH })
+    world.give({ type: 'hint', position: n * 20, epoch: EPOCH, erasures: n * 20 })
   },
   hintsOpened(world) {
     if (world.hasHints) world.give({ type: 'hintsOpened' })
@@ -197,6 +216,11 @@ const MOVES = {
   },
   answer(world, n) {
     if (world.request?.type === 'pull') world.answerPull(n)
+    if (world.request?.type === 'erase') {
+      world.unsent--
+      world.erased++
+      world.give({ type: 'eraseDone', standing: world.standing })
+    }
     if (world.request?.type !== 'push') return
     const accepted = world.takePush(world.commitsSent)
     if (n > 2) world.placeOwn(accepted)
@@ -274,15 +298,18 @@ function heal(world: World): void {
   MOVES.online(world)
   MOVES.poke(world)
   // A run of one commit a page, a push and its pulls for each, and the waits of what is still thought to have failed.
-  const bound = 20 + 4 * (world.serverLog.length + world.appended)
-  for (let i = 0; i < bound && (world.request || world.standing.pending > 0); i++) {
+  const bound = 20 + 4 * (world.serverLog.length + world.appended + world.unsent)
+  const isAtWork = () => world.request !== null || world.standing.pending > 0 || world.unsent > 0
+  for (let i = 0; i < bound && isAtWork(); i++) {
     if (world.request) MOVES.answer(world, 5)
     else MOVES.timer(world)
   }
   if (world.hasHints) MOVES.hint(world)
   while (world.request) MOVES.answer(world, 5)
-  const { phase, pending, serverPosition, error } = statusOf(world.state)
-  expect({ phase, pending, serverPosition, error }).toEqual({
+  expect(world.erasuresTaken).toBe(world.erased)
+  const { phase, pending, serverPosition, unsentErasures, error } = statusOf(world.state)
+  expect({ phase, pending, serverPosition, unsentErasures, error }).toEqual({
+    unsentErasures: 0,
     phase: 'idle',
     pending: 0,
     serverPosition: world.serverLog.length,

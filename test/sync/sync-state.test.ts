@@ -13,6 +13,7 @@ import {
 } from '../../src/sync/sync-state.ts'
 
 const EPOCH = 'e1'
+const NO_ERASURES = { taken: 0, unsent: 0 }
 
 /** A machine with a clock: takes inputs, keeps all effects, and gives those of the last input. */
 function machine() {
@@ -36,7 +37,7 @@ function machine() {
 }
 
 function standing(facts: Partial<Standing> = {}): Standing {
-  return { epoch: EPOCH, position: 0, pending: 0, rejected: 0, ...facts }
+  return { epoch: EPOCH, position: 0, pending: 0, rejected: 0, erasures: NO_ERASURES, ...facts }
 }
 
 /** The answer to a push of one pending event, which is still pending: the receipt does not say where it stands. */
@@ -189,32 +190,36 @@ describe('local appends', () => {
 
 describe('hints', () => {
   test('cause a pull when they name a later position', () => {
-    expect(idle(3).give({ type: 'hint', position: 4, epoch: EPOCH })).toEqual([{ ...PULL, after: 3 }])
+    expect(idle(3).give({ type: 'hint', position: 4, epoch: EPOCH, erasures: 0 })).toEqual([
+      { ...PULL, after: 3 },
+    ])
   })
 
   test('of a position that is reached cause nothing', () => {
     const sync = idle(3)
-    expect(sync.give({ type: 'hint', position: 3, epoch: EPOCH })).toEqual([])
-    expect(sync.give({ type: 'hint', position: 1, epoch: EPOCH })).toEqual([])
+    expect(sync.give({ type: 'hint', position: 3, epoch: EPOCH, erasures: 0 })).toEqual([])
+    expect(sync.give({ type: 'hint', position: 1, epoch: EPOCH, erasures: 0 })).toEqual([])
   })
 
   test('of another epoch cause a pull, since positions of two epochs cannot be compared', () => {
-    expect(idle(3).give({ type: 'hint', position: 1, epoch: 'e2' })).toEqual([{ ...PULL, after: 3 }])
+    expect(idle(3).give({ type: 'hint', position: 1, epoch: 'e2', erasures: 0 })).toEqual([
+      { ...PULL, after: 3 },
+    ])
   })
 
   test('that come during a pull cause another one only when it did not reach them', () => {
     const sync = started()
-    sync.give({ type: 'hint', position: 5, epoch: EPOCH })
+    sync.give({ type: 'hint', position: 5, epoch: EPOCH, erasures: 0 })
     sync.give({ type: 'pullDone', standing: standing({ position: 4 }), head: 4 })
     expect(sync.types()).toContain('pull')
-    sync.give({ type: 'hint', position: 5, epoch: EPOCH })
+    sync.give({ type: 'hint', position: 5, epoch: EPOCH, erasures: 0 })
     sync.give({ type: 'pullDone', standing: standing({ position: 5 }), head: 5 })
     expect(sync.types()).not.toContain('pull')
   })
 
   test('that come all the time do not keep this replica from pushing', () => {
     const sync = started({ pending: 1 })
-    sync.give({ type: 'hint', position: 8, epoch: EPOCH })
+    sync.give({ type: 'hint', position: 8, epoch: EPOCH, erasures: 0 })
     sync.give({ type: 'pullDone', standing: standing({ position: 5, pending: 1 }), head: 5 })
     expect(sync.types()).toContain('push')
     expect(sync.give(answered({}, { position: 5 }))).toEqual([{ ...PULL, after: 5 }])
@@ -222,7 +227,7 @@ describe('hints', () => {
 
   test('that lie cost one pull each', () => {
     const sync = idle()
-    sync.give({ type: 'hint', position: 1e9, epoch: EPOCH })
+    sync.give({ type: 'hint', position: 1e9, epoch: EPOCH, erasures: 0 })
     sync.give({ type: 'pullDone', standing: standing(), head: 0 })
     expect(sync.status().phase).toBe('idle')
   })
@@ -230,15 +235,15 @@ describe('hints', () => {
   test('come before a push that lingers', () => {
     const sync = idle()
     sync.give({ type: 'logChanged', standing: standing({ pending: 1 }) })
-    sync.give({ type: 'hint', position: 1, epoch: EPOCH })
+    sync.give({ type: 'hint', position: 1, epoch: EPOCH, erasures: 0 })
     expect(sync.types()).toEqual(['cancelTimer', 'pull'])
   })
 
   test('do not cut a wait short', () => {
     const sync = idle()
-    sync.give({ type: 'hint', position: 1, epoch: EPOCH })
+    sync.give({ type: 'hint', position: 1, epoch: EPOCH, erasures: 0 })
     sync.give({ type: 'pullFailed', failure: refused(503) })
-    expect(sync.give({ type: 'hint', position: 2, epoch: EPOCH })).toEqual([])
+    expect(sync.give({ type: 'hint', position: 2, epoch: EPOCH, erasures: 0 })).toEqual([])
   })
 
   test('are made up for by polling while their stream is closed', () => {
@@ -286,7 +291,7 @@ describe('refusals of a push', () => {
   test('accepted, not yet in the page, but hinted at: pulls again instead of waiting', () => {
     const sync = pushing()
     sync.give(answered())
-    sync.give({ type: 'hint', position: 1, epoch: EPOCH })
+    sync.give({ type: 'hint', position: 1, epoch: EPOCH, erasures: 0 })
     expect(sync.give({ type: 'pullDone', standing: standing({ pending: 1 }), head: 0 })).toEqual([PULL])
   })
 
@@ -392,7 +397,10 @@ describe('failures', () => {
     const sync = started({ pending: 2 })
     sync.give({ type: 'pullFailed', failure })
     expect(sync.status()).toMatchObject({ phase: 'stopped', pending: 2, error: { code } })
-    for (const input of [{ type: 'timer' }, { type: 'hint', position: 9, epoch: EPOCH }] as const) {
+    for (const input of [
+      { type: 'timer' },
+      { type: 'hint', position: 9, epoch: EPOCH, erasures: 0 },
+    ] as const) {
       expect(sync.give(input)).toEqual([])
     }
     expect(sync.give({ type: 'logChanged', standing: standing({ pending: 3 }) })).toEqual([])
@@ -507,7 +515,7 @@ describe('offline', () => {
     for (const input of [
       { type: 'poked' },
       { type: 'timer' },
-      { type: 'hint', position: 4, epoch: EPOCH },
+      { type: 'hint', position: 4, epoch: EPOCH, erasures: 0 },
       { type: 'logChanged', standing: standing({ pending: 2 }) },
     ] as const) {
       expect(sync.give(input)).toEqual([])

@@ -205,7 +205,7 @@ export function createServer(
     signing,
     openStorage: () => memoryStorage({ database }),
     authorize: request =>
-      bearerToken(request) === TOKEN ? { storeId: STORE, read: true, append: true } : null,
+      bearerToken(request) === TOKEN ? { storeId: STORE, read: true, append: true, erase: true } : null,
     limits,
   })
 }

@@ -135,6 +135,7 @@ describe('sync', () => {
   const log = {
     cursor: () => ({ epoch: '', serverPosition: 4, confirmedThrough: 0 }),
     pendingCount: () => 3,
+    erasures: { cursor: { unsentTo: () => [] } },
     onChange: (listener: (change: LogChange) => void) => {
       changed = listener
     },

@@ -63,6 +63,8 @@ const WORDS: Readonly<Record<VerifyProblem, string>> = {
   truncated: 'The end of the history was cut off.',
   unreadable: 'The stored bytes cannot be read as events.',
   'tree-mismatch': 'A note that the store keeps beside its events was forged. It has been made anew.',
+  'erasure-mismatch':
+    'What it says was taken out, and nothing here says that it was to be erased; or it was erased, and is back.',
   'checkpoint-mismatch': 'The history is not the one that this device has signed for.',
   'bad-signature': 'The last signature is not that of this device.',
 }

@@ -3,14 +3,15 @@
 
 import { StoreError } from '../../log/errors.ts'
 import type { HashProvider } from '../../log/hash-provider.ts'
-import type { QuarantinedBlock } from '../../model/integrity-status.ts'
 import type { LogStorage } from '../../storage/log-storage.ts'
-import { relinked, type Salvage, salvage } from './salvage.ts'
-
-const QUARANTINE = 'quarantine/'
+import { systemEntry } from '../draft.ts'
+import { ErasureList } from '../erasure/erasure-list.ts'
+import { erasureEntry } from '../erasure/erasure-record.ts'
+import { QUARANTINE, quarantineKey } from './quarantine.ts'
+import { relinked, type Salvage, salvage, type UnlinkedCommit } from './salvage.ts'
 
 /** What tells of other things than the log's content, and stays. */
-const KEPT = ['tabs/', 'rejection/', 'verdict/', 'sync/server-key', QUARANTINE]
+const KEPT = ['tabs/', 'rejection/', 'verdict/', 'erasure/', 'sync/server-key', QUARANTINE]
 
 /**
  * In one transaction, so that a crash leaves the log as it was or as it will be. The storage must be open.
@@ -26,22 +27,20 @@ export async function restoreLog(storage: LogStorage, storeId: string, hash: Has
   }
   const salvaged = await salvage(storage, hash)
   const kept = (await Promise.all(KEPT.map(prefix => storage.list(prefix)))).flat()
-  const quarantined = salvaged.damaged.map(
-    ({ firstPosition, lastPosition, bytes }) =>
-      [`${QUARANTINE}${Date.now()}/${firstPosition}-${lastPosition}`, bytes] as const,
-  )
+  const quarantined = salvaged.damaged.map(block => [quarantineKey(block), block.bytes] as const)
   await storage.reset(
-    await relinked(salvaged, storeId, hash),
+    await relinked([...(await erasureCommits(storage)), ...salvaged.pending], storeId, hash),
     Object.fromEntries([...kept, ...quarantined]) as Record<string, Uint8Array<ArrayBuffer>>,
   )
   return salvaged
 }
 
-/** Blocks that were set aside, the oldest first. */
-export async function readQuarantine(storage: Pick<LogStorage, 'list'>): Promise<QuarantinedBlock[]> {
-  const rows = await storage.list(QUARANTINE)
-  return rows.map(([key, bytes]) => {
-    const [, at, first, last] = /\/(\d+)\/(\d+)-(\d+)$/.exec(key)!
-    return { setAsideAt: Number(at), firstPosition: Number(first), lastPosition: Number(last), bytes }
+/** What was erased is named in the log that has it: those who verify it ask for that. */
+async function erasureCommits(storage: LogStorage): Promise<UnlinkedCommit[]> {
+  const list = new ErasureList(storage)
+  await list.load()
+  return list.records.map(record => {
+    const entry = erasureEntry(record)
+    return { entries: [{ ...systemEntry(entry), streamName: entry.streamName }], note: null }
   })
 }

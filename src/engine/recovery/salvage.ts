@@ -6,6 +6,7 @@ import { BlockWriter } from '../../log/block-writer.ts'
 import { equalBytes } from '../../log/bytes.ts'
 import type { CommitNote } from '../../log/commit-note.ts'
 import { type Entry, KIND_SYSTEM } from '../../log/entry.ts'
+import type { UnplacedEntry } from '../../log/entry-run.ts'
 import { isStoreError } from '../../log/errors.ts'
 import type { GlobalPosition } from '../../log/event.ts'
 import { HashChain } from '../../log/hash-chain.ts'
@@ -13,6 +14,12 @@ import { HASH_BYTES, type HashProvider } from '../../log/hash-provider.ts'
 import type { LogStorage } from '../../storage/log-storage.ts'
 import { READ_BYTES } from '../read-ahead.ts'
 import { readSyncFact, SYNC_STREAM } from '../sync-fact.ts'
+
+/** Entries that get their places, links and hashes anew. */
+export type UnlinkedCommit = Readonly<{
+  entries: readonly (UnplacedEntry & Pick<Entry, 'streamName'>)[]
+  note: CommitNote | null
+}>
 
 type SalvagedCommit = Readonly<{
   entries: readonly Entry[]
@@ -46,11 +53,15 @@ export async function salvage(storage: LogStorage, hash: HashProvider): Promise<
 }
 
 /** Blocks of a log that begins with these commits: each stream anew, with the same ids. */
-export function relinked({ pending }: Salvage, storeId: string, hash: HashProvider): Promise<StoredBlock[]> {
+export function relinked(
+  commits: readonly UnlinkedCommit[],
+  storeId: string,
+  hash: HashProvider,
+): Promise<StoredBlock[]> {
   const chain = new HashChain(hash)
   const writer = new BlockWriter(hash, 1)
   const heads = new Map<string, Readonly<{ version: number; hash: Uint8Array }>>()
-  for (const { entries, note } of pending) {
+  for (const { entries, note } of commits) {
     for (const entry of entries) {
       const { streamName } = entry
       const head = heads.get(streamName) ?? { version: 0, hash: chain.genesis(storeId, streamName) }

@@ -4,7 +4,7 @@
 import { stateHashOf } from '../../integrity/state-hash.ts'
 import { isStoreError } from '../../log/errors.ts'
 import type { Hash } from '../../log/event.ts'
-import type { FoldLog } from './fold.ts'
+import { type FoldLog, isStanding } from './fold.ts'
 import { nextTask } from './pace.ts'
 import type { FoldSnapshot, SnapshotOwner } from './snapshot-record.ts'
 import { TaskChain } from './task-chain.ts'
@@ -38,7 +38,7 @@ export type AuditedSnapshot = Readonly<{
 }>
 
 export type AuditParts = Readonly<{
-  log: Pick<FoldLog, 'hash' | 'isEffective'>
+  log: Pick<FoldLog, 'hash' | 'isEffective' | 'erasures'>
   options: AuditOptions
   /** Told once for each decider and projection. Must not throw. */
   onFailure: (failure: AuditFailure) => void
@@ -94,15 +94,17 @@ export class Audit {
   async #compare({ owner, snapshot, refold, older }: AuditedSnapshot): Promise<AuditFailure | null> {
     const { log, options } = this.#parts
     const { maxEvents = DEFAULT_MAX_EVENTS } = options
-    const { version, position, state } = snapshot
+    const { version, position, erasures, state } = snapshot
     // As it is now: a state that is changed in place later is a fault of another kind.
     const stateHash = stateHashOf(state, log.hash)
     const from = version > maxEvents ? await older() : null
     const events = version - (from?.version ?? 0)
     if (events > maxEvents) return null
     const secondStateHash = stateHashOf(await refold(from), log.hash)
-    // A rebase may have put other events in the place of those that were folded first.
-    if (secondStateHash === stateHash || !log.isEffective(position)) return null
+    if (secondStateHash === stateHash) return null
+    // A rebase may have put other events in the place of those that were folded first, or some were erased.
+    const isSettled = await log.erasures.areSettled()
+    if (!isSettled || !isStanding({ position, erasures }, owner.streamName, log)) return null
     return { owner, position, events, stateHash, secondStateHash }
   }
 }

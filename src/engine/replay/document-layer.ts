@@ -68,12 +68,12 @@ export class DocumentLayer {
   }
 
   /** Takes over a snapshot that another layer gave. */
-  restore({ version, position, eventHash, state, facts }: FoldSnapshot): void {
+  restore({ version, position, eventHash, erasures, state, facts }: FoldSnapshot): void {
     const states = state as Record<string, unknown>
     for (const [id, count, at] of facts as [string, number, GlobalPosition][]) {
       this.set(id, { state: states[id], count, position: at })
     }
-    this.mark = { version, position, eventHash }
+    this.mark = { version, position, eventHash, erasures }
   }
 
   #all(): Map<string, LayeredDocument> {
@@ -109,7 +109,8 @@ export function layerStepOf({ canHandle, getDocumentId, initialState, evolve }: 
     } catch (error) {
       failure = failureFrom(error, events[i]!)
     }
-    layer.mark = markBehind(layer.mark, failure ? events.slice(0, i) : events)
+    const read = failure ? i : events.length
+    if (read > 0) layer.mark = markBehind(layer.mark, events[read - 1]!, layer.mark.version + read)
     return failure
   }
 }

@@ -19,6 +19,7 @@ export type FoldLog = Pick<
   | 'isEffective'
   | 'catchUp'
   | 'onChange'
+  | 'erasures'
 >
 
 /** The part of a decider or projection that folds. */
@@ -32,34 +33,50 @@ export type FoldDefinition<S> = Readonly<{
 }>
 
 /**
- * Up to where a fold has read. A fold stands as long as this event is effective: a rebase supersedes the whole
- * tail from some position on, so an event that it left alone has nothing superseded before it.
+ * Up to where a fold has read. A fold stands as long as this event is effective, and nothing was erased of what it has
+ * read: a rebase supersedes the whole tail from some position on, so an event that it left alone has nothing superseded
+ * before it.
  */
 export type Mark = Readonly<{
-  /** How many events were read: for one stream its version. 0 before the first one. */
+  /** Of one stream, the version of the last event; of all, how many events were read. 0 before the first one. */
   version: number
   position: GlobalPosition
   /** Hash of the event at `position`; null before the first one. */
   eventHash: Hash | null
+  /** How many erasures the log had when the last of it was read. */
+  erasures: number
 }>
 
-export const NOTHING_READ: Mark = { version: 0, position: 0, eventHash: null }
+export const NOTHING_READ: Mark = { version: 0, position: 0, eventHash: null, erasures: 0 }
 
 /** A handler of the app failed on the event at `position`; nothing from there on is folded. */
 export type FoldFailure = Readonly<{ error: StoreError; position: GlobalPosition }>
 
 const DEFAULT_EVERY = 1_000
 
-export function isStanding({ position }: Mark, log: Pick<FoldLog, 'isEffective'>): boolean {
-  return position === 0 || log.isEffective(position)
+/** @param streamName null for a fold over all streams */
+export function isStanding(
+  { position, erasures }: Pick<Mark, 'position' | 'erasures'>,
+  streamName: string | null,
+  log: Pick<FoldLog, 'isEffective' | 'erasures'>,
+): boolean {
+  if (position === 0) return true
+  return log.isEffective(position) && log.erasures.touchedSince(erasures, streamName) > position
 }
 
-/** The mark behind events that were just read. */
-export function markBehind(before: Mark, events: readonly RecordedEvent[]): Mark {
-  const last = events.at(-1)
-  if (!last) return before
-  const { globalPosition, hash } = last.metadata
-  return { version: before.version + events.length, position: globalPosition, eventHash: hash }
+/** The mark as it is when the log is now read on from it. One that does not stand stays so. */
+export function markNow(
+  mark: Mark,
+  streamName: string | null,
+  log: Pick<FoldLog, 'isEffective' | 'erasures'>,
+): Mark {
+  const { count } = log.erasures
+  return mark.erasures === count || !isStanding(mark, streamName, log) ? mark : { ...mark, erasures: count }
+}
+
+/** The mark behind an event that was just read. */
+export function markBehind(before: Mark, { metadata }: RecordedEvent, version: number): Mark {
+  return { ...before, version, position: metadata.globalPosition, eventHash: metadata.hash }
 }
 
 /** How many of these events, in order of position, are confirmed. */

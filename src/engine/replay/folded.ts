@@ -45,7 +45,8 @@ export function foldStepOf<S>({ evolve, canHandle }: FoldDefinition<S>): FoldSte
     } catch (error) {
       failure = failureFrom(error, events[i]!)
     }
-    const read = markBehind(before.read, failure ? events.slice(0, i) : events)
+    const lastRead = (failure ? events.slice(0, i) : events).at(-1)
+    const read = lastRead ? markBehind(before.read, lastRead, lastRead.metadata.streamVersion) : before.read
     return { reached: { state, read, folded: foldedBehind(before.folded, count, last) }, failure }
   }
 }

@@ -11,6 +11,7 @@ import {
   type FoldLog,
   handlerVersionOf,
   isStanding,
+  markNow,
   snapshotEvery,
 } from './fold.ts'
 import { Pace } from './pace.ts'
@@ -41,8 +42,8 @@ export class LogDocuments implements ProjectionDocuments {
   /** The confirmed position that the base has everything of. */
   #baseThrough: GlobalPosition = 0
   #isRestored = false
-  /** A rebase superseded entries from here on since the fold last looked. */
-  #supersededFrom: GlobalPosition | null = null
+  /** A rebase superseded entries from here on, or some of them were erased, since the fold last looked. */
+  #changedFrom: GlobalPosition | null = null
   #failure: FoldFailure | null = null
   #isAdvanceQueued = false
   /** Documents that changed since watchers were told. */
@@ -66,9 +67,9 @@ export class LogDocuments implements ProjectionDocuments {
     })
   }
 
-  onChange({ supersededFrom }: LogChange): void {
-    if (supersededFrom !== null) {
-      this.#supersededFrom = Math.min(supersededFrom, this.#supersededFrom ?? supersededFrom)
+  onChange({ supersededFrom, erasedFrom }: LogChange): void {
+    for (const from of [supersededFrom, erasedFrom]) {
+      if (from !== null) this.#changedFrom = Math.min(from, this.#changedFrom ?? from)
     }
     // Which documents an event belongs to is known once it is folded; while nobody watches, that can wait.
     if (this.watchers.isEmpty || this.#isAdvanceQueued) return
@@ -84,31 +85,34 @@ export class LogDocuments implements ProjectionDocuments {
   async #advance(): Promise<void> {
     if (!this.#isRestored) await this.#restore()
     do {
-      await this.#takeBackSuperseded()
+      await this.#takeBackChanged()
       await this.#readOn()
-      // A rebase in the meantime takes back what was just folded.
-    } while (this.#supersededFrom !== null)
+      // A rebase or an erasure in the meantime takes back what was just folded.
+    } while (this.#changedFrom !== null)
     await this.#advanceBase()
     this.#keepSnapshots()
     if (this.#failure) this.#options.onFailure(this.#failure)
     this.#tellWatchers()
   }
 
-  async #takeBackSuperseded(): Promise<void> {
-    const from = this.#supersededFrom
-    this.#supersededFrom = null
-    if (this.#failure && !this.#log.isEffective(this.#failure.position)) this.#failure = null
+  async #takeBackChanged(): Promise<void> {
+    const from = this.#changedFrom
+    this.#changedFrom = null
+    // Where it still fails, it fails again.
+    if (from !== null) this.#failure = null
     if (from === null || from > this.#latest.mark.position) return
     for (const id of this.#latest.ownIds()) this.#touched.add(id)
     this.#latest.drop()
-    if (!isStanding(this.#base.mark, this.#log)) await this.#restore()
+    if (isStanding(this.#base.mark, null, this.#log)) return
+    for (const id of this.#base.ownIds()) this.#touched.add(id)
+    await this.#restore()
   }
 
   async #restore(): Promise<void> {
     this.#base.drop()
     this.#latest.drop()
     this.#baseThrough = 0
-    this.#supersededFrom = null
+    this.#changedFrom = null
     const { confirmedThrough } = this.#log.cursor()
     const newest = await this.#load()
     if (newest && newest.position > confirmedThrough) {
@@ -126,6 +130,7 @@ export class LogDocuments implements ProjectionDocuments {
     const pace = new Pace()
     const { confirmedThrough } = this.#log.cursor()
     if (this.#failure) return
+    this.#latest.mark = markNow(this.#latest.mark, null, this.#log)
     // Bounded: what a rebase in the meantime appends must not follow what it takes back.
     const range = { from: this.#latest.mark.position + 1, to: this.#log.head() }
     for await (const events of this.#log.readAll(range)) {
@@ -152,6 +157,7 @@ export class LogDocuments implements ProjectionDocuments {
 
   async #readInto(layer: DocumentLayer, to: GlobalPosition): Promise<void> {
     const pace = new Pace()
+    layer.mark = markNow(layer.mark, null, this.#log)
     const touched = layer === this.#base ? this.#touched : new Set<string>()
     for await (const events of this.#log.readAll({ from: layer.mark.position + 1, to })) {
       const failure = this.#step(layer, events, touched)

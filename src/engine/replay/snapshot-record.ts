@@ -19,6 +19,8 @@ export type FoldSnapshot = Readonly<{
   version: number
   position: GlobalPosition
   eventHash: Hash
+  /** How many erasures the log had when the state was folded. */
+  erasures: number
   state: unknown
   /** What the fold has to remember beside the state; plain JSON. */
   facts: unknown
@@ -28,7 +30,7 @@ export type SnapshotRecord = SnapshotOwner &
   FoldSnapshot &
   Readonly<{ format: number; handlerVersion: string; stateHash: Hash }>
 
-const FORMAT = 2
+const FORMAT = 3
 const TEXT_START = HASH_BYTES + SEAL_BYTES
 
 /** Not sealed yet. @throws `InvalidEvent` when the state has something in it that JSON cannot carry. */
@@ -36,7 +38,8 @@ export function snapshotToBytes(
   snapshot: SnapshotOwner & FoldSnapshot & Readonly<{ handlerVersion: string }>,
   hash: HashProvider,
 ): Uint8Array<ArrayBuffer> {
-  const { kind, name, streamName, handlerVersion, version, position, eventHash, state, facts } = snapshot
+  const { kind, name, streamName, handlerVersion, version, position, eventHash, erasures, state, facts } =
+    snapshot
   const record: SnapshotRecord = {
     format: FORMAT,
     kind,
@@ -46,6 +49,7 @@ export function snapshotToBytes(
     version,
     position,
     eventHash,
+    erasures,
     stateHash: stateHashOf(state, hash),
     facts,
     state,

@@ -3,6 +3,7 @@
 import type { GlobalPosition, RecordedEvent } from '../../log/event.ts'
 import type { Audit, Refold } from './audit.ts'
 import type { FoldLog } from './fold.ts'
+import { type Kept, keptAt, keyOf, ownerPrefixOf, prefixOf } from './snapshot-key.ts'
 import {
   type FoldSnapshot,
   isSealed,
@@ -28,6 +29,8 @@ export type SnapshotProblem =
   | 'other-history'
   /** It stands on an event that a rebase superseded. */
   | 'superseded'
+  /** Events in it were erased since. */
+  | 'erased'
   /** The state cannot be written as JSON, or the storage refused; see `cause`. */
   | 'not-written'
 
@@ -41,7 +44,16 @@ export type SnapshotDrop = Readonly<{
 export type SnapshotStoreOptions = Readonly<{
   log: Pick<
     FoldLog,
-    'storage' | 'hash' | 'seal' | 'head' | 'cursor' | 'readStream' | 'readAll' | 'isEffective' | 'catchUp'
+    | 'storage'
+    | 'hash'
+    | 'seal'
+    | 'head'
+    | 'cursor'
+    | 'readStream'
+    | 'readAll'
+    | 'isEffective'
+    | 'catchUp'
+    | 'erasures'
   >
   /** Told of every snapshot that was dropped or could not be written. Must not throw. */
   onSnapshotDropped?: ((drop: SnapshotDrop) => void) | undefined
@@ -56,7 +68,6 @@ export type LoadOptions = Readonly<{
   maxPosition?: GlobalPosition
 }>
 
-type Kept = Readonly<{ key: string; version: number; position: GlobalPosition }>
 type Unwritten = Readonly<{ owner: SnapshotOwner; handlerVersion: string; snapshot: FoldSnapshot }>
 
 /** How many of the newest are kept, beside the newest one that is confirmed. */
@@ -197,7 +208,13 @@ export class SnapshotStore {
     if (record.position > this.#log.head()) await this.#log.catchUp()
     if (record.position > this.#log.head()) return 'other-history'
     if (!this.#log.isEffective(record.position)) return 'superseded'
+    if (this.#isErased(record, record)) return 'erased'
     return (await this.#standsOn(record)) ? record : 'other-history'
+  }
+
+  /** Something of what it was folded of was erased since. */
+  #isErased({ position, erasures }: FoldSnapshot, { streamName }: SnapshotOwner): boolean {
+    return this.#log.erasures.touchedSince(erasures, streamName) <= position
   }
 
   async #standsOn({ streamName, version, position, eventHash }: SnapshotRecord): Promise<boolean> {
@@ -249,6 +266,8 @@ export class SnapshotStore {
     for (const [key, unwritten] of this.#unwritten) {
       try {
         const { owner, handlerVersion, snapshot } = unwritten
+        // What was erased since must not be written down once more.
+        if (this.#isErased(snapshot, owner)) continue
         values[key] = snapshotToBytes({ ...owner, ...snapshot, handlerVersion }, this.#log.hash)
         written.push([key, unwritten])
       } catch (cause) {
@@ -275,24 +294,6 @@ export class SnapshotStore {
     this.#failed.add(key)
     this.#onDropped({ owner, position: snapshot.position, problem: 'not-written', cause })
   }
-}
-
-/** A stream name is never empty, so all documents together have a prefix of their own. */
-function prefixOf({ kind, name, streamName }: SnapshotOwner): string {
-  return `${['snapshot', kind, name, streamName ?? ''].map(encodeURIComponent).join('/')}/`
-}
-
-/** Keys of one owner sort by position. */
-function keyOf(prefix: string, version: number, position: GlobalPosition): string {
-  return `${prefix}${String(position).padStart(16, '0')}/${version}`
-}
-
-const ownerPrefixOf = (key: string): string =>
-  key.slice(0, key.lastIndexOf('/', key.lastIndexOf('/') - 1) + 1)
-
-function keptAt(key: string): Kept {
-  const [position, version] = key.split('/').slice(-2).map(Number)
-  return { key, position: position!, version: version! }
 }
 
 function isOf(record: SnapshotRecord, owner: SnapshotOwner, { version, position }: Kept): boolean {

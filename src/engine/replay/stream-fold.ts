@@ -9,6 +9,7 @@ import {
   type FoldLog,
   handlerVersionOf,
   isStanding,
+  markNow,
   snapshotEvery,
 } from './fold.ts'
 import { type Folded, type FoldedEvents, type FoldStep, foldStepOf, initiallyFolded } from './folded.ts'
@@ -92,7 +93,7 @@ export class StreamFold<S = unknown> {
   stateAt(streamName: string, version: StreamVersion): Promise<S> {
     return this.#inTurn(streamName, async stream => {
       if (version === 0) return this.#initial().state
-      if (!this.#stands(stream.latest) || stream.latest.read.version < version) {
+      if (!this.#stands(streamName, stream.latest) || stream.latest.read.version < version) {
         await this.#advance(streamName, stream, version)
         this.#keepSnapshots(streamName, stream)
       }
@@ -110,7 +111,8 @@ export class StreamFold<S = unknown> {
     const isPending = latest.folded.count > base.folded.count
     return (
       seenVersion !== this.#log.streamVersion(streamName) ||
-      !this.#stands(latest) ||
+      !this.#stands(streamName, latest) ||
+      (stream.failure !== null && !this.#isStuck(streamName, stream)) ||
       (isPending && baseThrough !== this.#log.cursor().confirmedThrough)
     )
   }
@@ -129,18 +131,19 @@ export class StreamFold<S = unknown> {
     do {
       if (stream.latest.read.version === 0) await this.#goBack(streamName, stream)
       // Asked right before reading begins: from there on the read sees the stream as it is now.
-      while (!this.#stands(stream.latest)) await this.#goBack(streamName, stream)
+      while (!this.#stands(streamName, stream.latest)) await this.#goBack(streamName, stream)
       stream.seenVersion = this.#log.streamVersion(streamName)
-      if (stream.failure && this.#log.isEffective(stream.failure.position)) return
+      if (this.#isStuck(streamName, stream)) return
       stream.failure = null
+      stream.latest = this.#markedNow(streamName, stream.latest)
       await this.#readOn(streamName, stream, to)
       // A rebase in the meantime takes back what was just folded.
-    } while (!this.#stands(stream.latest))
+    } while (!this.#stands(streamName, stream.latest))
   }
 
-  /** To the newest state there is that no rebase took back. */
+  /** To the newest state there is that no rebase took back, and no erasure. */
   async #goBack(streamName: string, stream: StreamInMemory<S>): Promise<void> {
-    const base = this.#stands(stream.base) ? stream.base : this.#initial()
+    const base = this.#stands(streamName, stream.base) ? stream.base : this.#initial()
     stream.latest = base.read.version > 0 ? base : await this.#load(streamName)
     const isConfirmed = stream.latest.read.position <= this.#log.cursor().confirmedThrough
     stream.base = isConfirmed ? stream.latest : base
@@ -185,9 +188,9 @@ export class StreamFold<S = unknown> {
   /** A state before the one in memory, for a commit that is decided again on what a rebase left. */
   async #earlierState(streamName: string, stream: StreamInMemory<S>, version: StreamVersion): Promise<S> {
     let from = stream.base
-    if (from.read.version === 0 || from.read.version > version) {
+    if (from.read.version === 0 || from.read.version > version || !this.#stands(streamName, from)) {
       do from = await this.#load(streamName, { maxVersion: version })
-      while (!this.#stands(from))
+      while (!this.#stands(streamName, from))
     }
     return (await this.#foldOn(streamName, from, { to: version })).state
   }
@@ -199,7 +202,7 @@ export class StreamFold<S = unknown> {
     { to, through = Infinity }: { to: StreamVersion; through?: GlobalPosition },
   ): Promise<Folded<S>> {
     const pace = new Pace()
-    let folded = from
+    let folded = this.#markedNow(streamName, from)
     for await (const events of this.#log.readStream(streamName, { from: from.read.version + 1, to })) {
       const wanted = events.slice(0, countConfirmed(events, through))
       const { reached, failure } = this.#step(folded, wanted)
@@ -225,10 +228,10 @@ export class StreamFold<S = unknown> {
     const owner = this.#ownerOf(streamName)
     // The confirmed state first: it outlives every rebase.
     for (const { state, read, folded } of [base, latest]) {
-      const { version, position, eventHash } = read
+      const { version, position, eventHash, erasures } = read
       const isDue = version - snapshots.newestVersion(owner, position) >= this.#every
       if (!isDue || eventHash === null) continue
-      const snapshot = { version, position, eventHash, state, facts: folded }
+      const snapshot = { version, position, eventHash, erasures, state, facts: folded }
       snapshots.save(owner, handlerVersionOf(definition), snapshot, from =>
         this.#refold(streamName, from, version),
       )
@@ -244,8 +247,18 @@ export class StreamFold<S = unknown> {
     return { kind: this.#options.kind, name: this.#options.name, streamName }
   }
 
-  #stands({ read }: Folded<S>): boolean {
-    return isStanding(read, this.#log)
+  #stands(streamName: string, { read }: Folded<S>): boolean {
+    return isStanding(read, streamName, this.#log)
+  }
+
+  #markedNow(streamName: string, folded: Folded<S>): Folded<S> {
+    return { ...folded, read: markNow(folded.read, streamName, this.#log) }
+  }
+
+  /** The event whose handler failed is still there. */
+  #isStuck(streamName: string, { latest, failure }: StreamInMemory<S>): boolean {
+    if (!failure) return false
+    return isStanding({ position: failure.position, erasures: latest.read.erasures }, streamName, this.#log)
   }
 
   #newStream(): StreamInMemory<S> {
@@ -266,6 +279,10 @@ export class StreamFold<S = unknown> {
 }
 
 /** The snapshot was checked against what was written, and this is what {@link StreamFold} wrote. */
-function foldedFrom<S>({ version, position, eventHash, state, facts }: FoldSnapshot): Folded<S> {
-  return { state: state as S, read: { version, position, eventHash }, folded: facts as FoldedEvents }
+function foldedFrom<S>({ version, position, eventHash, erasures, state, facts }: FoldSnapshot): Folded<S> {
+  return {
+    state: state as S,
+    read: { version, position, eventHash, erasures },
+    folded: facts as FoldedEvents,
+  }
 }

@@ -58,6 +58,7 @@ export function foldLogOf(log: EventLog, overrides: Partial<FoldLog>): FoldLog {
   return {
     storage: log.storage,
     hash: log.hash,
+    erasures: log.erasures,
     seal: () => log.seal(),
     head: () => log.head(),
     cursor: () => log.cursor(),

@@ -54,7 +54,14 @@ async function openStore(log?: EventLog, database = createMemoryDatabase()) {
 async function snapshotAt(log: EventLog, version: number, streamName = 'a'): Promise<FoldSnapshot> {
   for await (const [event] of log.readStream(streamName, { from: version, to: version })) {
     const { globalPosition, hash } = event!.metadata
-    return { version, position: globalPosition, eventHash: hash, state: { at: version }, facts: null }
+    return {
+      version,
+      position: globalPosition,
+      eventHash: hash,
+      erasures: 0,
+      state: { at: version },
+      facts: null,
+    }
   }
   throw new Error('no such event')
 }

@@ -1,0 +1,198 @@
+// What a log offers of erasing: it does so, goes on with it after a crash, and says what was erased.
+
+import type { Block } from '../../log/block.ts'
+import { textOf, utf8 } from '../../log/bytes.ts'
+import { type Entry, KIND_ERASED, KIND_EVENT, KIND_SYSTEM } from '../../log/entry.ts'
+import { erasedForm } from '../../log/erased-entry.ts'
+import { StoreError } from '../../log/errors.ts'
+import type { GlobalPosition } from '../../log/event.ts'
+import { eventIdOf, isEventId, newEventId } from '../../log/event-id.ts'
+import { jsonSlice } from '../../log/json-column.ts'
+import type { EraseOptions, Erasure } from '../../model/erasure.ts'
+import type { LogStorage } from '../../storage/log-storage.ts'
+import type { BlockStore } from '../block-store.ts'
+import type { Draft } from '../draft.ts'
+import type { Job } from '../writer.ts'
+import { eraseCopies } from './erase-copies.ts'
+import { ErasureCursor } from './erasure-cursor.ts'
+import { draftErasure, type ErasureJobParts, type ErasureWish, erasureJob } from './erasure-job.ts'
+import { ErasureList } from './erasure-list.ts'
+import { ERASURE_STREAM, type ErasureRecord, MAX_IDS, readErasure } from './erasure-record.ts'
+import { idsOfSubject, positionsOf } from './find-entries.ts'
+
+/** Erasures that were begun, until nothing of them is left to do: after a crash they are gone on with. */
+const BEGUN = 'erasure/begun/'
+
+export type ErasuresParts = Omit<
+  ErasureJobParts,
+  'list' | 'index' | 'storage' | 'forgetBlocks' | 'hasNotes'
+> &
+  Readonly<{
+    storage: LogStorage
+    blocks: BlockStore
+    index: () => ErasureJobParts['index']
+    idsReady: () => Promise<void>
+    submit: <T>(job: Job<T>) => Promise<T>
+    now: () => number
+    /** Told of records that stand in no entry of the log. */
+    onListed: (records: readonly ErasureRecord[]) => void
+  }>
+
+export class Erasures {
+  /** What of them server and replica have told each other. */
+  readonly cursor: ErasureCursor
+  readonly #parts: ErasuresParts
+  readonly #list: ErasureList
+
+  constructor(parts: ErasuresParts) {
+    this.#parts = parts
+    this.#list = new ErasureList(parts.storage)
+    this.cursor = new ErasureCursor(parts.storage, this.#list)
+  }
+
+  /** How many records there are. */
+  get count(): number {
+    return this.#list.count
+  }
+
+  /** Whether each record stands in the log, too. */
+  get isInLog(): boolean {
+    return !this.#parts.isAuthority
+  }
+
+  get records(): readonly ErasureRecord[] {
+    return this.#list.records
+  }
+
+  /** As the application is told of them. */
+  list(): Erasure[] {
+    return this.records.map(({ eventIds, reason, erasedAt }) => ({ eventIds, reason, erasedAt }))
+  }
+
+  has(eventId: string): boolean {
+    return this.#list.has(eventId)
+  }
+
+  /** See {@link ErasureList.touchedSince}. */
+  touchedSince(count: number, streamName: string | null): GlobalPosition {
+    return count === this.#list.count ? Number.POSITIVE_INFINITY : this.#list.touchedSince(count, streamName)
+  }
+
+  async load(): Promise<void> {
+    await this.#list.load()
+    await this.cursor.load()
+  }
+
+  /** Reads what other servers listed since. */
+  async refresh(): Promise<void> {
+    const records = await this.#list.refresh()
+    if (records.length === 0) return
+    this.#parts.blocks.forgetAll()
+    this.#parts.onListed(records)
+  }
+
+  /** Takes in the records that a block has at a position or behind. */
+  takeFrom(block: Block, from: GlobalPosition): readonly ErasureRecord[] {
+    if (!block.kinds.includes(KIND_SYSTEM)) return []
+    const taken: ErasureRecord[] = []
+    for (let i = from - block.firstPosition; i < block.count; i++) {
+      if (block.kinds[i] !== KIND_SYSTEM || block.streamNameOf(i) !== ERASURE_STREAM) continue
+      const record = readErasure(jsonSlice(block.payloads, i), block.firstPosition + i)
+      if (this.#list.take(record)) taken.push(record)
+    }
+    if (taken.length > 0) this.#parts.blocks.forgetAll()
+    return taken
+  }
+
+  /** What another replica sends of an event, without what is erased here. */
+  asListed(entry: Entry): Entry {
+    if (this.count === 0 || entry.kind !== KIND_EVENT || !this.has(eventIdOf(entry.eventId))) return entry
+    return erasedForm(entry, this.#parts.chain.bodyOf(entry))
+  }
+
+  /** Writes down which of these entries came erased and are not listed here: with the draft that takes them in. */
+  async draftUnlisted(entries: readonly Entry[], draft: Draft): Promise<void> {
+    const eventIds = entries
+      .filter(({ kind }) => kind === KIND_ERASED)
+      .map(({ eventId }) => eventIdOf(eventId))
+      .filter(eventId => !this.has(eventId))
+    if (eventIds.length === 0) return
+    const wish = { eventIds, reason: null, erasedAt: this.#parts.now() }
+    await draftErasure({ ...wish, origin: 'server', touched: [] }, draft, this.#list)
+  }
+
+  /** Server side: events that were just admitted. What another process listed meanwhile is erased, too. */
+  async admitted(entries: readonly Entry[]): Promise<void> {
+    await this.refresh()
+    const eventIds = entries
+      .filter(({ kind, eventId }) => (kind === KIND_ERASED) !== this.has(eventIdOf(eventId)))
+      .map(({ eventId }) => eventIdOf(eventId))
+    if (eventIds.length > 0) await this.take({ eventIds, reason: null, erasedAt: this.#parts.now() })
+  }
+
+  /** @throws `StoreError` `unknown-event`; `LogDamaged` */
+  async erase(eventIds: readonly string[], { reason }: EraseOptions = {}): Promise<Erasure> {
+    await this.#parts.idsReady()
+    for (const eventId of eventIds) this.#checkKnown(eventId)
+    const wish = { eventIds, reason: reason ?? null, erasedAt: this.#parts.now() }
+    await this.#carryOut({ ...wish, origin: 'here' })
+    return wish
+  }
+
+  async eraseSubject(key: string, value: string, options?: EraseOptions): Promise<Erasure> {
+    const { index, blocks, catchUp } = this.#parts
+    await catchUp()
+    return this.erase(await idsOfSubject(key, value, { index: index(), blocks }), options)
+  }
+
+  /** Takes over what the server lists: events that are not here yet are erased when they come. */
+  take(erasure: Erasure): Promise<void> {
+    return this.#carryOut({ ...erasure, origin: 'server' })
+  }
+
+  /** False while some erasure is begun and not done, in whichever tab. */
+  async areSettled(): Promise<boolean> {
+    const { storage, catchUp } = this.#parts
+    const begun = await storage.keys(BEGUN, 1)
+    await catchUp()
+    return begun.length === 0
+  }
+
+  /** Goes on with what was begun before a crash. */
+  async resume(): Promise<void> {
+    for (const [key, bytes] of await this.#parts.storage.list(BEGUN)) {
+      await this.#finish(key, JSON.parse(textOf(bytes)) as ErasureWish)
+    }
+  }
+
+  #checkKnown(eventId: string): void {
+    if (isEventId(eventId) && positionsOf([eventId.toLowerCase()], this.#parts.index()).length > 0) return
+    throw new StoreError('unknown-event', `The log has no event ${eventId}`, { eventId })
+  }
+
+  async #carryOut(wish: ErasureWish): Promise<void> {
+    const eventIds = wish.eventIds.map(eventId => eventId.toLowerCase())
+    for (let from = 0; from < eventIds.length; from += MAX_IDS) {
+      const part = { ...wish, eventIds: eventIds.slice(from, from + MAX_IDS) }
+      const key = BEGUN + newEventId()
+      await this.#parts.storage.put({ [key]: utf8(JSON.stringify(part)) })
+      await this.#finish(key, part)
+    }
+  }
+
+  async #finish(key: string, wish: ErasureWish): Promise<void> {
+    const { storage, submit, isAuthority, blocks, onListed } = this.#parts
+    const job = erasureJob(wish, {
+      ...this.#parts,
+      list: this.#list,
+      index: this.#parts.index(),
+      hasNotes: !isAuthority,
+      forgetBlocks: () => blocks.forgetAll(),
+    })
+    const record = await submit(job)
+    if (record && isAuthority) onListed([record])
+    // Once nobody can add to them any more.
+    if (record) await eraseCopies(record, storage)
+    await storage.put({ [key]: null })
+  }
+}
