@@ -19,8 +19,8 @@ import {
   type MemoryDatabase,
   memoryStorage,
 } from '../../../src/storage/memory/index.ts'
+import { placesOf } from '../../support/stored-text.ts'
 import { wrapStorage } from '../../support/wrap-storage.ts'
-import { placesOf } from './stored-text.ts'
 
 const SECRET = 'the-name-of-somebody'
 const storeId = 's'

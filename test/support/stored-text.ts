@@ -1,7 +1,7 @@
 // Whether a text is still anywhere in what is stored: in blocks or in the side table.
 
-import { equalBytes, utf8 } from '../../../src/log/bytes.ts'
-import type { MemoryDatabase } from '../../../src/storage/memory/index.ts'
+import { equalBytes, utf8 } from '../../src/log/bytes.ts'
+import type { MemoryDatabase } from '../../src/storage/memory/index.ts'
 
 /** Where it is: positions of blocks, and keys. */
 export function placesOf(text: string, { blocks, values }: MemoryDatabase): (number | string)[] {
