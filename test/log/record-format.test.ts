@@ -7,6 +7,7 @@ import { decodeBlock, sealedParts } from '../../src/log/block.ts'
 import { BlockWriter } from '../../src/log/block-writer.ts'
 import { bytesOfHex, hexOf, utf8 } from '../../src/log/bytes.ts'
 import type { Entry, UnlinkedEntry } from '../../src/log/entry.ts'
+import { erasedForm } from '../../src/log/erased-entry.ts'
 import { HashChain } from '../../src/log/hash-chain.ts'
 import { createSha256 } from '../../src/log/sha256/create-sha256.ts'
 
@@ -36,6 +37,9 @@ type Golden = Readonly<{
 
 const golden = JSON.parse(readFileSync(new URL('block.json', GOLDEN), 'utf8')) as Golden
 const goldenBytes = Uint8Array.from(readFileSync(new URL('block.bin', GOLDEN)))
+/** The same block with one entry erased. */
+const goldenErased = Uint8Array.from(readFileSync(new URL('erased.bin', GOLDEN)))
+const ERASED = 1
 
 const sha256 = (...parts: (string | Uint8Array)[]): string => {
   const hash = createHash('sha256')
@@ -47,14 +51,10 @@ const u32 = (value: number): Buffer => Buffer.concat([u16(value >>> 16), u16(val
 const u64 = (value: number): Buffer => Buffer.concat([u32(Math.floor(value / 2 ** 32)), u32(value % 2 ** 32)])
 const lp16 = (text: string): Buffer => Buffer.concat([u16(Buffer.byteLength(text)), Buffer.from(text)])
 
+const bodyByTheDocument = ({ salt, payload, metadata }: GoldenEntry): string =>
+  sha256('streamdingo/1/body\0', Buffer.from(salt, 'hex'), u32(Buffer.byteLength(payload)), payload, metadata)
+
 function hashByTheDocument(entry: GoldenEntry): string {
-  const body = sha256(
-    'streamdingo/1/body\0',
-    Buffer.from(entry.salt, 'hex'),
-    u32(Buffer.byteLength(entry.payload)),
-    entry.payload,
-    entry.metadata,
-  )
   return sha256(
     Uint8Array.of(0x00),
     'SDL1',
@@ -66,7 +66,7 @@ function hashByTheDocument(entry: GoldenEntry): string {
     lp16(entry.streamName),
     lp16(entry.type),
     u16(entry.schemaVersion),
-    Buffer.from(body, 'hex'),
+    Buffer.from(bodyByTheDocument(entry), 'hex'),
   )
 }
 
@@ -123,6 +123,34 @@ describe('golden files of version 1', () => {
     const blocks = await writer.finish()
     expect(blocks).toHaveLength(1)
     expect(hexOf(blocks[0]!.bytes)).toBe(hexOf(goldenBytes))
+  })
+
+  test('an erased entry keeps its hash, and its block is that of the golden file', async () => {
+    const hash = await createSha256()
+    const chain = new HashChain(hash)
+    const writer = new BlockWriter(hash, golden.firstPosition)
+    for (const [i, one] of golden.entries.entries()) {
+      const entry = toEntry(one)
+      const erased = erasedForm(entry, chain.bodyOf(entry))
+      // The store erases events of the application, and none of its own.
+      if (one.kind === 0) {
+        expect(toGolden(erased)).toEqual({
+          ...one,
+          kind: 0x80,
+          salt: '0'.repeat(32),
+          payload: `"${bodyByTheDocument(one)}"`,
+          metadata: '{}',
+        })
+        expect(hexOf(chain.hashOf(erased))).toBe(one.hash)
+      }
+      writer.add(i === ERASED ? erased : entry)
+      const commit = golden.commits.find(({ lastIndex }) => lastIndex === i)
+      if (commit) writer.endCommit(commit.note)
+    }
+    const [block] = await writer.finish()
+    expect(hexOf(block!.bytes)).toBe(hexOf(goldenErased))
+    const read = decodeBlock(goldenErased, golden.firstPosition)
+    expect(hexOf(chain.hashesOfBlock(read))).toBe(golden.entries.map(({ hash }) => hash).join(''))
   })
 
   test('the digest covers everything before it', () => {

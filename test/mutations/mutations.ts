@@ -17,6 +17,7 @@ const verification = 'test/engine/verification.test.ts'
 const verify = 'test/engine/verify.test.ts'
 const watch = 'test/worker/integrity-watch.test.ts'
 const pin = 'test/sync/server-pin.test.ts'
+const erasures = 'test/engine/erasure/erasures.test.ts'
 const witness = 'test/server/witness.test.ts'
 
 const of = (
@@ -198,5 +199,30 @@ export const MUTATIONS: readonly Mutation[] = [
     'a served log goes on from an old checkpoint',
     ['return equalBytes(rootBefore, old.root)', 'return true'],
     'test/cli/verify.test.ts',
+  ),
+  of(
+    'src/log/erased-entry.ts',
+    'an erased entry has nothing but the hash of what it said',
+    ['digits === undefined || !isBare ? null', 'digits === undefined ? null'],
+    erasures,
+  ),
+  of(
+    'src/engine/erasure/erasure-check.ts',
+    'an entry without content is named as erased',
+    ['if (this.#isNamed(eventId)) continue', 'if (eventId) continue'],
+    erasures,
+  ),
+  of(
+    'src/engine/erasure/erasure-check.ts',
+    'what was erased has no content',
+    ['} else if (this.#erasures.has(eventId)) {', '} else if (false) {'],
+    erasures,
+  ),
+  of(
+    'src/storage/replacement.ts',
+    'blocks are replaced where they are what was read',
+    ['equalBytes(bytes, read.bytes)', 'bytes.length > 0'],
+    'test/storage/memory.test.ts',
+    erasures,
   ),
 ]

@@ -3,6 +3,7 @@
 import { html, nothing, render } from 'lit'
 import { repeat } from 'lit/directives/repeat.js'
 import type { Parts } from '../parts.ts'
+import { Erased, erasedNews } from './erased.ts'
 import { findings, forgeryNews } from './findings.ts'
 import type { Work } from './integrity.ts'
 import { keepCopy, putCopyBack, wipe } from './intruder.ts'
@@ -12,10 +13,11 @@ import { verdictNews } from './verdicts.ts'
 
 export function integrityPanel(
   host: HTMLElement,
-  { integrity, store, notices }: Parts,
+  { integrity, store, page, notices }: Parts,
   onShow: (position: number) => void,
 ): void {
   const status = store.integrity()
+  const erased = new Erased({ store, page, notices })
   const acknowledge = (id: string): void => {
     store.acknowledgeVerdict(id).catch(error => notices.error(error))
   }
@@ -30,6 +32,7 @@ export function integrityPanel(
       <h2>Integrity</h2>
       <p class="lead">Each event is sealed with a fingerprint of its words and of the event before it. Change one, and its seal breaks.</p>
       ${signatureNews(found)}
+      ${erasedNews(erased.getSnapshot())}
       ${repeat(
         found.verdicts,
         ({ id }) => id,
@@ -60,6 +63,7 @@ export function integrityPanel(
   }
   integrity.subscribe(draw)
   status.subscribe(draw)
+  erased.subscribe(draw)
   draw()
 }
 

@@ -36,6 +36,7 @@ export function syncPanel(host: HTMLElement, parts: Parts): void {
           <div><dt>Waiting here</dt><dd>${pending.toLocaleString()}</dd></div>
           <div><dt>Last contact</dt><dd>${contact}</dd></div>
           <div><dt>Server’s log</dt><dd>${now.serverPosition.toLocaleString()} events</dd></div>
+          ${now.unsentErasures === 0 ? nothing : html`<div><dt>Erasures to be sent</dt><dd>${now.unsentErasures.toLocaleString()}</dd></div>`}
           ${retryAt === null || isOffline ? nothing : html`<div><dt>Next try</dt><dd>${new Date(retryAt).toLocaleTimeString()}</dd></div>`}
         </dl>
         ${error && !isOffline ? html`<p class="problem">${error.recovery} <small>${error.message}</small></p>` : nothing}

@@ -13,6 +13,8 @@ export class EventDialog {
   readonly #parts: Parts
   readonly #dialog = document.createElement('dialog')
   #shown: AnyEvent | null = null
+  /** Whether it is asked if the event is to be erased indeed. */
+  #isAsking = false
 
   constructor(parts: Parts) {
     this.#parts = parts
@@ -22,6 +24,7 @@ export class EventDialog {
   }
 
   open(event: AnyEvent): void {
+    this.#isAsking = false
     this.#show(event)
     this.#dialog.showModal()
   }
@@ -64,9 +67,11 @@ export class EventDialog {
         <p>${fingerprint(previousHash)} <span>${hasPrevious ? 'Fingerprint of the event it follows' : 'Where this stream begins'}</span></p>
         <code>${previousHash}</code>
       </div>
+      ${this.#isAsking ? this.#question(event) : nothing}
       <footer>
         ${hasPrevious ? html`<button type="button" @click=${() => this.#showPrevious(event)}>Go to the event before</button>` : nothing}
         <button type="button" @click=${() => this.#prove(eventId)}>Download a proof</button>
+        ${writtenText(event) === null ? nothing : html`<button type="button" class="danger" @click=${() => this.#ask(event, true)}>Erase what it says</button>`}
         ${canForge ? html`<button type="button" class="danger" @click=${() => this.#forge(event)}>Forge this event</button>` : nothing}
         <button type="button" class="end" @click=${() => this.#dialog.close()}>Close</button>
       </footer>
@@ -94,6 +99,37 @@ export class EventDialog {
         text: 'A proof of this event was saved',
         detail:
           'Anybody can check it without the board: give them the file, and have it checked under Integrity.',
+      })
+    } catch (error) {
+      notices.error(error)
+    }
+  }
+
+  #question(event: AnyEvent) {
+    return html`
+      <div class="question" role="alert">
+        <p>What this event says will be gone for good, here, on the server and on every other device. Its place in the history and its seal stay.</p>
+        <button type="button" class="danger" @click=${() => this.#erase(event)}>Erase it everywhere</button>
+        <button type="button" @click=${() => this.#ask(event, false)}>Keep it</button>
+      </div>
+    `
+  }
+
+  #ask(event: AnyEvent, isAsking: boolean): void {
+    this.#isAsking = isAsking
+    this.#show(event)
+  }
+
+  async #erase({ metadata }: AnyEvent): Promise<void> {
+    const { store, notices } = this.#parts
+    this.#dialog.close()
+    try {
+      await store.eraseEvent(metadata.eventId)
+      notices.show({
+        kind: 'news',
+        text: 'What the event said was erased',
+        detail:
+          'The next sync erases it on the server and on every other device. The history still checks out.',
       })
     } catch (error) {
       notices.error(error)
