@@ -29,6 +29,11 @@ export type ErasedContent = Readonly<{
   hasChanged: boolean
 }>
 
+/** Read, rewritten and written at once. */
+const STEP_BYTES = 1024 * 1024
+/** Positions as far apart as this are done in steps of their own. */
+const NEAR = 512
+
 /**
  * @param positions of events, ascending
  * @throws `LogDamaged` when a block that has to be rewritten is not what was written
@@ -38,8 +43,17 @@ export async function eraseContent(
   parts: ContentParts,
 ): Promise<ErasedContent> {
   const eraser = new ContentEraser(positions, parts)
-  for (const position of positions) await eraser.eraseAt(position)
+  let reached = 0
+  for (const [i, position] of positions.entries()) {
+    if (position > reached) reached = await eraser.eraseFrom(position, endOfStretch(positions, i))
+  }
   return { touched: [...eraser.touched], hasChanged: eraser.hasChanged }
+}
+
+function endOfStretch(positions: readonly GlobalPosition[], from: number): GlobalPosition {
+  let i = from
+  while (i + 1 < positions.length && positions[i + 1]! - positions[i]! <= NEAR) i++
+  return positions[i]!
 }
 
 class ContentEraser {
@@ -47,7 +61,6 @@ class ContentEraser {
   hasChanged = false
   readonly #positions: ReadonlySet<GlobalPosition>
   readonly #parts: ContentParts
-  #reached: GlobalPosition = 0
   /** A commit with an erased entry ends in a block that is still to come. */
   #isNoteDue = false
 
@@ -56,39 +69,41 @@ class ContentEraser {
     this.#parts = parts
   }
 
-  /** All that is to be erased in the block that holds the position; and on to the end of the commit. */
-  async eraseAt(position: GlobalPosition): Promise<void> {
-    if (position <= this.#reached) return
-    let block = await this.#rewrite(position)
-    while (this.#isNoteDue && this.#parts.hasNotes) block = await this.#rewrite(block.lastPosition + 1)
+  /** Some of what is to be erased, and on to the end of its last commit. Returns up to where all of it is. */
+  async eraseFrom(from: GlobalPosition, to: GlobalPosition): Promise<GlobalPosition> {
+    let reached = await this.#step(from, to)
+    while (this.#isNoteDue && this.#parts.hasNotes) reached = await this.#step(reached + 1, reached + 1)
     this.#isNoteDue = false
-    this.#reached = block.lastPosition
+    return reached
   }
 
-  async #rewrite(position: GlobalPosition): Promise<Block> {
+  async #step(from: GlobalPosition, to: GlobalPosition): Promise<GlobalPosition> {
     const { storage, hash } = this.#parts
     for (;;) {
-      const [stored] = await storage.read({ from: position, to: position, maxBytes: 1 })
-      if (!stored) throw new LogDamaged(position, 'the block is missing')
-      const block = await checkBlock(stored, hash)
-      const revision = this.#revise(block)
-      if (!revision.isNeeded || (await this.#write(stored, block, revision))) {
-        this.hasChanged ||= revision.isNeeded
-        this.#isNoteDue = revision.isNoteDue
-        for (const [name, first] of revision.touched) {
-          if (!this.touched.has(name)) this.touched.set(name, first)
-        }
-        return block
+      const stored = await storage.read({ from, to, maxBytes: STEP_BYTES })
+      if (stored.length === 0) throw new LogDamaged(from, 'the block is missing')
+      const blocks = await Promise.all(stored.map(one => checkBlock(one, hash)))
+      let isNoteDue = this.#isNoteDue
+      const revisions = blocks.map(block => {
+        const revision = this.#revise(block, isNoteDue)
+        isNoteDue = revision.isNoteDue
+        return revision
+      })
+      // Where somebody else merged blocks meanwhile, they are read again.
+      if (!(await this.#write(stored, blocks, revisions))) continue
+      this.#isNoteDue = isNoteDue
+      for (const [name, first] of revisions.flatMap(({ touched }) => [...touched])) {
+        if (!this.touched.has(name)) this.touched.set(name, first)
       }
-      // Merged by somebody else meanwhile.
+      return stored.at(-1)!.lastPosition
     }
   }
 
-  #revise(block: Block): Revision {
+  #revise(block: Block, isNoteDueBefore: boolean): Revision {
     const erased = new Set<number>()
     const notes = new Set<number>()
     const touched = new Map<string, GlobalPosition>()
-    let isNoteDue = this.#isNoteDue
+    let isNoteDue = isNoteDueBefore
     let next = 0
     for (let i = 0; i < block.count; i++) {
       const position = block.firstPosition + i
@@ -104,20 +119,40 @@ class ContentEraser {
       isNoteDue = false
       next++
     }
-    return { erased, notes, touched, isNoteDue, isNeeded: erased.size > 0 || notes.size > 0 }
+    return { erased, notes, touched, isNoteDue }
   }
 
-  async #write(stored: StoredBlock, block: Block, { erased, notes }: Revision): Promise<boolean> {
-    const { storage, hash, chain } = this.#parts
+  /** False, and nothing written, when other blocks stand there now. */
+  async #write(
+    stored: readonly StoredBlock[],
+    blocks: readonly Block[],
+    revisions: readonly Revision[],
+  ): Promise<boolean> {
+    const isNeeded = ({ erased, notes }: Revision): boolean => erased.size > 0 || notes.size > 0
+    const [first, last] = [revisions.findIndex(isNeeded), revisions.findLastIndex(isNeeded)]
+    if (first < 0) return true
+    const { storage } = this.#parts
+    const written: StoredBlock[] = []
+    for (let i = first; i <= last; i++) {
+      if (isNeeded(revisions[i]!)) written.push(...(await this.#rewritten(blocks[i]!, revisions[i]!)))
+      else if (storage.replace) written.push(stored[i]!)
+    }
+    if (storage.replace) {
+      const { type } = await storage.replace(stored.slice(first, last + 1), written)
+      if (type === 'conflict') return false
+    } else await storage.overwrite!(written)
+    this.hasChanged = true
+    return true
+  }
+
+  #rewritten(block: Block, { erased, notes }: Revision): Promise<StoredBlock[]> {
+    const { hash, chain } = this.#parts
     const writer = new BlockWriter(hash, block.firstPosition)
     takeOver(block, writer, {
       entry: (entry, i) => (erased.has(i) ? erasedForm(entry, chain.bodyOf(entry)) : entry),
       note: (note, i) => (notes.has(i) ? WITHOUT_COMMAND : note),
     })
-    const blocks = await writer.finish()
-    if (storage.replace) return (await storage.replace([stored], blocks)).type === 'replaced'
-    await storage.overwrite!(blocks)
-    return true
+    return writer.finish()
   }
 }
 
@@ -127,7 +162,6 @@ type Revision = Readonly<{
   notes: ReadonlySet<number>
   touched: ReadonlyMap<string, GlobalPosition>
   isNoteDue: boolean
-  isNeeded: boolean
 }>
 
 /** A command says what its events say. Without it they can only be appended again as they are. */

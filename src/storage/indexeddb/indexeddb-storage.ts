@@ -146,9 +146,9 @@ class IndexedDbStorage implements LogStorage {
           read.push(block)
           bytes += block.bytes.length
         }
-        if (batch.length < size || bytes >= maxBytes) return read
+        next = (read.at(-1)?.lastPosition ?? to) + 1
+        if (batch.length < size || bytes >= maxBytes || next > to) return read
         size = READ_BATCH
-        next = read.at(-1)!.lastPosition + 1
       }
     })
   }
