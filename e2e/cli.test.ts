@@ -1,23 +1,10 @@
 // The command of the built package, as npx runs it.
 
-import { spawn } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { launchChromium, openHarness } from './support/chromium.ts'
+import { streamdingo } from './support/cli.ts'
 import { inHarness } from './support/in-harness.ts'
 import { serveHarness } from './support/servers.ts'
-
-const CLI = fileURLToPath(new URL('../dist/cli.js', import.meta.url))
-
-function streamdingo(args: readonly string[], input: string): Promise<{ code: number | null; out: string }> {
-  const child = spawn(process.execPath, [CLI, ...args], { stdio: ['pipe', 'pipe', 'inherit'] })
-  let out = ''
-  child.stdout.on('data', part => {
-    out += String(part)
-  })
-  child.stdin.end(input)
-  return new Promise(resolve => child.once('close', code => resolve({ code, out })))
-}
 
 test('a proof from a browser is verified on the command line, and a forged one is not', async () => {
   const site = await serveHarness()

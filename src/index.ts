@@ -50,6 +50,8 @@ export type {
   AppendResult,
   BytePlace,
   EventStore,
+  ExportOptions,
+  ExportProgress,
   ExportProofOptions,
   ReadAllOptions,
   ReadStreamOptions,

@@ -1,6 +1,7 @@
 // What the worker answers the page: every method of the port, over the parts that the composition root gives.
 
 import type { EventLog } from '../src/engine/event-log.ts'
+import { exportStart } from '../src/engine/export-log.ts'
 import { readQuarantine } from '../src/engine/recovery/quarantine.ts'
 import { StoreError } from '../src/log/errors.ts'
 import type { Erasure } from '../src/model/erasure.ts'
@@ -154,6 +155,14 @@ export class StoreService implements WorkerApi {
 
   exportProof(...args: Parameters<WorkerApi['exportProof']>): ReturnType<WorkerApi['exportProof']> {
     return this.#reply(({ log }) => log.proofs.exportProof(...args))
+  }
+
+  exportStart(): ReturnType<WorkerApi['exportStart']> {
+    return this.#reply(({ log }) => exportStart(log))
+  }
+
+  exportPart(...args: Parameters<WorkerApi['exportPart']>): ReturnType<WorkerApi['exportPart']> {
+    return this.#reply(({ log }) => log.exportPart(...args))
   }
 
   eraseEvent(

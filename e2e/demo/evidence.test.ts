@@ -1,8 +1,9 @@
 // What the board can show to others, and what it finds out about its own database.
 
-import { readFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import type { BrowserContext, Page } from 'playwright-core'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { streamdingo } from '../support/cli.ts'
 import { addCard, button, isOpen, isSent, newBoardName, titles, useDemo } from './demo.ts'
 
 const demo = useDemo()
@@ -43,6 +44,26 @@ test('a proof of an event is saved, and holds; changed, it does not', async () =
   await page.getByText('The proof holds: this device has signed it.').waitFor()
   await checkFile(text.replace(/^index \d+$/m, 'index 9999'))
   await page.getByText('The proof does not hold.').waitFor()
+})
+
+test('the whole history is saved as a file, which holds by the key of the device', async () => {
+  await addCard(page, 'In the file')
+  const [download] = await Promise.all([
+    page.waitForEvent('download'),
+    button(page, 'Save the whole history').click(),
+  ])
+  expect(download.suggestedFilename()).toMatch(/^test-.*\.streamdingo$/)
+  const path = await download.path()
+  expect((await readFile(path)).includes('In the file')).toBe(true)
+  const { code, out } = await streamdingo(['verify', path])
+  // The key of this device is known to nobody but itself.
+  expect(code).toBe(4)
+  expect(out).toContain('An exported log')
+  expect(out).toMatch(/ok {3}log\n/)
+  const bytes = await readFile(path)
+  bytes[bytes.length - 100]! ^= 1
+  await writeFile(path, bytes)
+  expect((await streamdingo(['verify', path])).code).toBe(1)
 })
 
 test('an emptied database is told, and what the server has comes again', async () => {

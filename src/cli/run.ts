@@ -1,9 +1,11 @@
 // Reads the arguments, has the file or the served log verified, and says what came of it: in words, or as JSON.
 
 import { readFile } from 'node:fs/promises'
-import { text as textOfStream } from 'node:stream/consumers'
+import { buffer as bufferOfStream } from 'node:stream/consumers'
 import { parseArgs } from 'node:util'
+import { isLogFile } from '../integrity/log-file.ts'
 import { isStoreError } from '../log/errors.ts'
+import { verifyLogFile } from './log-file.ts'
 import { CannotFetch, verifyServedLog } from './served-log.ts'
 import { type Finding, verifyText } from './verify-file.ts'
 
@@ -16,7 +18,7 @@ const HELP = `Usage: streamdingo verify <file | - | url> [options]
 
 Checks what a StreamDingo store or server gave out, without the store:
 
-  file   a proof (.tlog-proof), a signed checkpoint, or a proof as JSON; - reads standard input
+  file   an exported log, a proof (.tlog-proof), a signed checkpoint, or a proof as JSON; - reads standard input
   url    a served log, such as https://example.org/sync/v1/logs/<epoch>: every entry is fetched and hashed
 
 Options:
@@ -83,8 +85,9 @@ async function verify(what: string, { key: keys = [], root, old, token }: Values
     const before = old === undefined ? null : await readFile(old, 'utf8')
     return verifyServedLog(what, { keys, before, token: token ?? null })
   }
-  const text = what === '-' ? await textOfStream(process.stdin) : await readFile(what, 'utf8')
-  return verifyText(text, { keys, root: root ?? null })
+  const bytes = what === '-' ? await bufferOfStream(process.stdin) : await readFile(what)
+  if (isLogFile(bytes)) return verifyLogFile(bytes, { keys })
+  return verifyText(bytes.toString('utf8'), { keys, root: root ?? null })
 }
 
 /** A file that is not there, a server that does not answer, a key that is none. */

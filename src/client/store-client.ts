@@ -14,6 +14,7 @@ import type {
   AppendResult,
   AppendToStreamsOptions,
   EventStore,
+  ExportOptions,
   ExportProofOptions,
   ReadAllOptions,
   ReadStreamOptions,
@@ -29,6 +30,7 @@ import type { IntegrityStatus, QuarantinedBlock } from '../model/integrity-statu
 import type { HashedSnapshot } from '../model/snapshot.ts'
 import type { Rejection, SyncStatus } from '../model/sync-status.ts'
 import type { ExecuteCall } from '../protocol/worker-api.ts'
+import { exportStream } from './log-export.ts'
 import { readAllPages, readWholeStream } from './paged-reads.ts'
 import type { Readable } from './readable.ts'
 import type { EventHandler, Subscriptions } from './subscriptions.ts'
@@ -87,6 +89,14 @@ export interface StoreClient<A extends App> extends EventStore {
   /** Pending commits that the server's events made impossible, until they are acknowledged. */
   rejections(): Promise<readonly Rejection[]>
   acknowledgeRejection(id: string): Promise<void>
+
+  /**
+   * The whole log as one file: every entry with what this device keeps beside it, and a checkpoint over all of it, for a
+   * backup. `npx streamdingo verify` checks it. Read as it is consumed; what is appended meanwhile is not in it.
+   *
+   * Reading fails with `LogDamaged` where something cannot be read.
+   */
+  export(options?: ExportOptions): ReadableStream<Uint8Array<ArrayBuffer>>
 
   /** What became of this replica's log: its last checkpoint, and what should not have happened to it. */
   integrity(): Readable<IntegrityStatus>
@@ -263,6 +273,10 @@ export class WorkerStoreClient<A extends App> implements StoreClient<A> {
 
   erasures(): Promise<readonly Erasure[]> {
     return this.#link.call(worker => worker.erasures())
+  }
+
+  export(options: ExportOptions = {}): ReadableStream<Uint8Array<ArrayBuffer>> {
+    return exportStream(this.#link, options)
   }
 
   rejections(): Promise<readonly Rejection[]> {

@@ -18,6 +18,7 @@ import type { Verdict } from '../model/integrity-status.ts'
 import type { Rejection } from '../model/sync-status.ts'
 import type { LogStorage } from '../storage/log-storage.ts'
 import type { Erasures } from './erasure/erasures.ts'
+import type { exportPart } from './export-log.ts'
 import type { LogProofs } from './log-proofs.ts'
 
 /** An atomic append of checked, encoded events. */
@@ -169,5 +170,7 @@ export interface EventLog {
   recordVerdict(verdict: Verdict): Promise<void>
 
   verify(options?: VerifyOptions): Promise<VerifyReport>
+  /** See export-log.ts. */
+  exportPart(after: GlobalPosition, size: number): ReturnType<typeof exportPart>
   close(): Promise<void>
 }

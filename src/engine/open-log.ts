@@ -21,6 +21,7 @@ import type { ErasureRecord } from './erasure/erasure-record.ts'
 import { Erasures } from './erasure/erasures.ts'
 import type { EventLog, LogChange, RemotePage, SyncCursor } from './event-log.ts'
 import { executeJob } from './execute-job.ts'
+import { exportPart } from './export-log.ts'
 import { IdleCompaction, type IdleCompactionOptions } from './idle-compaction.ts'
 import { IndexCheckpoint } from './index-checkpoint.ts'
 import { LogIndex } from './log-index.ts'
@@ -266,6 +267,10 @@ class OpenLog implements EventLog {
     const report = await verification.run(options)
     if (this.#paused === verification) this.#paused = null
     return report
+  }
+
+  exportPart(after: GlobalPosition, size: number): ReturnType<EventLog['exportPart']> {
+    return exportPart(after, size, { storage: this.storage, hash: this.hash })
   }
 
   close(): Promise<void> {

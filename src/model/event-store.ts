@@ -175,6 +175,14 @@ export type VerifyReport =
         verified: number
       }>)
 
+export type ExportOptions = Readonly<{
+  /** Told behind each part. */
+  onProgress?: (progress: ExportProgress) => void
+}>
+
+/** In entries of the log. */
+export type ExportProgress = Readonly<{ exported: number; total: number }>
+
 export type ExportProofOptions = Readonly<{
   /** False leaves out what is in the event: its data, tags and metadata. Default true. */
   content?: boolean

@@ -40,6 +40,9 @@ export type PageValues = Readonly<{
   restore?: boolean
 }>
 
+/** A part of an exported log, and the position of the last entry in it. */
+export type LogFilePart = Readonly<{ bytes: Uint8Array<ArrayBuffer>; through: GlobalPosition }>
+
 export type Connected = Readonly<{
   /** Name of a Web Lock that the worker holds as long as it lives; null where there are no Web Locks. */
   lifeLock: string | null
@@ -140,6 +143,11 @@ export interface WorkerApi {
   proveConsistency(size1: number, size2: number | undefined): Promise<Reply<ConsistencyProof>>
   checkpoint(): Promise<Reply<LogCheckpoint>>
   exportProof(eventId: string, options: ExportProofOptions): Promise<Reply<string>>
+
+  /** How the file of the log as it is now begins, and how many entries it will have. */
+  exportStart(): Promise<Reply<Readonly<{ bytes: Uint8Array<ArrayBuffer>; size: number }>>>
+  /** The next bytes of a file of `size` entries, behind those of the first `after`; the file ends with the last of them. */
+  exportPart(after: GlobalPosition, size: number): Promise<Reply<LogFilePart>>
 
   eraseEvent(eventId: string, options: EraseOptions): Promise<Reply<Erasure>>
   eraseSubject(key: string, value: string, options: EraseOptions): Promise<Reply<Erasure>>

@@ -42,6 +42,7 @@ export function integrityPanel(
         <button type="button" class="primary" ?disabled=${isBusy} @click=${() => integrity.check()}>Check the history</button>
         ${forging}
         <button type="button" ?disabled=${isBusy} @click=${() => integrity.addMany()}>Add 10,000 events</button>
+        <button type="button" ?disabled=${isBusy} @click=${() => integrity.saveHistory()}>Save the whole history</button>
       </div>
       <details class="intruder">
         <summary>Play the intruder</summary>

@@ -7,6 +7,7 @@ import { Cell } from '../cell.ts'
 import type { DemoApp } from '../domain/app.ts'
 import { addManyNotes } from '../domain/many-notes.ts'
 import type { Replica } from '../replica.ts'
+import { saveFile } from '../save-file.ts'
 import type { Notices } from '../status/notices.ts'
 import { writtenText } from '../words.ts'
 import { type Forgery, forge, undoForgery } from './forgery.ts'
@@ -91,6 +92,15 @@ export class Integrity implements Readable<IntegrityState> {
       const { forgery } = this.getSnapshot()
       if (forgery) await undoForgery(this.#parts.replica.database, forgery)
       this.#remember(null)
+    })
+  }
+
+  /** All of it as one file, which `npx streamdingo verify` checks. */
+  saveHistory(): Promise<void> {
+    const { store, replica } = this.#parts
+    return this.#run('Saving', async onProgress => {
+      const file = store.export({ onProgress: ({ exported, total }) => onProgress(exported, total) })
+      saveFile(await new Response(file).blob(), `${replica.boardId}.streamdingo`)
     })
   }
 

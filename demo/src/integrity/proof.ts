@@ -4,15 +4,12 @@ import { html } from 'lit'
 import type { StoreClient } from 'streamdingo'
 import { type ProofVerdict, verifyExportedProof } from 'streamdingo/integrity'
 import type { DemoApp } from '../domain/app.ts'
+import { saveFile } from '../save-file.ts'
 
 /** Saves the proof as a file. */
 export async function downloadProof(store: StoreClient<DemoApp>, eventId: string): Promise<void> {
   const text = await store.exportProof(eventId)
-  const link = document.createElement('a')
-  link.href = URL.createObjectURL(new Blob([text], { type: 'text/plain' }))
-  link.download = `${eventId}.tlog-proof`
-  link.click()
-  URL.revokeObjectURL(link.href)
+  saveFile(new Blob([text], { type: 'text/plain' }), `${eventId}.tlog-proof`)
 }
 
 /** Checks a file by the key of this device. */
