@@ -14,6 +14,7 @@ import type { LogStorage } from '../storage/log-storage.ts'
 import { admitJob } from './admit-job.ts'
 import { appendJob } from './append-job.ts'
 import { BlockStore } from './block-store.ts'
+import { ChangeListeners } from './change-listeners.ts'
 import { type LogSigning, nobodySigns } from './checkpoint-book.ts'
 import { keepsBlocks } from './compaction.ts'
 import { EntryLookup } from './entry-lookup.ts'
@@ -26,6 +27,7 @@ import { IdleCompaction, type IdleCompactionOptions } from './idle-compaction.ts
 import { IndexCheckpoint } from './index-checkpoint.ts'
 import { LogIndex } from './log-index.ts'
 import { LogProofs } from './log-proofs.ts'
+import { LogVerifier } from './log-verifier.ts'
 import { effectiveCommitsBehind, PendingTail, takeCommits } from './pending-tail.ts'
 import { LogReader } from './reader.ts'
 import { verdictJob } from './recovery/verdict-book.ts'
@@ -34,13 +36,7 @@ import { remoteJob } from './remote-job.ts'
 import { createDeciderFolds } from './replay/decider-folds.ts'
 import { SavedIndex } from './saved-index.ts'
 import { type ServerTreeParts, serverTreeBehind } from './server-tree.ts'
-import { Verification, type VerificationParts } from './verification.ts'
 import { Writer } from './writer.ts'
-
-const firstTouched = (records: readonly ErasureRecord[]): GlobalPosition | null => {
-  const positions = records.flatMap(({ touched }) => touched.map(([, position]) => position))
-  return positions.length === 0 ? null : Math.min(...positions)
-}
 
 export type OpenLogOptions = Readonly<{
   /** Opened and closed by the log. */
@@ -91,7 +87,8 @@ class OpenLog implements EventLog {
   readonly #options: OpenLogOptions
   readonly #chain: HashChain
   readonly #blocks: BlockStore
-  readonly #listeners = new Set<(change: LogChange) => void>()
+  readonly #listeners: ChangeListeners
+  readonly #verifier: LogVerifier
   #saved!: SavedIndex
   #reader!: LogReader
   #tail!: PendingTail
@@ -100,8 +97,6 @@ class OpenLog implements EventLog {
   #writer!: Writer
   #compaction: IdleCompaction | null = null
   #catchingUp: Promise<void> | null = null
-  /** The last verification, if it was aborted. */
-  #paused: Verification | null = null
   #closed: Promise<void> | null = null
 
   constructor(options: OpenLogOptions, hash: HashProvider) {
@@ -119,6 +114,7 @@ class OpenLog implements EventLog {
       idsReady: () => this.#saved.idsReady(),
       signing: options.signing ?? (async () => nobodySigns(options.storeId)),
     })
+    this.#listeners = new ChangeListeners(error => this.#reportError(error))
     this.erasures = new Erasures({
       storage: this.storage,
       blocks: this.#blocks,
@@ -132,6 +128,16 @@ class OpenLog implements EventLog {
       now: this.#now,
       onListed: records => this.#tellOf({ erasedFrom: firstTouched(records) }),
     })
+    this.#verifier = new LogVerifier({
+      storeId: this.storeId,
+      storage: this.storage,
+      hash,
+      chain: this.#chain,
+      tree: this.proofs.tree,
+      checkpoints: this.proofs.checkpoints,
+      erasures: this.erasures,
+      knownHead: () => Math.max(this.#saved.knownHead, this.#index.head),
+    })
   }
 
   async load(): Promise<void> {
@@ -139,6 +145,7 @@ class OpenLog implements EventLog {
     this.#saved = saved
     this.#assemble()
     await this.catchUp()
+    await this.erasures.opened()
     this.#saved.opened()
     this.erasures.resume().catch(error => {
       if (!isStoreError(error, 'store-closed')) this.#reportError(error)
@@ -254,19 +261,11 @@ class OpenLog implements EventLog {
   }
 
   onChange(listener: (change: LogChange) => void, signal?: AbortSignal): void {
-    if (signal?.aborted) return
-    this.#listeners.add(listener)
-    signal?.addEventListener('abort', () => this.#listeners.delete(listener), { once: true })
+    this.#listeners.add(listener, signal)
   }
 
-  async verify(options: Parameters<EventLog['verify']>[0] = {}): ReturnType<EventLog['verify']> {
-    const level = options.level ?? 'full'
-    const paused = options.resume && this.#paused?.level === level ? this.#paused : null
-    const verification = paused ?? new Verification(level, this.#verificationParts)
-    this.#paused = verification
-    const report = await verification.run(options)
-    if (this.#paused === verification) this.#paused = null
-    return report
+  verify(options?: Parameters<EventLog['verify']>[0]): ReturnType<EventLog['verify']> {
+    return this.#verifier.verify(options)
   }
 
   exportPart(after: GlobalPosition, size: number): ReturnType<EventLog['exportPart']> {
@@ -286,20 +285,6 @@ class OpenLog implements EventLog {
 
   get #serverTree(): ServerTreeParts {
     return { storage: this.storage, hash: this.hash, index: this.#index, blocks: this.#blocks }
-  }
-
-  get #verificationParts(): VerificationParts {
-    const { storeId, storage, hash } = this
-    return {
-      storeId,
-      storage,
-      hash,
-      chain: this.#chain,
-      tree: this.proofs.tree,
-      checkpoints: this.proofs.checkpoints,
-      erasures: this.erasures,
-      knownHead: () => Math.max(this.#saved.knownHead, this.#index.head),
-    }
   }
 
   get #index(): LogIndex {
@@ -371,18 +356,7 @@ class OpenLog implements EventLog {
 
   #tellOf(change: Partial<LogChange>): void {
     const { head, cursor } = this.#index
-    this.#tell({ after: head, head, supersededFrom: null, erasedFrom: null, cursor, ...change })
-  }
-
-  #tell(change: LogChange): void {
-    for (const listener of this.#listeners) {
-      try {
-        listener(change)
-      } catch (error) {
-        // One listener's fault must not keep the others, or the writer, from going on.
-        this.#reportError(error)
-      }
-    }
+    this.#listeners.tell({ after: head, head, supersededFrom: null, erasedFrom: null, cursor, ...change })
   }
 
   #reportError(error: unknown): void {
@@ -401,4 +375,10 @@ class OpenLog implements EventLog {
     this.#listeners.clear()
     await this.storage.close()
   }
+}
+
+/** The first position from which on these records have anything folded again. */
+function firstTouched(records: readonly ErasureRecord[]): GlobalPosition | null {
+  const positions = records.flatMap(({ touched }) => touched.map(([, position]) => position))
+  return positions.length === 0 ? null : Math.min(...positions)
 }

@@ -1,7 +1,9 @@
 // How far this replica and the server have told each other of erasures.
 
 import { textOf, utf8 } from '../../log/bytes.ts'
+import type { HashProvider } from '../../log/hash-provider.ts'
 import type { LogStorage } from '../../storage/log-storage.ts'
+import { contentOf, sealedValue } from '../sealed-value.ts'
 import type { ErasureList } from './erasure-list.ts'
 import type { ErasureRecord } from './erasure-record.ts'
 
@@ -20,17 +22,20 @@ const NOTHING: Told = { epoch: '', taken: 0, sent: 0 }
 export class ErasureCursor {
   readonly #storage: Pick<LogStorage, 'get' | 'put'>
   readonly #list: ErasureList
+  readonly #hash: HashProvider
   #told = NOTHING
 
-  constructor(storage: Pick<LogStorage, 'get' | 'put'>, list: ErasureList) {
+  constructor(storage: Pick<LogStorage, 'get' | 'put'>, list: ErasureList, hash: HashProvider) {
     this.#storage = storage
+    this.#hash = hash
     this.#list = list
   }
 
   /** Also what another tab wrote since. */
   async load(): Promise<void> {
-    const bytes = await this.#storage.get(KEY)
-    if (bytes) this.#told = JSON.parse(textOf(bytes)) as Told
+    const content = await contentOf(await this.#storage.get(KEY), this.#hash)
+    // Where it is damaged, both tell each other everything once more.
+    this.#told = content ? (JSON.parse(textOf(content)) as Told) : NOTHING
   }
 
   /** Of the server's list in this epoch. */
@@ -56,7 +61,7 @@ export class ErasureCursor {
   }
 
   async #write(told: Told): Promise<void> {
-    await this.#storage.put({ [KEY]: utf8(JSON.stringify(told)) })
+    await this.#storage.put({ [KEY]: await sealedValue(utf8(JSON.stringify(told)), this.#hash) })
     this.#told = told
   }
 }

@@ -8,7 +8,7 @@ import type { LogIndex } from '../log-index.ts'
 import type { Job } from '../writer.ts'
 import { type ContentParts, type ErasedContent, eraseContent } from './erase-content.ts'
 import { type ErasureList, erasureKey } from './erasure-list.ts'
-import { type ErasureRecord, erasureBytes, erasureEntry } from './erasure-record.ts'
+import { type ErasureRecord, erasureEntry } from './erasure-record.ts'
 import { positionsOf } from './find-entries.ts'
 
 export type ErasureWish = Pick<ErasureRecord, 'eventIds' | 'reason' | 'erasedAt' | 'origin'>
@@ -50,7 +50,7 @@ export async function draftErasure(
 ): Promise<ErasureRecord> {
   const numbered = { ...record, number: list.count + 1 }
   await draft.addSystemEntry(erasureEntry(numbered))
-  draft.addValue(erasureKey(numbered.number), erasureBytes(numbered))
+  draft.addValue(erasureKey(numbered.number), await list.valueOf(numbered))
   return numbered
 }
 

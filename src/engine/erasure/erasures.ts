@@ -4,7 +4,7 @@ import type { Block } from '../../log/block.ts'
 import { textOf, utf8 } from '../../log/bytes.ts'
 import { type Entry, KIND_ERASED, KIND_EVENT, KIND_SYSTEM } from '../../log/entry.ts'
 import { erasedForm } from '../../log/erased-entry.ts'
-import { StoreError } from '../../log/errors.ts'
+import { isStoreError, StoreError } from '../../log/errors.ts'
 import type { GlobalPosition } from '../../log/event.ts'
 import { eventIdOf, isEventId, newEventId } from '../../log/event-id.ts'
 import { jsonSlice } from '../../log/json-column.ts'
@@ -12,6 +12,7 @@ import type { EraseOptions, Erasure } from '../../model/erasure.ts'
 import type { LogStorage } from '../../storage/log-storage.ts'
 import type { BlockStore } from '../block-store.ts'
 import type { Draft } from '../draft.ts'
+import { contentOf, sealedValue } from '../sealed-value.ts'
 import type { Job } from '../writer.ts'
 import { eraseCopies } from './erase-copies.ts'
 import { ErasureCursor } from './erasure-cursor.ts'
@@ -43,11 +44,12 @@ export class Erasures {
   readonly cursor: ErasureCursor
   readonly #parts: ErasuresParts
   readonly #list: ErasureList
+  #isDamaged = false
 
   constructor(parts: ErasuresParts) {
     this.#parts = parts
-    this.#list = new ErasureList(parts.storage)
-    this.cursor = new ErasureCursor(parts.storage, this.#list)
+    this.#list = new ErasureList(parts.storage, parts.hash)
+    this.cursor = new ErasureCursor(parts.storage, this.#list, parts.hash)
   }
 
   /** How many records there are. */
@@ -78,9 +80,30 @@ export class Erasures {
     return count === this.#list.count ? Number.POSITIVE_INFINITY : this.#list.touchedSince(count, streamName)
   }
 
+  /** Before the log is read. @throws `LogDamaged` on a server whose list is not what was written. */
   async load(): Promise<void> {
-    await this.#list.load()
     await this.cursor.load()
+    try {
+      await this.#list.load()
+    } catch (error) {
+      if (!isStoreError(error, 'log-damaged') || this.#parts.isAuthority) throw error
+      this.#isDamaged = true
+    }
+  }
+
+  /** Once the log is read: it has every record, too, and a list that is damaged is made anew of it. */
+  async opened(): Promise<void> {
+    if (!this.#isDamaged) return
+    const { blocks } = this.#parts
+    const index = this.#parts.index()
+    const records: ErasureRecord[] = []
+    for (const position of index.positionsOf(ERASURE_STREAM, 1, index.versionOf(ERASURE_STREAM))) {
+      const block = await blocks.holding(position)
+      const payload = jsonSlice(block.payloads, position - block.firstPosition)
+      records.push(readErasure(payload, position))
+    }
+    await this.#list.replaceBy(records)
+    this.#isDamaged = false
   }
 
   /** Reads what other servers listed since. */
@@ -160,8 +183,12 @@ export class Erasures {
 
   /** Goes on with what was begun before a crash. */
   async resume(): Promise<void> {
-    for (const [key, bytes] of await this.#parts.storage.list(BEGUN)) {
-      await this.#finish(key, JSON.parse(textOf(bytes)) as ErasureWish)
+    const { storage, hash } = this.#parts
+    for (const [key, bytes] of await storage.list(BEGUN)) {
+      const content = await contentOf(bytes, hash)
+      if (content) await this.#finish(key, JSON.parse(textOf(content)) as ErasureWish)
+      // Nobody was told that it was done; what it was to be, nobody knows.
+      else await storage.put({ [key]: null })
     }
   }
 
@@ -175,7 +202,8 @@ export class Erasures {
     for (let from = 0; from < eventIds.length; from += MAX_IDS) {
       const part = { ...wish, eventIds: eventIds.slice(from, from + MAX_IDS) }
       const key = BEGUN + newEventId()
-      await this.#parts.storage.put({ [key]: utf8(JSON.stringify(part)) })
+      const { storage, hash } = this.#parts
+      await storage.put({ [key]: await sealedValue(utf8(JSON.stringify(part)), hash) })
       await this.#finish(key, part)
     }
   }

@@ -29,15 +29,15 @@ export async function restoreLog(storage: LogStorage, storeId: string, hash: Has
   const kept = (await Promise.all(KEPT.map(prefix => storage.list(prefix)))).flat()
   const quarantined = salvaged.damaged.map(block => [quarantineKey(block), block.bytes] as const)
   await storage.reset(
-    await relinked([...(await erasureCommits(storage)), ...salvaged.pending], storeId, hash),
+    await relinked([...(await erasureCommits(storage, hash)), ...salvaged.pending], storeId, hash),
     Object.fromEntries([...kept, ...quarantined]) as Record<string, Uint8Array<ArrayBuffer>>,
   )
   return salvaged
 }
 
 /** What was erased is named in the log that has it: those who verify it ask for that. */
-async function erasureCommits(storage: LogStorage): Promise<UnlinkedCommit[]> {
-  const list = new ErasureList(storage)
+async function erasureCommits(storage: LogStorage, hash: HashProvider): Promise<UnlinkedCommit[]> {
+  const list = new ErasureList(storage, hash)
   await list.load()
   return list.records.map(record => {
     const entry = erasureEntry(record)
