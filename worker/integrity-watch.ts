@@ -1,45 +1,38 @@
-// Watches over the integrity of this replica's log: compares it with its anchor when it is opened, moves the anchor as
-// it grows, and makes checkpoints of it.
+// Watches over the integrity of this replica's log: compares it with its anchor when it is opened, moves the anchor and
+// makes checkpoints as it grows, and carries out what follows on a finding.
 
-import type { EventLog } from '../src/engine/event-log.ts'
 import {
   compareWithAnchor,
   compareWithCheckpoint,
   type Found,
   foundByWitness,
 } from '../src/engine/recovery/compare.ts'
-import { anchorOf, type HeadAnchor, parseAnchor } from '../src/engine/recovery/head-anchor.ts'
+import type { HeadAnchor } from '../src/engine/recovery/head-anchor.ts'
+import { type RecoveryFacts, recoveryOf } from '../src/engine/recovery/recovery-plan.ts'
 import type { Salvage } from '../src/engine/recovery/salvage.ts'
 import { dropVerdict, readVerdicts } from '../src/engine/recovery/verdict-book.ts'
 import type { AuditFailure } from '../src/engine/replay/audit.ts'
 import { isStoreError } from '../src/log/errors.ts'
 import { newEventId } from '../src/log/event-id.ts'
 import type { LogCheckpoint } from '../src/log/proofs.ts'
-import type { IntegrityStatus, RecoveryAction, Verdict } from '../src/model/integrity-status.ts'
+import type { IntegrityStatus, Verdict } from '../src/model/integrity-status.ts'
 import type { PlainError } from '../src/model/sync-status.ts'
 import type { WitnessAnswer } from '../src/sync/witness-client.ts'
-import type { AnchorShelf } from './anchor-shelf.ts'
+import { AnchorKeeper, type AnchorKeeperParts } from './anchor-keeper.ts'
 import type { DeviceKeys } from './device-keys.ts'
 import type { TabChannel } from './tab-channel.ts'
-import { underLock } from './web-lock.ts'
 
-export type IntegrityWatchOptions = Readonly<{
-  log: EventLog
-  /** Where what is stored can be known again; without it there is no anchor. */
-  place: string | undefined
-  shelf: AnchorShelf
-  /** The anchor as it was before the log was read: asked for early, so that nobody waits for it. */
-  anchorAtOpening: Promise<string | null>
-  keys: Pick<DeviceKeys, 'forget'>
-  channel: TabChannel
-  /** Whether what is lost here can come from a server. */
-  hasServer: boolean
-  onStatus: (status: IntegrityStatus) => void
-  /** Told of each new one. */
-  onCheckpoint: (checkpoint: LogCheckpoint) => void
-  onError: (error: Error) => void
-  signal: AbortSignal
-}>
+export type IntegrityWatchOptions = AnchorKeeperParts &
+  RecoveryFacts &
+  Readonly<{
+    keys: Pick<DeviceKeys, 'forget'>
+    channel: TabChannel
+    onStatus: (status: IntegrityStatus) => void
+    /** Told of each new one. */
+    onCheckpoint: (checkpoint: LogCheckpoint) => void
+    onError: (error: Error) => void
+    signal: AbortSignal
+  }>
 
 type Look = 'end' | 'all'
 
@@ -48,6 +41,7 @@ const LAG_MS = 1_000
 
 export class IntegrityWatch {
   readonly #options: IntegrityWatchOptions
+  readonly #anchor: AnchorKeeper
   #checkpoint: LogCheckpoint | null = null
   #witnessed: IntegrityStatus['witnessed'] = null
   #verdicts: readonly Verdict[] = []
@@ -56,6 +50,7 @@ export class IntegrityWatch {
 
   constructor(options: IntegrityWatchOptions) {
     this.#options = options
+    this.#anchor = new AnchorKeeper(options)
   }
 
   /** Resolves when it is known whether the log is what it was. */
@@ -84,7 +79,7 @@ export class IntegrityWatch {
       }
       // Of a name that this device has given up, nothing is said any more.
       if (this.#checkpoint?.origin !== checkpoint.origin) return
-      await this.#tellAndRenew(foundByWitness(answer, this.#options.log), 'new-identity')
+      await this.#recover(foundByWitness(answer, this.#options.log))
       await this.#readVerdicts()
     })
   }
@@ -100,7 +95,7 @@ export class IntegrityWatch {
         atRisk: { events: 0, unsynced: log.pendingCount() },
         detail: error.message,
       }
-      await this.#tellOf(found, 'sync-stopped')
+      await this.#recover(found)
       await this.#readVerdicts()
     })
   }
@@ -114,7 +109,7 @@ export class IntegrityWatch {
       atRisk: { events: lost, unsynced: lostUnsynced },
       detail: `${kept} pending events were taken over, ${damaged.length} blocks are in quarantine`,
     }
-    return this.#tellOf(found, 'restored')
+    return this.#recover(found)
   }
 
   /** A projection is not to be trusted any more. */
@@ -127,7 +122,7 @@ export class IntegrityWatch {
       detail: `${name}: ${events} events were folded twice, to the states ${stateHash} and ${secondStateHash}`,
     }
     return this.#inTurn(async () => {
-      await this.#tellOf(found, 'untrusted')
+      await this.#recover(found)
       await this.#readVerdicts()
     })
   }
@@ -141,46 +136,39 @@ export class IntegrityWatch {
   /** Moves the anchor to where the log ends. To be called while the log is open, when nothing is appended any more. */
   async close(): Promise<void> {
     clearTimeout(this.#timer)
-    await this.#inTurn(() => this.#moveAnchor())
+    await this.#inTurn(() => this.#anchor.move())
   }
 
   async #compareAtOpening(): Promise<void> {
-    const text = await this.#options.anchorAtOpening
-    const isAsItWas = !(await this.#differsFrom(text === null ? null : parseAnchor(text), 'end'))
+    const isAsItWas = !(await this.#differsFrom(await this.#anchor.atOpening(), 'end'))
     if (!isAsItWas) await this.#compare('end')
   }
 
   /** @param look what to look at: the end of the log, which is quick, or all that its last checkpoint says */
   async #compare(look: Look): Promise<void> {
-    const { place } = this.#options
     if (!(await this.#whatIsWrong(look))) return
-    // Under the lock once more: of several tabs that open at once, one tells.
-    await underLock(lockOf(place ?? ''), () => this.#judge(look))
+    // In turn once more: of several tabs that open at once, one tells.
+    await this.#anchor.inTurn(async () => {
+      const found = await this.#whatIsWrong(look)
+      if (!found) return
+      await this.#recover(found)
+      await this.#anchor.write()
+    })
   }
 
-  async #judge(look: Look): Promise<void> {
-    const { place, hasServer } = this.#options
-    const found = await this.#whatIsWrong(look)
-    if (!found) return
-    await this.#tellAndRenew(found, hasServer ? 'fetched-again' : 'went-on')
-    if (place !== undefined) await this.#writeAnchor()
-  }
-
-  /** What this device signed for is not this log: from now on it is another one. */
-  async #tellAndRenew(found: Found, action: RecoveryAction): Promise<void> {
+  /** Told before anything else is done about it. */
+  async #recover(found: Found): Promise<void> {
     const { log, keys } = this.#options
-    await this.#tellOf(found, action)
+    const { action, renewsIdentity } = recoveryOf(found.finding, this.#options)
+    await log.recordVerdict({ id: newEventId(), action, foundAt: Date.now(), ...found })
+    if (!renewsIdentity) return
     await keys.forget()
     await log.proofs.checkpoints.forget()
   }
 
-  #tellOf(found: Found, action: RecoveryAction): Promise<void> {
-    return this.#options.log.recordVerdict({ id: newEventId(), action, foundAt: Date.now(), ...found })
-  }
-
   async #whatIsWrong(look: Look): Promise<Found | null> {
     const { log } = this.#options
-    const anchor = await this.#anchor()
+    const anchor = await this.#anchor.read()
     await log.proofs.checkpoints.reread()
     // Both are written behind the log: what another tab appended since this one read it is there now.
     await log.catchUp()
@@ -205,7 +193,7 @@ export class IntegrityWatch {
   }
 
   async #writeDown(): Promise<void> {
-    await this.#moveAnchor()
+    await this.#anchor.move()
     try {
       const { log, onCheckpoint } = this.#options
       this.#checkpoint = await log.proofs.checkpoints.make()
@@ -216,28 +204,6 @@ export class IntegrityWatch {
       await this.#compare('all')
       await this.#readVerdicts()
     }
-  }
-
-  async #moveAnchor(): Promise<void> {
-    const { place } = this.#options
-    if (place === undefined) return
-    await underLock(lockOf(place), async () => {
-      const anchor = await this.#anchor()
-      // Another tab may know of more.
-      if ((anchor?.size ?? 0) <= this.#options.log.head()) await this.#writeAnchor()
-    })
-  }
-
-  async #writeAnchor(): Promise<void> {
-    const { log, place, shelf } = this.#options
-    const anchor = await anchorOf(log)
-    await shelf.write(place!, JSON.stringify(anchor))
-  }
-
-  async #anchor(): Promise<HeadAnchor | null> {
-    const { place, shelf } = this.#options
-    const text = place === undefined ? null : await shelf.read(place)
-    return text === null ? null : parseAnchor(text)
   }
 
   async #readVerdicts(): Promise<void> {
@@ -261,5 +227,3 @@ export class IntegrityWatch {
     return done
   }
 }
-
-const lockOf = (place: string): string => `streamdingo:anchor:${place}`
