@@ -27,7 +27,7 @@ export function erasedNews(erasures: readonly Erasure[]) {
   return html`
     <details class="erased" data-count=${count}>
       <summary>${events} erased</summary>
-      <p>It is gone from every device and from the server. That there was something stays, and so do all seals: the history can be checked as before.</p>
+      <p>It is gone here, and from the server and every other device once they have synced. That there was something stays, and so do all seals: the history can be checked as before.</p>
       <ul>
         ${erasures.map(
           ({ eventIds, erasedAt }) =>
