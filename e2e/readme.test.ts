@@ -16,7 +16,7 @@ const FILES = [
   ['page.ts', 'declare const token: string\n'],
   [
     'server.ts',
-    'declare function verifyToken(token: string | null): Promise<{ workspace: string; mayWrite: boolean } | null>\n',
+    'declare function verifyToken(token: string | null): Promise<{ workspace: string; mayWrite: boolean; isAdmin: boolean } | null>\n',
   ],
 ] as const
 

@@ -255,7 +255,8 @@ export interface EventStore {
    * stay, and so do all proofs. From then on it is left out of reads, subscriptions and folds. Resolves when it is gone
    * here.
    *
-   * @throws `StoreError` `unknown-event` for an id that the log has not; `LogDamaged`.
+   * @throws `StoreError` `unknown-event` for an id that the log has not, `invalid-argument` for a reason of more than
+   * 1,024 characters; `LogDamaged`.
    */
   eraseEvent(eventId: string, options?: EraseOptions): Promise<Erasure>
 

@@ -24,10 +24,17 @@ export type ErasureJobParts = ContentParts &
     forgetBlocks: () => void
   }>
 
-/** Null where all of it was erased before. */
-export function erasureJob(wish: ErasureWish, parts: ErasureJobParts): Job<ErasureRecord | null> {
+export type ErasureDone = Pick<ErasureRecord, 'eventIds' | 'touched'> &
+  Readonly<{
+    /** Null where all of it was erased and listed before. */
+    record: ErasureRecord | null
+  }>
+
+export function erasureJob(wish: ErasureWish, parts: ErasureJobParts): Job<ErasureDone> {
   // Planned again when another tab was first, it finds nothing left to take out.
   let hasChanged = false
+  const keep = (record: Omit<ErasureRecord, 'number'>, draft: Draft): Promise<ErasureRecord> =>
+    parts.isAuthority ? listRecord(record, parts) : draftErasure(record, draft, parts.list)
   return {
     isAlone: true,
     async plan(draft) {
@@ -35,9 +42,9 @@ export function erasureJob(wish: ErasureWish, parts: ErasureJobParts): Job<Erasu
       hasChanged ||= erased.hasChanged
       await parts.list.refresh()
       const eventIds = hasChanged ? wish.eventIds : wish.eventIds.filter(id => !parts.list.has(id))
-      if (eventIds.length === 0) return null
-      const record = { ...wish, eventIds, touched: erased.touched }
-      return parts.isAuthority ? listRecord(record, parts) : draftErasure(record, draft, parts.list)
+      const { touched } = erased
+      const record = eventIds.length === 0 ? null : await keep({ ...wish, eventIds, touched }, draft)
+      return { eventIds: wish.eventIds, touched, record }
     },
   }
 }

@@ -10,9 +10,6 @@ import type { SystemEntry } from '../draft.ts'
 export const ERASURE_STREAM = `${SYSTEM_STREAM_PREFIX}erasures`
 const TYPE = 'events-erased'
 
-/** One record has so many ids at most. */
-export const MAX_IDS = 10_000
-
 export type ErasureRecord = Erasure &
   Readonly<{
     /** Its place in this replica's list, counted from 1. */

@@ -9,6 +9,7 @@ import type { GlobalPosition } from '../../log/event.ts'
 import { eventIdOf, isEventId, newEventId } from '../../log/event-id.ts'
 import { jsonSlice } from '../../log/json-column.ts'
 import type { EraseOptions, Erasure } from '../../model/erasure.ts'
+import { MAX_ERASED_IDS, MAX_REASON } from '../../protocol/erasure-messages.ts'
 import type { LogStorage } from '../../storage/log-storage.ts'
 import type { BlockStore } from '../block-store.ts'
 import type { Draft } from '../draft.ts'
@@ -18,7 +19,7 @@ import { eraseCopies } from './erase-copies.ts'
 import { ErasureCursor } from './erasure-cursor.ts'
 import { draftErasure, type ErasureJobParts, type ErasureWish, erasureJob } from './erasure-job.ts'
 import { ErasureList } from './erasure-list.ts'
-import { ERASURE_STREAM, type ErasureRecord, MAX_IDS, readErasure } from './erasure-record.ts'
+import { ERASURE_STREAM, type ErasureRecord, readErasure } from './erasure-record.ts'
 import { idsOfSubject, positionsOf } from './find-entries.ts'
 
 /** Erasures that were begun, until nothing of them is left to do: after a crash they are gone on with. */
@@ -147,14 +148,21 @@ export class Erasures {
   /** Server side: events that were just admitted. What another process listed meanwhile is erased, too. */
   async admitted(entries: readonly Entry[]): Promise<void> {
     await this.refresh()
+    if (this.count === 0 && entries.every(({ kind }) => kind === KIND_EVENT)) return
     const eventIds = entries
       .filter(({ kind, eventId }) => (kind === KIND_ERASED) !== this.has(eventIdOf(eventId)))
       .map(({ eventId }) => eventIdOf(eventId))
     if (eventIds.length > 0) await this.take({ eventIds, reason: null, erasedAt: this.#parts.now() })
   }
 
-  /** @throws `StoreError` `unknown-event`; `LogDamaged` */
+  /** @throws `StoreError` `unknown-event`, `invalid-argument`; `LogDamaged` */
   async erase(eventIds: readonly string[], { reason }: EraseOptions = {}): Promise<Erasure> {
+    if (reason !== undefined && (typeof reason !== 'string' || reason.length > MAX_REASON)) {
+      throw new StoreError(
+        'invalid-argument',
+        `The reason must be a text of at most ${MAX_REASON} characters`,
+      )
+    }
     await this.#parts.idsReady()
     for (const eventId of eventIds) this.#checkKnown(eventId)
     const wish = { eventIds, reason: reason ?? null, erasedAt: this.#parts.now() }
@@ -199,8 +207,8 @@ export class Erasures {
 
   async #carryOut(wish: ErasureWish): Promise<void> {
     const eventIds = wish.eventIds.map(eventId => eventId.toLowerCase())
-    for (let from = 0; from < eventIds.length; from += MAX_IDS) {
-      const part = { ...wish, eventIds: eventIds.slice(from, from + MAX_IDS) }
+    for (let from = 0; from < eventIds.length; from += MAX_ERASED_IDS) {
+      const part = { ...wish, eventIds: eventIds.slice(from, from + MAX_ERASED_IDS) }
       const key = BEGUN + newEventId()
       const { storage, hash } = this.#parts
       await storage.put({ [key]: await sealedValue(utf8(JSON.stringify(part)), hash) })
@@ -217,10 +225,10 @@ export class Erasures {
       hasNotes: !isAuthority,
       forgetBlocks: () => blocks.forgetAll(),
     })
-    const record = await submit(job)
-    if (record && isAuthority) onListed([record])
-    // Once nobody can add to them any more.
-    if (record) await eraseCopies(record, storage)
+    const done = await submit(job)
+    if (done.record && isAuthority) onListed([done.record])
+    // Once nobody can add to them any more; after a crash, perhaps once more.
+    await eraseCopies(done, storage)
     await storage.put({ [key]: null })
   }
 }

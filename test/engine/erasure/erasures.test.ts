@@ -393,7 +393,11 @@ describe('erasing', () => {
       const database = createMemoryDatabase()
       const setUp = await openDevice(database)
       const ids = await say(setUp, 'a', ['1', SECRET, '3'])
+      const projector = createProjector({ log: setUp, app })
+      await projector.latest('notes', 'a')
+      await projector.close()
       await setUp.close()
+      expect(placesOf(SECRET, database).some(place => String(place).startsWith('snapshot/'))).toBe(true)
       const storage = memoryStorage({ database })
       let calls = 0
       const crashing = <A extends unknown[], R>(call: (...args: A) => Promise<R>) => {
