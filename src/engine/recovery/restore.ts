@@ -1,7 +1,7 @@
 // Begins a damaged log anew: what is pending and can be read is taken over, what cannot be read is set aside, and the
 // rest is left to the server, which has it.
 
-import { StoreError } from '../../log/errors.ts'
+import { isStoreError, StoreError } from '../../log/errors.ts'
 import type { HashProvider } from '../../log/hash-provider.ts'
 import type { LogStorage } from '../../storage/log-storage.ts'
 import { systemEntry } from '../draft.ts'
@@ -38,7 +38,12 @@ export async function restoreLog(storage: LogStorage, storeId: string, hash: Has
 /** What was erased is named in the log that has it: those who verify it ask for that. */
 async function erasureCommits(storage: LogStorage, hash: HashProvider): Promise<UnlinkedCommit[]> {
   const list = new ErasureList(storage, hash)
-  await list.load()
+  try {
+    await list.load()
+  } catch (error) {
+    // A list that is damaged, too, must not keep a damaged log from being begun anew: what was read of it counts.
+    if (!isStoreError(error, 'log-damaged')) throw error
+  }
   return list.records.map(record => {
     const entry = erasureEntry(record)
     return { entries: [{ ...systemEntry(entry), streamName: entry.streamName }], note: null }

@@ -516,6 +516,23 @@ describe('other replicas', () => {
   })
 })
 
+test('a damaged list keeps no log from being begun anew', async () => {
+  const database = createMemoryDatabase()
+  const log = await openDevice(database)
+  const [first, second] = await say(log, 'a', ['1', '2', '3'])
+  for (const id of [first!, second!]) await log.erasures.erase([id])
+  await log.close()
+  const key = [...database.values.keys()].filter(one => one.startsWith('erasure/listed/')).at(-1)!
+  database.values.get(key)![10]! ^= 1
+  const storage = memoryStorage({ database })
+  await storage.open()
+  await restoreLog(storage, storeId, await createSha256())
+  const again = await openDevice(database)
+  expect(again.erasures.list()).toMatchObject([{ eventIds: [first] }])
+  expect(await textsIn(again, 'a')).toEqual(['3'])
+  await again.close()
+})
+
 describe('verify', () => {
   /** Changes a stored block as somebody does who knows the format: the digest fits what it says. */
   async function forge(database: MemoryDatabase, position: number, change: (bytes: Uint8Array) => void) {
