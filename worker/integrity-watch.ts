@@ -1,40 +1,33 @@
 // Watches over the integrity of this replica's log: compares it with its anchor when it is opened, moves the anchor and
 // makes checkpoints as it grows, and carries out what follows on a finding.
 
-import {
-  compareWithAnchor,
-  compareWithCheckpoint,
-  type Found,
-  foundByWitness,
-} from '../src/engine/recovery/compare.ts'
+import { compareWithAnchor, compareWithCheckpoint, foundByWitness } from '../src/engine/recovery/compare.ts'
 import type { HeadAnchor } from '../src/engine/recovery/head-anchor.ts'
-import { type RecoveryFacts, recoveryOf } from '../src/engine/recovery/recovery-plan.ts'
+import type { Found } from '../src/engine/recovery/recovery-machine.ts'
 import type { Salvage } from '../src/engine/recovery/salvage.ts'
 import { dropVerdict, readVerdicts } from '../src/engine/recovery/verdict-book.ts'
 import type { AuditFailure } from '../src/engine/replay/audit.ts'
+import type { SnapshotDrop } from '../src/engine/replay/snapshot-store.ts'
 import { isStoreError } from '../src/log/errors.ts'
-import { newEventId } from '../src/log/event-id.ts'
 import type { LogCheckpoint } from '../src/log/proofs.ts'
+import type { VerifyReport } from '../src/model/event-store.ts'
 import type { IntegrityStatus, Verdict } from '../src/model/integrity-status.ts'
 import type { PlainError } from '../src/model/sync-status.ts'
 import type { WitnessAnswer } from '../src/sync/witness-client.ts'
 import { AnchorKeeper, type AnchorKeeperParts } from './anchor-keeper.ts'
-import type { DeviceKeys } from './device-keys.ts'
-import type { TabChannel } from './tab-channel.ts'
+import { Recovery, type RecoveryParts } from './recovery.ts'
 
 export type IntegrityWatchOptions = AnchorKeeperParts &
-  RecoveryFacts &
+  Omit<RecoveryParts, 'inTurn' | 'onTold'> &
   Readonly<{
-    keys: Pick<DeviceKeys, 'forget'>
-    channel: TabChannel
     onStatus: (status: IntegrityStatus) => void
     /** Told of each new one. */
     onCheckpoint: (checkpoint: LogCheckpoint) => void
-    onError: (error: Error) => void
-    signal: AbortSignal
   }>
 
 type Look = 'end' | 'all'
+
+const NOTHING: Verdict['atRisk'] = { events: 0, unsynced: 0, bytes: 0 }
 
 /** The anchor is behind the log by this much at most, and a checkpoint follows the last append by as much. */
 const LAG_MS = 1_000
@@ -42,6 +35,7 @@ const LAG_MS = 1_000
 export class IntegrityWatch {
   readonly #options: IntegrityWatchOptions
   readonly #anchor: AnchorKeeper
+  readonly #recovery: Recovery
   #checkpoint: LogCheckpoint | null = null
   #witnessed: IntegrityStatus['witnessed'] = null
   #verdicts: readonly Verdict[] = []
@@ -51,6 +45,11 @@ export class IntegrityWatch {
   constructor(options: IntegrityWatchOptions) {
     this.#options = options
     this.#anchor = new AnchorKeeper(options)
+    this.#recovery = new Recovery({
+      ...options,
+      inTurn: work => this.#inTurn(work),
+      onTold: () => this.#readVerdicts(),
+    })
   }
 
   /** Resolves when it is known whether the log is what it was. */
@@ -61,6 +60,7 @@ export class IntegrityWatch {
     await this.#readVerdicts()
     channel.on('verdicts-changed', () => this.#inTurn(() => this.#readVerdicts()))
     log.onChange(() => this.#later(), signal)
+    log.onDamaged(position => this.#recovery.blockFound(position), signal)
     if (log.head() > 0) this.#later()
   }
 
@@ -79,8 +79,7 @@ export class IntegrityWatch {
       }
       // Of a name that this device has given up, nothing is said any more.
       if (this.#checkpoint?.origin !== checkpoint.origin) return
-      await this.#recover(foundByWitness(answer, this.#options.log))
-      await this.#readVerdicts()
+      await this.#recovery.found(foundByWitness(answer, this.#options.log))
     })
   }
 
@@ -92,24 +91,23 @@ export class IntegrityWatch {
       const found: Found = {
         finding: 'server-inconsistent',
         at: log.cursor().confirmedThrough + 1,
-        atRisk: { events: 0, unsynced: log.pendingCount() },
+        atRisk: { events: 0, unsynced: log.pendingCount(), bytes: null },
         detail: error.message,
       }
-      await this.#recover(found)
-      await this.#readVerdicts()
+      await this.#recovery.found(found)
     })
   }
 
   /** The log was begun anew before it was opened. */
-  restored({ lost, lostUnsynced, firstLost, damaged, pending }: Salvage): Promise<void> {
+  restored({ lost, lostBytes, lostUnsynced, firstLost, damaged, pending }: Salvage): Promise<void> {
     const kept = pending.reduce((sum, { entries }) => sum + entries.length, 0)
     const found: Found = {
       finding: 'damaged',
       at: firstLost ?? 1,
-      atRisk: { events: lost, unsynced: lostUnsynced },
+      atRisk: { events: lost, unsynced: lostUnsynced, bytes: lostBytes },
       detail: `${kept} pending events were taken over, ${damaged.length} blocks are in quarantine`,
     }
-    return this.#recover(found)
+    return this.#recovery.found(found)
   }
 
   /** A projection is not to be trusted any more. */
@@ -118,13 +116,48 @@ export class IntegrityWatch {
     const found: Found = {
       finding: 'not-deterministic',
       at: position,
-      atRisk: { events: 0, unsynced: 0 },
+      atRisk: NOTHING,
       detail: `${name}: ${events} events were folded twice, to the states ${stateHash} and ${secondStateHash}`,
     }
-    return this.#inTurn(async () => {
-      await this.#recover(found)
-      await this.#readVerdicts()
-    })
+    return this.#inTurn(() => this.#recovery.found(found))
+  }
+
+  /** A snapshot was refused. */
+  snapshotFound({ owner, position, problem }: SnapshotDrop): Promise<void> {
+    const of = owner.streamName === null ? '' : ` of ${owner.streamName}`
+    const found: Found = {
+      finding: 'snapshot-damaged',
+      at: position,
+      atRisk: NOTHING,
+      detail: `the snapshot${of} by ${owner.kind} ${owner.name}: ${problem}`,
+    }
+    return this.#inTurn(() => this.#recovery.found(found))
+  }
+
+  /** What a verification found. */
+  verified(report: VerifyReport): void {
+    if (report.ok) return
+    const { problem, at, detail } = report
+    switch (problem) {
+      case 'gap':
+      case 'unreadable':
+      case 'hash-mismatch':
+        this.#recovery.blockFound(at)
+        break
+      case 'tree-mismatch': {
+        const found: Found = { finding: 'tree-damaged', at, atRisk: NOTHING, detail }
+        void this.#inTurn(() => this.#recovery.found(found))
+        break
+      }
+      case 'checkpoint-mismatch':
+      case 'truncated':
+        void this.#inTurn(() => this.#compare('all'))
+    }
+  }
+
+  /** The server answers. */
+  serverReached(): void {
+    this.#recovery.serverReached()
   }
 
   async acknowledge(id: string): Promise<void> {
@@ -136,6 +169,7 @@ export class IntegrityWatch {
   /** Moves the anchor to where the log ends. To be called while the log is open, when nothing is appended any more. */
   async close(): Promise<void> {
     clearTimeout(this.#timer)
+    await this.#recovery.ended()
     await this.#inTurn(() => this.#anchor.move())
   }
 
@@ -151,19 +185,9 @@ export class IntegrityWatch {
     await this.#anchor.inTurn(async () => {
       const found = await this.#whatIsWrong(look)
       if (!found) return
-      await this.#recover(found)
+      await this.#recovery.found(found)
       await this.#anchor.write()
     })
-  }
-
-  /** Told before anything else is done about it. */
-  async #recover(found: Found): Promise<void> {
-    const { log, keys } = this.#options
-    const { action, renewsIdentity } = recoveryOf(found.finding, this.#options)
-    await log.recordVerdict({ id: newEventId(), action, foundAt: Date.now(), ...found })
-    if (!renewsIdentity) return
-    await keys.forget()
-    await log.proofs.checkpoints.forget()
   }
 
   async #whatIsWrong(look: Look): Promise<Found | null> {

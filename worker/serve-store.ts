@@ -13,6 +13,7 @@ import type { SnapshotDrop } from '../src/engine/replay/snapshot-store.ts'
 import { StorageFailed } from '../src/log/errors.ts'
 import { createSha256 } from '../src/log/sha256/create-sha256.ts'
 import type { App } from '../src/model/app.ts'
+import type { SyncStatus } from '../src/model/sync-status.ts'
 import { wireErrorOf } from '../src/protocol/wire-error.ts'
 import {
   type Handshake,
@@ -147,7 +148,9 @@ async function assemble(
     shelf,
     anchorAtOpening,
     channel,
+    name,
     hasServer: target !== null,
+    confirmed: (...args) => sync.confirmed(...args),
     onStatus: () => showIntegrity(),
     onCheckpoint: checkpoint => sync.witness(checkpoint),
     onError,
@@ -162,7 +165,7 @@ async function assemble(
       failures.add(failure)
       onError(failure.error)
     },
-    onSnapshotDropped: drop => reportDrop(drop, onError),
+    onSnapshotDropped: drop => takeDrop(drop, integrity, onError),
     ...(options.audit !== undefined && { audit: options.audit }),
     onAuditFailed: failure => void integrity.projectionFound(failure),
   })
@@ -171,7 +174,11 @@ async function assemble(
   const views = new ViewFeeds({ latest, watch, failure }, page)
   const subscriptions = new SubscriptionFeeds(createEventStore(log), () => log.head(), page)
   const showStatus = createLatestSender(() => page.syncStatus(sync.status()), life.signal)
-  const syncParts = { log, onStatus: showStatus, signal: syncLife.signal }
+  const onStatus = ({ phase }: SyncStatus) => {
+    showStatus()
+    if (phase === 'idle') integrity.serverReached()
+  }
+  const syncParts = { log, onStatus, signal: syncLife.signal }
   const sync = target
     ? new SyncRole({
         ...syncParts,
@@ -259,15 +266,23 @@ function compactionOf(
 function syncTargetOf(sync: ServeStoreOptions['sync'], values: PageValues): SyncTarget | null {
   if (typeof sync === 'function') return sync(values)
   const { url, token } = { ...sync, ...values }
-  return url === undefined ? null : { url, ...(token !== undefined && { token }) }
+  if (url === undefined) return null
+  const { serverKey } = sync ?? {}
+  return { url, ...(token !== undefined && { token }), ...(serverKey !== undefined && { serverKey }) }
 }
 
 /** Snapshots that a new version, a rebase or an erasure made useless are nothing to tell. */
-function reportDrop(
-  { owner, position, problem, cause }: SnapshotDrop,
-  onError: (error: Error) => void,
-): void {
-  if (problem === 'handler-version' || problem === 'superseded' || problem === 'erased') return
-  const name = `${owner.kind} ${owner.name}`
-  onError(new Error(`The snapshot of ${name} at position ${position} was dropped: ${problem}`, { cause }))
+function takeDrop(drop: SnapshotDrop, integrity: IntegrityWatch, onError: (error: Error) => void): void {
+  switch (drop.problem) {
+    case 'damaged':
+    case 'foreign':
+    case 'wrong-seal':
+      void integrity.snapshotFound(drop)
+      return
+    case 'not-written': {
+      const { owner, position, cause } = drop
+      const name = `${owner.kind} ${owner.name}`
+      onError(new Error(`The snapshot of ${name} at position ${position} was not written`, { cause }))
+    }
+  }
 }

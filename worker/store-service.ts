@@ -116,7 +116,7 @@ export class StoreService implements WorkerApi {
   }
 
   verify(...[callId, options]: Parameters<WorkerApi['verify']>): ReturnType<WorkerApi['verify']> {
-    return this.#reply(async ({ log }) => {
+    return this.#reply(async ({ log, integrity }) => {
       const cancelled = new AbortController()
       this.#verifying.set(callId, cancelled)
       let progress: VerifyProgress = { verified: 0, total: 0 }
@@ -126,7 +126,9 @@ export class StoreService implements WorkerApi {
         tell()
       }
       try {
-        return await log.verify({ ...options, onProgress, signal: cancelled.signal })
+        const report = await log.verify({ ...options, onProgress, signal: cancelled.signal })
+        integrity.verified(report)
+        return report
       } finally {
         this.#verifying.delete(callId)
       }

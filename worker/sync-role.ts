@@ -1,9 +1,11 @@
 // This tab's part in sync: it runs the loop, or follows the tab that does and passes on what the page wants.
 
 import type { EventLog } from '../src/engine/event-log.ts'
+import type { ConfirmedSource } from '../src/engine/recovery/healing.ts'
 import type { LogCheckpoint } from '../src/log/proofs.ts'
 import type { PlainError, SyncStatus } from '../src/model/sync-status.ts'
 import type { Fetch } from '../src/sync/authorized-fetch.ts'
+import { confirmedCommits } from '../src/sync/confirmed-commits.ts'
 import type { SyncLoop, SyncLoopOptions } from '../src/sync/sync-loop.ts'
 import { type WitnessAnswer, WitnessClient } from '../src/sync/witness-client.ts'
 import { Leadership } from './leadership.ts'
@@ -14,6 +16,11 @@ export type SyncTarget = Readonly<{
   url: string
   /** Bearer token, or where to get one. Without one, sync waits for `sync.setToken`. */
   token?: string | SyncLoopOptions['token']
+  /**
+   * The key (vkey, as `GET /v1/head` shows it) that the server must sign with: nothing of a server with another one, or
+   * with none, is taken in. Left out: the first one that it shows is its own from then on.
+   */
+  serverKey?: string
 }>
 
 /** What the page can do about sync. */
@@ -28,6 +35,8 @@ export interface SyncSwitch {
   poke(): void
   /** There is a new checkpoint of the log, for the witness to sign. */
   witness(checkpoint: LogCheckpoint): void
+  /** Where what the server has confirmed can be read once more, in every tab. */
+  readonly confirmed: ConfirmedSource
   /** Resolves when this tab does nothing more for sync; its signal ends it. */
   ended(): Promise<void>
 }
@@ -45,6 +54,7 @@ export function createSyncOff(options: Pick<SyncRoleOptions, 'log' | 'onStatus' 
     setToken: nothing,
     poke: nothing,
     witness: nothing,
+    confirmed: async () => ({ type: 'unanswered' }),
     ended: () => Promise.resolve(),
   }
 }
@@ -126,6 +136,13 @@ export class SyncRole implements SyncSwitch {
     this.#askWitness()
   }
 
+  readonly confirmed: ConfirmedSource = (behind, take) => {
+    const { log, target, signal } = this.#options
+    if (!this.#isOnline) return Promise.resolve({ type: 'unanswered' })
+    const access = { url: target.url, token: this.#currentToken, fetch: globalFetch }
+    return confirmedCommits({ ...access, hash: log.hash, signal })(behind, take)
+  }
+
   ended(): Promise<void> {
     return this.#ended
   }
@@ -137,17 +154,12 @@ export class SyncRole implements SyncSwitch {
       log,
       url: target.url,
       token: this.#currentToken,
+      serverKey: target.serverKey,
       onStatus: status => this.#tell(status),
     })
     this.#loop = loop
-    const fetch: Fetch = (url, init) => globalThis.fetch(url, init)
-    this.#witness = new WitnessClient({
-      log,
-      url: target.url,
-      token: this.#currentToken,
-      fetch,
-      signal: lost,
-    })
+    const access = { url: target.url, token: this.#currentToken, fetch: globalFetch }
+    this.#witness = new WitnessClient({ log, ...access, signal: lost })
     this.#applyOnline()
     loop.start()
     this.#tell(loop.status())
@@ -192,9 +204,13 @@ export class SyncRole implements SyncSwitch {
   }
 
   #applyOnline(): void {
+    this.#loop?.setOnline(this.#isOnline)
+  }
+
+  get #isOnline(): boolean {
     // Undefined where nobody knows, such as Node: then the requests will tell.
     const hasNetwork = globalThis.navigator?.onLine !== false
-    this.#loop?.setOnline(this.#isWanted && hasNetwork)
+    return this.#isWanted && hasNetwork
   }
 
   readonly #currentToken = (): string | null | Promise<string | null> =>
@@ -231,6 +247,8 @@ export class SyncRole implements SyncSwitch {
     this.#silence = setTimeout(() => this.#leadership.steal(), waitMs)
   }
 }
+
+const globalFetch: Fetch = (url, init) => globalThis.fetch(url, init)
 
 /** The status of a replica that does not sync, or does not know yet who does. */
 function restingStatus(log: EventLog, phase: 'off' | 'follower'): SyncStatus {

@@ -15,17 +15,26 @@ export type TabMessage =
   | Readonly<{ type: 'poke' }>
   /** The log was begun anew: what others know of it is of no use any more. */
   | Readonly<{ type: 'restored' }>
-  /** One was acknowledged: the others are in the store. */
+  /** Entries from a position on were put back: what was read of them before does not count. */
+  | Readonly<{ type: 'healed'; from: GlobalPosition }>
+  /** There is a new one, or one was acknowledged: they are in the store. */
   | Readonly<{ type: 'verdicts-changed' }>
 
 export class TabChannel {
   readonly #channel: BroadcastChannel
   readonly #signal: AbortSignal
+  readonly #listeners = new Map<string, (message: TabMessage) => void>()
 
   /** Closed by the signal. */
   constructor(name: string, signal: AbortSignal) {
     this.#channel = new BroadcastChannel(name)
     this.#signal = signal
+    // Messages of another version of the application that are not known here are passed by.
+    this.#channel.addEventListener(
+      'message',
+      ({ data }: MessageEvent<TabMessage | null>) => this.#listeners.get(data?.type ?? '')?.(data!),
+      { signal },
+    )
     signal.addEventListener('abort', () => this.#channel.close(), { once: true })
   }
 
@@ -33,14 +42,11 @@ export class TabChannel {
     if (!this.#signal.aborted) this.#channel.postMessage(message)
   }
 
-  /** Messages of another version of the application that are not known here are passed by. */
+  /** One listener for each type of message. */
   on<T extends TabMessage['type']>(
     type: T,
     listener: (message: Extract<TabMessage, { type: T }>) => void,
   ): void {
-    const onMessage = ({ data }: MessageEvent<TabMessage | null>) => {
-      if (data?.type === type) listener(data as Extract<TabMessage, { type: T }>)
-    }
-    this.#channel.addEventListener('message', onMessage, { signal: this.#signal })
+    this.#listeners.set(type, listener as (message: TabMessage) => void)
   }
 }

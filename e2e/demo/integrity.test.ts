@@ -1,15 +1,17 @@
 // What is special about the board: its history can be checked, and a forged one is caught.
 
-import type { BrowserContext, Page } from 'playwright-core'
+import type { BrowserContext, Locator, Page } from 'playwright-core'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { addCard, button, isOpen, isSent, newBoardName, useDemo } from './demo.ts'
+import { addCard, button, isInPhase, isOpen, isSent, newBoardName, switchOffline, useDemo } from './demo.ts'
 
 const demo = useDemo()
 let profile: BrowserContext
 let page: Page
+let verdict: Locator
 beforeEach(async () => {
   profile = await demo.newProfile()
   page = await demo.openBoard(profile, newBoardName())
+  verdict = page.locator('.finding[data-verdict="damaged"]')
   await isSent(page)
 })
 afterEach(() => profile.close())
@@ -21,7 +23,7 @@ const caughtAt = async (): Promise<string> => {
   return /\d+/.exec(words!)![0]
 }
 
-test('a forgery behind the store is caught where it was made, and can be put right', async () => {
+test('a forgery behind the store is caught where it was made, and put right from the server', async () => {
   await check()
   await isGenuine()
   await button(page, 'Forge an event').click()
@@ -29,20 +31,39 @@ test('a forgery behind the store is caught where it was made, and can be put rig
   await page.getByText(/^FORGED/).waitFor()
   await check()
   const position = await caughtAt()
+  await page.getByText('It has been put right').waitFor()
+  await verdict.getByText('they stand in their places again').waitFor()
   await button(page, 'Show it in the timeline').click()
   const row = page.locator('.event[data-caught]')
   await row.waitFor()
   expect(await row.getAttribute('data-position')).toBe(position)
-  expect(await row.textContent()).toContain(forged)
-  await button(page, 'Put it right').click()
+  await expect.poll(() => row.textContent()).toContain(forged)
   await check()
   await isGenuine()
-  expect(await row.count()).toBe(0)
+  await verdict.getByText('Understood').click()
+  await expect.poll(() => verdict.count()).toBe(0)
+  await button(page, 'Forge an event').waitFor()
 })
 
-test('a forgery of a chosen event is caught after a reload, and can be put right then', async () => {
+test('offline, a forgery is caught, and put right as soon as there is a server again', async () => {
+  await switchOffline(page)
+  await isInPhase(page, 'Offline')
+  await button(page, 'Forge an event').click()
+  await page.getByText(/^FORGED/).waitFor()
+  await check()
+  await caughtAt()
+  await verdict.getByText('as soon as the server can be reached').waitFor()
+  await switchOffline(page)
+  await page.getByText('It has been put right').waitFor()
+  await check()
+  await isGenuine()
+})
+
+test('a forgery of a chosen event is caught after a reload, and can be taken back then', async () => {
   const row = page.locator('.event', { hasText: 'CardAdded “Open the board”' })
   const position = await row.getAttribute('data-position')
+  await switchOffline(page)
+  await isInPhase(page, 'Offline')
   await row.getByRole('button').click()
   await button(page, 'Forge this event').click()
   await page.getByText(/^FORGED/).waitFor()

@@ -2,7 +2,7 @@
 
 import { type Block, decodeBlock, type StoredBlock, sealedParts } from '../log/block.ts'
 import { equalBytes } from '../log/bytes.ts'
-import { LogDamaged } from '../log/errors.ts'
+import { isStoreError, LogDamaged } from '../log/errors.ts'
 import type { GlobalPosition } from '../log/event.ts'
 import type { HashProvider } from '../log/hash-provider.ts'
 import type { LogStorage, ReadRange } from '../storage/log-storage.ts'
@@ -18,6 +18,7 @@ type Cached = { readonly block: Block; readonly bytes: number }
 export class BlockStore {
   readonly #storage: LogStorage
   readonly #hash: HashProvider
+  readonly #onDamaged: (position: GlobalPosition) => void
   /** In order of use, the oldest first. */
   readonly #cache = new Map<GlobalPosition, Cached>()
   /** Last positions of the cached blocks, ascending. */
@@ -28,9 +29,15 @@ export class BlockStore {
   /** The latest read that began in a neighbourhood, while it is under way. */
   readonly #underWay = new Map<number, Promise<unknown>>()
 
-  constructor(storage: LogStorage, hash: HashProvider) {
+  /** @param onDamaged told of each block that is missing or not what was written; whoever reads it is given the error */
+  constructor(
+    storage: LogStorage,
+    hash: HashProvider,
+    onDamaged: (position: GlobalPosition) => void = () => {},
+  ) {
     this.#storage = storage
     this.#hash = hash
+    this.#onDamaged = onDamaged
   }
 
   /** @throws `LogDamaged` when there is no such block, or it is not what was written. */
@@ -39,7 +46,7 @@ export class BlockStore {
     if (cached) return cached
     const [block] = await this.#read({ from: position, to: position, maxBytes: 1 })
     if (block && block.firstPosition <= position && position <= block.lastPosition) return block
-    throw new LogDamaged(position, 'the block is missing')
+    throw this.#missing(position)
   }
 
   /**
@@ -54,9 +61,9 @@ export class BlockStore {
         ? [[cached]]
         : readAhead(range => this.#read(range), next, this.#endOfGap(next, to))
       for await (const blocks of parts) {
-        if (blocks.length === 0) throw new LogDamaged(next, 'the block is missing')
+        if (blocks.length === 0) throw this.#missing(next)
         for (const block of blocks) {
-          if (block.firstPosition > next) throw new LogDamaged(next, 'the block is missing')
+          if (block.firstPosition > next) throw this.#missing(next)
           yield block
           next = block.lastPosition + 1
         }
@@ -126,10 +133,24 @@ export class BlockStore {
   async #readChecked(range: ReadRange): Promise<Block[]> {
     const generation = this.#generation
     const stored = await this.#storage.read(range)
-    const blocks = await Promise.all(stored.map(one => checkBlock(one, this.#hash)))
+    const blocks = await Promise.all(stored.map(one => this.#checked(one)))
     if (generation !== this.#generation) return blocks
     for (const [i, block] of blocks.entries()) this.keep(block, stored[i]!.bytes.length)
     return blocks
+  }
+
+  async #checked(stored: StoredBlock): Promise<Block> {
+    try {
+      return await checkBlock(stored, this.#hash)
+    } catch (error) {
+      if (isStoreError(error, 'log-damaged')) this.#onDamaged(stored.firstPosition)
+      throw error
+    }
+  }
+
+  #missing(position: GlobalPosition): LogDamaged {
+    this.#onDamaged(position)
+    return new LogDamaged(position, 'the block is missing')
   }
 
   #cachedAt(position: GlobalPosition): Block | undefined {

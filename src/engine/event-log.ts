@@ -20,6 +20,7 @@ import type { LogStorage } from '../storage/log-storage.ts'
 import type { Erasures } from './erasure/erasures.ts'
 import type { exportPart } from './export-log.ts'
 import type { LogProofs } from './log-proofs.ts'
+import type { Healing } from './recovery/healing.ts'
 
 /** An atomic append of checked, encoded events. */
 export type AppendRequest = Readonly<{
@@ -61,7 +62,7 @@ export type SyncCursor = Readonly<{
   confirmedThrough: GlobalPosition
 }>
 
-/** The log grew, was confirmed, lost what was erased, or all of it. Told after the index knows it, in order. */
+/** The log grew, was confirmed, lost what was erased, was healed, or all of it. Told after the index knows it, in order. */
 export type LogChange = Readonly<{
   /** Positions in (after, head] are new. */
   after: GlobalPosition
@@ -70,6 +71,8 @@ export type LogChange = Readonly<{
   supersededFrom: GlobalPosition | null
   /** Some entries from this position on were erased. */
   erasedFrom: GlobalPosition | null
+  /** Some entries from this position on could not be read, or were forged, and are again what they were. */
+  healedFrom: GlobalPosition | null
   cursor: SyncCursor
 }>
 
@@ -111,6 +114,8 @@ export interface EventLog {
   readonly proofs: LogProofs
   /** What was erased in the log, and the way to erase more. */
   readonly erasures: Erasures
+  /** The way to put back what was lost. */
+  readonly healing: Healing
 
   /** Seals what is derived from the log and kept beside it; null where this device has no key for that. */
   seal(): Promise<StateSeal | null>
@@ -165,6 +170,10 @@ export interface EventLog {
   /** Reads what others wrote since. Called on a hint from another tab, and before a read that must be current. */
   catchUp(): Promise<void>
   onChange(listener: (change: LogChange) => void, signal?: AbortSignal): void
+  /** Tells of each read that met a block that is not what was written: again and again, until it is healed. */
+  onDamaged(listener: (position: GlobalPosition) => void, signal?: AbortSignal): void
+  /** Told by another tab that entries from a position on were put back. */
+  healed(from: GlobalPosition): void
 
   /** Writes down what was found out about the log: as an entry of its own, and until it is acknowledged. */
   recordVerdict(verdict: Verdict): Promise<void>

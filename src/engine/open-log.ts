@@ -14,7 +14,6 @@ import type { LogStorage } from '../storage/log-storage.ts'
 import { admitJob } from './admit-job.ts'
 import { appendJob } from './append-job.ts'
 import { BlockStore } from './block-store.ts'
-import { ChangeListeners } from './change-listeners.ts'
 import { type LogSigning, nobodySigns } from './checkpoint-book.ts'
 import { keepsBlocks } from './compaction.ts'
 import { EntryLookup } from './entry-lookup.ts'
@@ -25,11 +24,13 @@ import { executeJob } from './execute-job.ts'
 import { exportPart } from './export-log.ts'
 import { IdleCompaction, type IdleCompactionOptions } from './idle-compaction.ts'
 import { IndexCheckpoint } from './index-checkpoint.ts'
+import { Listeners } from './listeners.ts'
 import { LogIndex } from './log-index.ts'
 import { LogProofs } from './log-proofs.ts'
 import { LogVerifier } from './log-verifier.ts'
 import { effectiveCommitsBehind, PendingTail, takeCommits } from './pending-tail.ts'
 import { LogReader } from './reader.ts'
+import { Healing } from './recovery/healing.ts'
 import { verdictJob } from './recovery/verdict-book.ts'
 import { dropRejection, readRejections } from './rejections.ts'
 import { remoteJob } from './remote-job.ts'
@@ -87,7 +88,9 @@ class OpenLog implements EventLog {
   readonly #options: OpenLogOptions
   readonly #chain: HashChain
   readonly #blocks: BlockStore
-  readonly #listeners: ChangeListeners
+  readonly healing: Healing
+  readonly #changes = new Listeners<LogChange>(error => this.#reportError(error))
+  readonly #damages = new Listeners<GlobalPosition>(error => this.#reportError(error))
   readonly #verifier: LogVerifier
   #saved!: SavedIndex
   #reader!: LogReader
@@ -105,7 +108,7 @@ class OpenLog implements EventLog {
     this.storage = options.storage
     this.hash = hash
     this.#chain = new HashChain(hash)
-    this.#blocks = new BlockStore(this.storage, hash)
+    this.#blocks = new BlockStore(this.storage, hash, position => this.#damages.tell(position))
     this.proofs = new LogProofs({
       storage: this.storage,
       blocks: this.#blocks,
@@ -114,7 +117,6 @@ class OpenLog implements EventLog {
       idsReady: () => this.#saved.idsReady(),
       signing: options.signing ?? (async () => nobodySigns(options.storeId)),
     })
-    this.#listeners = new ChangeListeners(error => this.#reportError(error))
     this.erasures = new Erasures({
       storage: this.storage,
       blocks: this.#blocks,
@@ -127,6 +129,15 @@ class OpenLog implements EventLog {
       catchUp: () => this.catchUp(),
       now: this.#now,
       onListed: records => this.#tellOf({ erasedFrom: firstTouched(records) }),
+    })
+    this.healing = new Healing({
+      storage: this.storage,
+      blocks: this.#blocks,
+      chain: this.#chain,
+      hash,
+      erasures: this.erasures,
+      index: () => this.#index,
+      onHealed: from => this.healed(from),
     })
     this.#verifier = new LogVerifier({
       storeId: this.storeId,
@@ -261,7 +272,17 @@ class OpenLog implements EventLog {
   }
 
   onChange(listener: (change: LogChange) => void, signal?: AbortSignal): void {
-    this.#listeners.add(listener, signal)
+    this.#changes.add(listener, signal)
+  }
+
+  onDamaged(listener: (position: GlobalPosition) => void, signal?: AbortSignal): void {
+    this.#damages.add(listener, signal)
+  }
+
+  healed(from: GlobalPosition): void {
+    this.#blocks.forgetAll()
+    this.#folds.forget()
+    this.#tellOf({ healedFrom: from })
   }
 
   verify(options?: Parameters<EventLog['verify']>[0]): ReturnType<EventLog['verify']> {
@@ -356,7 +377,8 @@ class OpenLog implements EventLog {
 
   #tellOf(change: Partial<LogChange>): void {
     const { head, cursor } = this.#index
-    this.#listeners.tell({ after: head, head, supersededFrom: null, erasedFrom: null, cursor, ...change })
+    const nothing = { supersededFrom: null, erasedFrom: null, healedFrom: null }
+    this.#changes.tell({ after: head, head, ...nothing, cursor, ...change })
   }
 
   #reportError(error: unknown): void {
@@ -372,7 +394,8 @@ class OpenLog implements EventLog {
     await this.#folds.close()
     await this.proofs.checkpoints.settled()
     await this.#saved.close()
-    this.#listeners.clear()
+    this.#changes.clear()
+    this.#damages.clear()
     await this.storage.close()
   }
 }

@@ -12,6 +12,10 @@ export type Finding =
   | 'head-mismatch'
   /** Entries could not be read, or did not have the hashes that they were recorded with. */
   | 'damaged'
+  /** Roots that are kept of parts of the Merkle tree were not those of the log's entries. */
+  | 'tree-damaged'
+  /** A snapshot was not what had been written, did not bear this device's seal, or was of another history. */
+  | 'snapshot-damaged'
   /** The witness has signed more of this log than there is: it was rolled back, by a backup of the device perhaps. */
   | 'behind-witness'
   /** The log does not go on from what the witness has signed: it was copied, and both copies went on. */
@@ -22,6 +26,14 @@ export type Finding =
   | 'not-deterministic'
 
 export type RecoveryAction =
+  /** The server had the same entries, by their hashes: they stand in their places again. */
+  | 'healed'
+  /** Done as soon as the server can be asked for the entries. */
+  | 'waits-for-server'
+  /** Nobody else has these entries: what can be read goes on, and `openStore({ restore: true })` begins anew with it. */
+  | 'needs-restore'
+  /** Made anew of the log. */
+  | 'rebuilt'
   /** What the server has confirmed comes again with the next sync. */
   | 'fetched-again'
   /** The log was begun anew with what was pending and could be read; what could not is in quarantine. */
@@ -47,6 +59,8 @@ export type Verdict = Readonly<{
     events: number
     /** How many of them the server had not confirmed: those are gone for good. */
     unsynced: number
+    /** As they were stored; null where nobody knows any more. */
+    bytes: number | null
   }>
   /** In words, with what was expected and what was found. */
   detail: string

@@ -16,22 +16,32 @@ export type SignedPage = Readonly<{
   checkpoint: string | null
   /** Of the server's checkpoints, as the server says itself; null where it does not say. */
   verifierKey: string | null
+  /** A receipt has none: the page before it said which one. */
+  isReceipt?: boolean
 }>
 
 export class ServerPin {
   readonly #storage: Pick<LogStorage, 'get' | 'put'>
+  readonly #expected: string | undefined
 
-  constructor(storage: Pick<LogStorage, 'get' | 'put'>) {
+  /** @param expected the server's key (vkey), where it is known beforehand: without it the first one shown counts */
+  constructor(storage: Pick<LogStorage, 'get' | 'put'>, expected?: string) {
     this.#storage = storage
+    this.#expected = expected
   }
 
   /**
-   * To be called before a page is taken in. The first key that a server shows is its own from then on.
+   * To be called before a page is taken in. The first key that a server shows is its own from then on, unless another
+   * one is expected.
    *
    * @param root of the server's log behind the page, by what this replica has of it; null where it cannot tell
    * @throws `StoreError` `server-inconsistent`, with what shows it
    */
-  async check({ next, checkpoint: text, verifierKey }: SignedPage, root: Uint8Array | null): Promise<void> {
+  async check(
+    { next, checkpoint: text, verifierKey, isReceipt = false }: SignedPage,
+    root: Uint8Array | null,
+  ): Promise<void> {
+    if (this.#expected !== undefined && !isReceipt) await this.#checkExpected(verifierKey, this.#expected)
     const key = text === null ? null : await this.#knownKey(verifierKey)
     if (text === null || key === null) return
     const { note, checkpoint } = await readable(async () => parseSignedCheckpoint(text))
@@ -44,6 +54,15 @@ export class ServerPin {
       throw inconsistent(`the log that it signed at ${next} entries is not the one that it gave out`, facts)
     }
     await this.#storage.put({ [CHECKPOINT]: utf8(text) })
+  }
+
+  /** Before anything of the server is believed: one that signs nothing could be anybody. */
+  async #checkExpected(shown: string | null, expected: string): Promise<void> {
+    if (shown === null) throw inconsistent('it does not sign, and should', { expected })
+    const [key, wanted] = [await readable(() => parseVerifierKey(shown)), await parseVerifierKey(expected)]
+    if (!equalBytes(key.publicKey, wanted.publicKey)) {
+      throw inconsistent('it signs with another key than it should', { expected, shown })
+    }
   }
 
   /** Null where none was ever shown. */

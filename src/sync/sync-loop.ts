@@ -21,6 +21,8 @@ export type SyncLoopOptions = Readonly<{
   url: string
   /** The bearer token for the next request; null when there is none, which stops sync until {@link SyncLoop.poke}. */
   token: () => string | null | Promise<string | null>
+  /** The key (vkey) that the server must sign with. Left out: the first one that it shows. */
+  serverKey?: string | undefined
   fetch?: Fetch
   clock?: Clock
   /** In [0, 1). */
@@ -59,7 +61,7 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
   }
   const transport = createTransport({ ...access, clock, hash: log.hash })
   const exchange = { log, transport }
-  const pin = new ServerPin(log.storage)
+  const pin = new ServerPin(log.storage, options.serverKey)
   const lifetime = new AbortController()
   const underWay = new Set<Promise<void>>()
   let state = initialSyncState
@@ -191,7 +193,7 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
     if (accepted === 0 || after !== cursor.serverPosition || epoch !== cursor.epoch) return
     const own = commits.slice(0, accepted)
     const page = { epoch, after, commits: own, next: after + own.flat().length }
-    await applySigned(page, { next: page.next, checkpoint, verifierKey: null })
+    await applySigned(page, { next: page.next, checkpoint, verifierKey: null, isReceipt: true })
   }
 
   async function erase(epoch: string, signal: AbortSignal): Promise<SyncInput> {

@@ -18,6 +18,7 @@ const verify = 'test/engine/verify.test.ts'
 const watch = 'test/worker/integrity-watch.test.ts'
 const pin = 'test/sync/server-pin.test.ts'
 const erasures = 'test/engine/erasure/erasures.test.ts'
+const healing = 'test/sync/healing.test.ts'
 const witness = 'test/server/witness.test.ts'
 
 const of = (
@@ -224,5 +225,38 @@ export const MUTATIONS: readonly Mutation[] = [
     ['equalBytes(bytes, read.bytes)', 'bytes.length > 0'],
     'test/storage/memory.test.ts',
     erasures,
+  ),
+  of(
+    'src/engine/recovery/healing.ts',
+    'what the server sends again has its hash, and is of that place',
+    [
+      'if (!isOfPlace || !equalBytes(chain.hashOf(entry), hash)) return other',
+      'if (!isOfPlace) return other',
+    ],
+    healing,
+  ),
+  of(
+    'src/engine/recovery/healing.ts',
+    'where the hash itself was lost, the next event of the stream tells it',
+    ['return behind && !equalBytes(behind.previous, hash) ? other : null', 'return behind ? null : null'],
+    healing,
+  ),
+  of(
+    'src/engine/recovery/healing.ts',
+    'a place in the server’s log is of one log',
+    ['return { epoch: index.cursor.epoch,', "return { epoch: index.cursor.epoch + '?',"],
+    healing,
+  ),
+  of(
+    'src/engine/recovery/inspect-block.ts',
+    'an entry has its hash',
+    ['if (!holds) lost.push', 'if (false) lost.push'],
+    healing,
+  ),
+  of(
+    'src/sync/server-pin.ts',
+    'a key that is known beforehand is the only one',
+    ['if (!equalBytes(key.publicKey, wanted.publicKey))', 'if (false)'],
+    pin,
   ),
 ]

@@ -18,3 +18,12 @@ function contains(bytes: Uint8Array, wanted: Uint8Array): boolean {
   }
   return false
 }
+
+/** The first block that has it, by its index, and where in the block's bytes. */
+export function placeOf(text: string, { blocks }: MemoryDatabase): readonly [block: number, at: number] {
+  for (const [block, { bytes }] of blocks.entries()) {
+    const at = new TextDecoder('latin1').decode(bytes).indexOf(text)
+    if (at >= 0) return [block, at]
+  }
+  throw new Error(`No block has ${text}`)
+}

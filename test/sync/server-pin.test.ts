@@ -1,8 +1,9 @@
 // A server that contradicts itself is not believed: what it signs is held against what it gave out.
 
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { CompactRange } from '../../src/integrity/compact-range.ts'
 import { generateKeyPair } from '../../src/integrity/ed25519.ts'
+import { createNoteSigner, formatVerifierKey } from '../../src/integrity/note-key.ts'
 import { TreeBuilder } from '../../src/integrity/tree-builder.ts'
 import { hexOf } from '../../src/log/bytes.ts'
 import { createSha256 } from '../../src/log/sha256/create-sha256.ts'
@@ -12,7 +13,8 @@ import {
   type PullResponse,
 } from '../../src/protocol/sync-messages.ts'
 import type { MemoryDatabase } from '../../src/storage/memory/index.ts'
-import { createServer, type Device, type Fault, SyncWorld } from './sync-world.ts'
+import { createSyncLoop } from '../../src/sync/sync-loop.ts'
+import { createServer, type Device, type Fault, SyncWorld, TOKEN } from './sync-world.ts'
 
 const hash = await createSha256()
 
@@ -124,6 +126,41 @@ describe('a device', () => {
     device.loop.poke()
     await device.append('a', ['two'])
     await world.converge()
+    await world.close()
+  })
+
+  test('that knows the key beforehand takes in nothing of a server with another one, or with none', async () => {
+    const { world, device } = await synced('one')
+    const shown = (await device.log.storage.get('sync/server-key'))!
+    const serverKey = new TextDecoder().decode(shown)
+    const other = formatVerifierKey((await createNoteSigner('sync.test', await generateKeyPair())).key)
+    const [right, wrong] = [await world.openDevice(), await world.openDevice()]
+    const loopOf = ({ log }: Device, key: string, change?: Fault) =>
+      createSyncLoop({
+        log,
+        url: 'http://server/',
+        token: () => TOKEN,
+        serverKey: key,
+        clock: world.clock,
+        fetch: async (url, init) => {
+          const request = new Request(url, init)
+          const deliver = () => world.server.fetch(request)
+          return change && url.includes('/v1/log?') ? change(deliver, request) : deliver()
+        },
+      })
+    const unsigned = changed(() => ({ checkpoint: null, verifierKey: null }))
+    for (const [loop, log, problem] of [
+      [loopOf(wrong, other), wrong.log, 'it signs with another key than it should'],
+      [loopOf(wrong, serverKey, unsigned), wrong.log, 'it does not sign, and should'],
+      [loopOf(right, serverKey), right.log, null],
+    ] as const) {
+      loop.start()
+      await vi.waitFor(() => expect(['stopped', 'idle']).toContain(loop.status().phase))
+      if (problem) expect(loop.status().error).toMatchObject({ code: 'server-inconsistent' })
+      if (problem) expect(loop.status().error!.message).toContain(problem)
+      expect(log.streamVersion('a')).toBe(problem ? 0 : 1)
+      await loop.stop()
+    }
     await world.close()
   })
 

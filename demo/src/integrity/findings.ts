@@ -15,7 +15,11 @@ export function forgeryNews({ before, after }: Forgery) {
   `
 }
 
-export type WaysOn = Readonly<{ onShow: (position: number) => void; onRestore: () => void }>
+export type WaysOn = Readonly<{
+  onShow: (position: number) => void
+  /** Null where all is as it was again. */
+  onRestore: (() => void) | null
+}>
 
 export function findings(report: VerifyReport, tookMs: number, ways: WaysOn) {
   return report.ok ? genuine(report.events, tookMs) : caught(report, ways)
@@ -50,7 +54,11 @@ function caught(report: Extract<VerifyReport, { ok: false }>, { onShow, onRestor
       }
       <p>To hide it, every later seal in this stream would have to be forged, too, and those on the server and on every other device.</p>
       <button type="button" class="link" @click=${() => onShow(at)}>Show it in the timeline</button>
-      <button type="button" class="link" @click=${onRestore}>Begin anew from the server</button>
+      ${
+        onRestore
+          ? html`<button type="button" class="link" @click=${onRestore}>Begin anew from the server</button>`
+          : html`<p class="healed">It has been put right: what was recorded stands there again.</p>`
+      }
     </div>
   `
 }

@@ -22,7 +22,7 @@ export function integrityPanel(
     store.acknowledgeVerdict(id).catch(error => notices.error(error))
   }
   const draw = (): void => {
-    const { work, report, tookMs, forgery, proof } = integrity.getSnapshot()
+    const { work, report, isHealed, tookMs, forgery, proof } = integrity.getSnapshot()
     const found = status.getSnapshot()
     const isBusy = work !== null
     const forging = forgery
@@ -56,7 +56,7 @@ export function integrityPanel(
       ${proofPicker(file => integrity.checkProof(file))}
       ${work && work.total > 0 ? progress(work, () => integrity.cancel()) : nothing}
       ${forgery && !report && !work ? forgeryNews(forgery) : nothing}
-      ${report ? findings(report, tookMs, { onShow, onRestore: () => integrity.restore() }) : nothing}
+      ${report ? findings(report, tookMs, { onShow, onRestore: isHealed ? null : () => integrity.restore() }) : nothing}
       ${proof ? proofNews(proof) : nothing}
     `
     render(panel, host)

@@ -1,7 +1,7 @@
 // What the integrity panel is about: whether the history was checked, what was found, and what was forged. Long work
 // runs here, one at a time, with progress and a way to stop it.
 
-import type { Readable, RecordedEvent, StoreClient, VerifyReport } from 'streamdingo'
+import type { IntegrityStatus, Readable, RecordedEvent, StoreClient, VerifyReport } from 'streamdingo'
 import type { ProofVerdict } from 'streamdingo/integrity'
 import { Cell } from '../cell.ts'
 import type { DemoApp } from '../domain/app.ts'
@@ -19,6 +19,8 @@ export type Work = Readonly<{ name: string; done: number; total: number }>
 export type IntegrityState = Readonly<{
   work: Work | null
   report: VerifyReport | null
+  /** What was found then stands as it was again. */
+  isHealed: boolean
   /** How long the check took. */
   tookMs: number
   forgery: Forgery | null
@@ -37,6 +39,8 @@ export class Integrity implements Readable<IntegrityState> {
   readonly #state: Cell<IntegrityState>
   readonly #forgeryKey: string
   #working = new AbortController()
+  /** When the store last put something right. */
+  #healedAt = Date.now()
   readonly getSnapshot: () => IntegrityState
   readonly subscribe: (listener: () => void) => () => void
 
@@ -45,15 +49,24 @@ export class Integrity implements Readable<IntegrityState> {
     this.#forgeryKey = `${parts.replica.database}/forgery`
     // A reload must not lose the way back.
     const forgery = JSON.parse(localStorage.getItem(this.#forgeryKey) ?? 'null')
-    this.#state = new Cell<IntegrityState>({ work: null, report: null, tookMs: 0, forgery, proof: null })
+    this.#state = new Cell<IntegrityState>({
+      work: null,
+      report: null,
+      isHealed: false,
+      tookMs: 0,
+      forgery,
+      proof: null,
+    })
     this.getSnapshot = this.#state.getSnapshot
     this.subscribe = this.#state.subscribe
+    const status = parts.store.integrity()
+    status.subscribe(() => this.#lookForHealed(status.getSnapshot()))
   }
 
   check(): Promise<void> {
     return this.#run('Checking', async onProgress => {
       const startedAt = performance.now()
-      this.#change({ report: null })
+      this.#change({ report: null, isHealed: false })
       const report = await this.#parts.store.verify({
         onProgress: ({ verified, total }) => onProgress(verified, total),
         signal: this.#working.signal,
@@ -142,6 +155,16 @@ export class Integrity implements Readable<IntegrityState> {
       if (!this.#working.signal.aborted) this.#parts.notices.error(error)
     }
     this.#change({ work: null })
+  }
+
+  /** What the store has put right by itself is no forgery any more, and nothing to begin anew for. */
+  #lookForHealed({ verdicts }: IntegrityStatus): void {
+    const { forgery, report } = this.getSnapshot()
+    const healedAt = verdicts.findLast(({ action }) => action === 'healed')?.foundAt ?? 0
+    if (healedAt <= this.#healedAt) return
+    this.#healedAt = healedAt
+    if (forgery) this.#remember(null)
+    this.#change({ report, isHealed: true })
   }
 
   async #eventToForge(): Promise<RecordedEvent | undefined> {

@@ -29,7 +29,9 @@ const TITLES: Readonly<Record<Finding, string>> = {
   wiped: 'This browser’s database was emptied.',
   truncated: 'The end of this browser’s database was cut off.',
   'head-mismatch': 'This browser’s database is not the one that was here before.',
-  damaged: 'This browser’s database was damaged, and begun anew.',
+  damaged: 'This browser’s database was damaged.',
+  'tree-damaged': 'A part of this browser’s proofs was damaged.',
+  'snapshot-damaged': 'A saved result in this browser’s database was not what had been saved.',
   'behind-witness': 'This browser’s database went back in time.',
   forked: 'This browser’s database has gone two ways.',
   'server-inconsistent': 'The server contradicts itself.',
@@ -42,6 +44,8 @@ const WORDS: Readonly<Record<Finding, string>> = {
   'head-mismatch':
     'An older copy was put in its place, or its history was rewritten: a note beside it does not fit.',
   damaged: 'Some of it could not be read, or was not what had been recorded.',
+  'tree-damaged': 'Sums over parts of the history did not fit the history itself.',
+  'snapshot-damaged': 'It was not used: what you see was worked out again from the history.',
   'behind-witness': 'Everything in it fits together, but the server has witnessed more than there is now.',
   forked: 'Everything in it fits together, but the server has witnessed another history of this device.',
   'server-inconsistent': 'What it has signed is not what it gave out. Nothing of it is taken in any more.',
@@ -49,6 +53,10 @@ const WORDS: Readonly<Record<Finding, string>> = {
 }
 
 const ACTIONS: Readonly<Record<Verdict['action'], string>> = {
+  healed: 'The server had the same entries, by their fingerprints: they stand in their places again.',
+  'waits-for-server': 'It is put right as soon as the server can be reached.',
+  'needs-restore': 'Nobody else has what was lost. What can be read goes on; “Begin anew” keeps all of that.',
+  rebuilt: 'They were made anew.',
   'fetched-again': 'What the server has comes again by itself.',
   'went-on': 'The board goes on with what is left.',
   restored: 'What the server has comes again by itself; what could be read of the rest was kept.',

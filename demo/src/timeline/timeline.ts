@@ -37,6 +37,8 @@ export class Timeline implements Readable<Stretch> {
     // A change of the log shows as an event, and a confirmation as a change of the sync status.
     store.subscribe(refresh, { from: 'end' }).catch(error => notices.error(error))
     store.sync.status().subscribe(refresh)
+    // What was damaged reads otherwise once it is put right.
+    store.integrity().subscribe(refresh)
     refresh()
   }
 

@@ -4,7 +4,8 @@
 import type { LogStorage } from '../../storage/log-storage.ts'
 import { eraseInQuarantine } from '../recovery/quarantine.ts'
 import { eraseInRejections } from '../rejections.ts'
-import { ALL_SNAPSHOTS, keptAt, streamOfKey } from '../replay/snapshot-key.ts'
+import { keptAt, streamOfKey } from '../replay/snapshot-key.ts'
+import { deleteSnapshots } from '../replay/snapshot-rows.ts'
 import type { ErasureRecord } from './erasure-record.ts'
 
 type SideTable = Pick<LogStorage, 'list' | 'keys' | 'put'>
@@ -23,14 +24,9 @@ async function dropSnapshots(touched: ErasureRecord['touched'], storage: SideTab
   if (touched.length === 0) return
   const firstOf = new Map(touched)
   const first = Math.min(...firstOf.values())
-  const dropped: Record<string, null> = {}
-  for (const key of await storage.keys(ALL_SNAPSHOTS, ALL)) {
+  await deleteSnapshots(storage, key => {
     const streamName = streamOfKey(key)
     const from = streamName === null ? first : (firstOf.get(streamName) ?? Number.POSITIVE_INFINITY)
-    if (keptAt(key).position >= from) dropped[key] = null
-  }
-  if (Object.keys(dropped).length > 0) await storage.put(dropped)
+    return keptAt(key).position >= from
+  })
 }
-
-/** The most that IndexedDB can be asked for. */
-const ALL = 0xffff_ffff

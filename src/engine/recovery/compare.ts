@@ -1,13 +1,10 @@
 // Holds a log against what others know of it: its anchor, its own last checkpoint, its witness.
 
 import { hexOf } from '../../log/bytes.ts'
-import { isStoreError } from '../../log/errors.ts'
 import type { LogCheckpoint } from '../../log/proofs.ts'
-import type { Verdict } from '../../model/integrity-status.ts'
 import type { AnchoredLog, HeadAnchor } from './head-anchor.ts'
-
-/** What should not have happened to a log. */
-export type Found = Pick<Verdict, 'finding' | 'at' | 'atRisk' | 'detail'>
+import { ifReadable } from './if-readable.ts'
+import type { Found } from './recovery-machine.ts'
 
 /** What has become of a log since its anchor was written, if it should not have; null if nothing. */
 export async function compareWithAnchor(anchor: HeadAnchor, log: AnchoredLog): Promise<Found | null> {
@@ -18,7 +15,12 @@ export async function compareWithAnchor(anchor: HeadAnchor, log: AnchoredLog): P
   const hash = await ifReadable(() => log.proofs.hashAt(size))
   if (hash === null || hash === anchor.hash) return null
   const detail = `Entry ${size} had the hash ${anchor.hash}, and has ${hash}`
-  return { finding: 'head-mismatch', at: size, atRisk: { events: size, unsynced: pending }, detail }
+  return {
+    finding: 'head-mismatch',
+    at: size,
+    atRisk: { events: size, unsynced: pending, bytes: null },
+    detail,
+  }
 }
 
 /** The same by a log's own last checkpoint: it knows of the end that was cut off, and of every entry before. */
@@ -31,7 +33,7 @@ export async function compareWithCheckpoint(
   const root = await ifReadable(async () => hexOf(await log.proofs.treeRoot(size)))
   if (root === null || root === rootHash) return null
   const detail = `The first ${size} entries had the root ${rootHash}, and have ${root}`
-  return { finding: 'head-mismatch', at: 1, atRisk: { events: size, unsynced: pending }, detail }
+  return { finding: 'head-mismatch', at: 1, atRisk: { events: size, unsynced: pending, bytes: null }, detail }
 }
 
 /** What a witness found, who is as far from the log as any other device. */
@@ -42,11 +44,21 @@ export function foundByWitness(
   const head = log.head()
   if (answer.type === 'forked') {
     const detail = `The log of ${head} entries does not go on from the one that the witness has signed`
-    return { finding: 'forked', at: 1, atRisk: { events: head, unsynced: log.pendingCount() }, detail }
+    return {
+      finding: 'forked',
+      at: 1,
+      atRisk: { events: head, unsynced: log.pendingCount(), bytes: null },
+      detail,
+    }
   }
   const detail = `The witness has signed ${answer.pinned} entries of this log, which has ${head}`
   const events = answer.pinned - head
-  return { finding: 'behind-witness', at: head + 1, atRisk: { events, unsynced: events }, detail }
+  return {
+    finding: 'behind-witness',
+    at: head + 1,
+    atRisk: { events, unsynced: events, bytes: null },
+    detail,
+  }
 }
 
 /** @param pending how many events the server had not confirmed, at most */
@@ -56,17 +68,7 @@ function shortened(size: number, pending: number, log: AnchoredLog): Found {
   return {
     finding: head === 0 ? 'wiped' : 'truncated',
     at: head + 1,
-    atRisk: { events, unsynced: Math.min(events, pending) },
+    atRisk: { events, unsynced: Math.min(events, pending), bytes: null },
     detail: `The log had ${size} entries, and has ${head}`,
-  }
-}
-
-/** What cannot be read is told by whoever reads it, and says nothing about the end of the log. */
-async function ifReadable<T>(read: () => Promise<T>): Promise<T | null> {
-  try {
-    return await read()
-  } catch (error) {
-    if (isStoreError(error, 'log-damaged')) return null
-    throw error
   }
 }

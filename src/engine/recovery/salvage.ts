@@ -1,19 +1,18 @@
 // Reads a log that is damaged, and takes out of it what the server may not have: pending commits whose entries still
 // have the hashes that they were recorded with.
 
-import { type Block, decodeBlock, type StoredBlock, sealedParts } from '../../log/block.ts'
+import type { Block, StoredBlock } from '../../log/block.ts'
 import { BlockWriter } from '../../log/block-writer.ts'
-import { equalBytes } from '../../log/bytes.ts'
 import type { CommitNote } from '../../log/commit-note.ts'
 import { type Entry, KIND_SYSTEM } from '../../log/entry.ts'
 import type { UnplacedEntry } from '../../log/entry-run.ts'
-import { isStoreError } from '../../log/errors.ts'
 import type { GlobalPosition } from '../../log/event.ts'
 import { HashChain } from '../../log/hash-chain.ts'
-import { HASH_BYTES, type HashProvider } from '../../log/hash-provider.ts'
+import type { HashProvider } from '../../log/hash-provider.ts'
 import type { LogStorage } from '../../storage/log-storage.ts'
 import { READ_BYTES } from '../read-ahead.ts'
 import { readSyncFact, SYNC_STREAM } from '../sync-fact.ts'
+import { inspectBlock } from './inspect-block.ts'
 
 /** Entries that get their places, links and hashes anew. */
 export type UnlinkedCommit = Readonly<{
@@ -34,6 +33,8 @@ export type Salvage = Readonly<{
   damaged: readonly StoredBlock[]
   /** Entries that cannot be read, or are not there. */
   lost: number
+  /** As far as they are there. */
+  lostBytes: number
   /** How many of them the server may not have. */
   lostUnsynced: number
   /** The first of them; null where nothing is lost. */
@@ -76,28 +77,28 @@ export function relinked(
 }
 
 class SalvageReader {
-  readonly #hash: HashProvider
-  readonly #chain: HashChain
+  readonly #parts: Readonly<{ hash: HashProvider; chain: HashChain }>
   #pending: SalvagedCommit[] = []
   readonly #damaged: StoredBlock[] = []
   /** Positions of what is lost. */
   readonly #lost: GlobalPosition[] = []
+  #lostBytes = 0
   #confirmedThrough: GlobalPosition = 0
   #next: GlobalPosition = 1
   /** Of a commit that goes on in the next block; null for one that has lost an entry. */
   #open: Entry[] | null = []
 
   constructor(hash: HashProvider) {
-    this.#hash = hash
-    this.#chain = new HashChain(hash)
+    this.#parts = { hash, chain: new HashChain(hash) }
   }
 
   async take(stored: StoredBlock): Promise<void> {
     this.#loseUpTo(stored.firstPosition - 1)
-    const block = readable(stored)
-    if (!block) this.#loseUpTo(stored.lastPosition)
-    const isWhole = block && this.#takeEntries(block) && (await hasDigest(stored, this.#hash))
-    if (!isWhole) this.#damaged.push(stored)
+    const { block, lost, lostBytes, isSound } = await inspectBlock(stored, this.#parts)
+    if (block) this.#takeEntries(block, new Set(lost))
+    else this.#loseUpTo(stored.lastPosition)
+    this.#lostBytes += lostBytes
+    if (!isSound) this.#damaged.push(stored)
   }
 
   finish(head: GlobalPosition): Salvage {
@@ -107,29 +108,25 @@ class SalvageReader {
       pending,
       damaged: this.#damaged,
       lost: this.#lost.length,
+      lostBytes: this.#lostBytes,
       lostUnsynced: this.#lost.filter(position => position > this.#confirmedThrough).length,
       firstLost: this.#lost[0] ?? null,
     }
   }
 
-  /** False when an entry does not have its hash. */
-  #takeEntries(block: Block): boolean {
-    const hashes = this.#chain.hashesOfBlock(block)
-    const lostBefore = this.#lost.length
+  #takeEntries(block: Block, lost: ReadonlySet<GlobalPosition>): void {
     let commit = 0
     for (let i = Math.max(0, this.#next - block.firstPosition); i < block.count; i++) {
-      const holds = equalBytes(hashes.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES), block.hashOf(i))
-      if (holds) this.#open?.push(copyOf(block.entry(i)))
-      else {
-        this.#lost.push(block.firstPosition + i)
+      const position = block.firstPosition + i
+      if (lost.has(position)) {
+        this.#lost.push(position)
         this.#open = null
-      }
+      } else this.#open?.push(copyOf(block.entry(i)))
       while (commit < block.commits.length && block.commits[commit]!.lastIndex < i) commit++
       const end = block.commits[commit]
-      if (end?.lastIndex === i) this.#endCommit(block.firstPosition + i, end.note)
+      if (end?.lastIndex === i) this.#endCommit(position, end.note)
     }
     this.#next = block.lastPosition + 1
-    return this.#lost.length === lostBefore
   }
 
   #endCommit(lastPosition: GlobalPosition, note: CommitNote | null): void {
@@ -154,22 +151,6 @@ class SalvageReader {
     for (; this.#next <= position; this.#next++) this.#lost.push(this.#next)
     this.#open = null
   }
-}
-
-function readable({ bytes, firstPosition, lastPosition }: StoredBlock): Block | null {
-  try {
-    const block = decodeBlock(bytes, firstPosition)
-    return block.firstPosition === firstPosition && block.lastPosition === lastPosition ? block : null
-  } catch (error) {
-    // What a newer version wrote is not damaged, and not for this one to judge.
-    if (!isStoreError(error, 'log-damaged')) throw error
-    return null
-  }
-}
-
-async function hasDigest({ bytes }: StoredBlock, hash: HashProvider): Promise<boolean> {
-  const { content, digest } = sealedParts(bytes)
-  return equalBytes(await hash.digestLarge(content), digest)
 }
 
 /** Its bytes are views of a block that is not to be kept in memory as a whole. */

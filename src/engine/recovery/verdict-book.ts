@@ -23,6 +23,11 @@ export function verdictJob(verdict: Verdict): Job<void> {
   }
 }
 
+/** Without an entry: for a log whose last one cannot be read. */
+export function keepVerdict(storage: Pick<LogStorage, 'put'>, verdict: Verdict): Promise<void> {
+  return storage.put({ [PREFIX + verdict.id]: utf8(JSON.stringify(verdict)) })
+}
+
 /** Oldest first. */
 export async function readVerdicts(storage: Pick<LogStorage, 'list'>): Promise<Verdict[]> {
   const rows = await storage.list(PREFIX)

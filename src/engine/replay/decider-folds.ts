@@ -7,12 +7,15 @@ import type { FoldLog } from './fold.ts'
 import { type SnapshotDrop, SnapshotStore } from './snapshot-store.ts'
 import { StreamFold } from './stream-fold.ts'
 
-/** `close` writes the snapshots that wait to be written. Without it the next start folds a little more. */
+/**
+ * `close` writes the snapshots that wait to be written. Without it the next start folds a little more. `forget` has all
+ * that was folded folded again.
+ */
 export function createDeciderFolds(options: {
   log: FoldLog
   deciders: Readonly<Record<string, AnyDecider>>
   onSnapshotDropped?: (drop: SnapshotDrop) => void
-}): DeciderFolds & { close: () => Promise<void> } {
+}): DeciderFolds & { forget: () => void; close: () => Promise<void> } {
   const { log, deciders, onSnapshotDropped } = options
   const snapshots = new SnapshotStore({ log, onSnapshotDropped })
   const folds = new Map(
@@ -24,6 +27,10 @@ export function createDeciderFolds(options: {
   return {
     stateAt: (decider: string, streamName: string, version: StreamVersion) =>
       folds.get(decider)!.stateAt(streamName, version),
+    forget() {
+      snapshots.forget()
+      for (const fold of folds.values()) fold.forget()
+    },
     close: () => snapshots.flush(),
   }
 }

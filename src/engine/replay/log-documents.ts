@@ -42,6 +42,8 @@ export class LogDocuments implements ProjectionDocuments {
   /** The confirmed position that the base has everything of. */
   #baseThrough: GlobalPosition = 0
   #isRestored = false
+  /** What was folded so far was not what was recorded. */
+  #isForgotten = false
   /** A rebase superseded entries from here on, or some of them were erased, since the fold last looked. */
   #changedFrom: GlobalPosition | null = null
   #failure: FoldFailure | null = null
@@ -67,7 +69,8 @@ export class LogDocuments implements ProjectionDocuments {
     })
   }
 
-  onChange({ supersededFrom, erasedFrom }: LogChange): void {
+  onChange({ supersededFrom, erasedFrom, healedFrom }: LogChange): void {
+    if (healedFrom !== null) this.#isForgotten = true
     for (const from of [supersededFrom, erasedFrom]) {
       if (from !== null) this.#changedFrom = Math.min(from, this.#changedFrom ?? from)
     }
@@ -85,14 +88,22 @@ export class LogDocuments implements ProjectionDocuments {
   async #advance(): Promise<void> {
     if (!this.#isRestored) await this.#restore()
     do {
+      if (this.#isForgotten) await this.#startAfresh()
       await this.#takeBackChanged()
       await this.#readOn()
-      // A rebase or an erasure in the meantime takes back what was just folded.
-    } while (this.#changedFrom !== null)
+      // A rebase, an erasure or a healed block in the meantime takes back what was just folded.
+    } while (this.#changedFrom !== null || this.#isForgotten)
     await this.#advanceBase()
-    this.#keepSnapshots()
+    if (!this.#isForgotten) this.#keepSnapshots()
     if (this.#failure) this.#options.onFailure(this.#failure)
     this.#tellWatchers()
+  }
+
+  async #startAfresh(): Promise<void> {
+    this.#isForgotten = false
+    this.#failure = null
+    for (const id of [...this.#base.ownIds(), ...this.#latest.ownIds()]) this.#touched.add(id)
+    await this.#restore()
   }
 
   async #takeBackChanged(): Promise<void> {

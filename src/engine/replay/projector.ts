@@ -69,6 +69,7 @@ export function createProjector(options: ProjectorOptions): Projector {
     throw new StoreError('unknown-projection', `The app has no projection "${name}"`, { projection: name })
   }
   log.onChange(change => {
+    if (change.healedFrom !== null) snapshots.forget()
     for (const { documents } of projections.values()) documents.onChange(change)
   }, life.signal)
 

@@ -61,16 +61,20 @@ export function snapshotToBytes(
   return bytes
 }
 
-/** Null for bytes that are not what was written, or were written in another version of the format. */
-export function snapshotFromBytes(bytes: Uint8Array, hash: HashProvider): SnapshotRecord | null {
+/** What is wrong with bytes that are not what was written, or were written in another version of the format. */
+export function snapshotFromBytes(
+  bytes: Uint8Array,
+  hash: HashProvider,
+): SnapshotRecord | 'damaged' | 'other-format' {
   const text = bytes.subarray(TEXT_START)
-  if (!equalBytes(hash.digest(text), bytes.subarray(0, HASH_BYTES))) return null
+  if (!equalBytes(hash.digest(text), bytes.subarray(0, HASH_BYTES))) return 'damaged'
   try {
     const record = JSON.parse(textOf(text)) as SnapshotRecord
-    return record.format === FORMAT && record.stateHash === stateHashOf(record.state, hash) ? record : null
+    if (record.format !== FORMAT) return 'other-format'
+    return record.stateHash === stateHashOf(record.state, hash) ? record : 'damaged'
   } catch {
     // Somebody else's bytes can have the right digest, too.
-    return null
+    return 'damaged'
   }
 }
 
@@ -79,8 +83,13 @@ export async function sealSnapshot(bytes: Uint8Array, { seal }: StateSeal): Prom
   bytes.set(await seal(bytes.subarray(0, HASH_BYTES)), HASH_BYTES)
 }
 
-/** Without a seal to compare with, a snapshot must have none: nobody could say whose it is. */
-export async function isSealed(bytes: Uint8Array, seal: StateSeal | null): Promise<boolean> {
+/** What is wrong with the seal; null where nothing is. Where there is none to compare with, none must be there. */
+export async function faultOfSeal(
+  bytes: Uint8Array,
+  seal: StateSeal | null,
+): Promise<'unsealed' | 'wrong-seal' | null> {
   const found = bytes.subarray(HASH_BYTES, TEXT_START)
-  return seal ? seal.holds(bytes.subarray(0, HASH_BYTES), found) : found.every(byte => byte === 0)
+  const isUnsealed = found.every(byte => byte === 0)
+  if (isUnsealed) return seal ? 'unsealed' : null
+  return seal && (await seal.holds(bytes.subarray(0, HASH_BYTES), found)) ? null : 'wrong-seal'
 }

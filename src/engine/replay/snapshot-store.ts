@@ -6,21 +6,26 @@ import type { FoldLog } from './fold.ts'
 import { type Kept, keptAt, keyOf, ownerPrefixOf, prefixOf } from './snapshot-key.ts'
 import {
   type FoldSnapshot,
-  isSealed,
+  faultOfSeal,
   type SnapshotOwner,
   type SnapshotRecord,
   sealSnapshot,
   snapshotFromBytes,
   snapshotToBytes,
 } from './snapshot-record.ts'
+import { deleteSnapshots } from './snapshot-rows.ts'
 import { TaskChain } from './task-chain.ts'
 
 /** Why a snapshot was not used, or not written. The state is folded from the events instead. */
 export type SnapshotProblem =
   /** Its bytes are not what was written, or its state does not have the hash it was stored with. */
   | 'damaged'
+  /** It was written in another version of this format. */
+  | 'other-format'
+  /** It bears no seal, as none could be made when it was written, or none was wanted; or somebody wrote it from outside. */
+  | 'unsealed'
   /** It does not bear this device's seal: somebody wrote it from outside, or it is of a copy of this database. */
-  | 'not-sealed'
+  | 'wrong-seal'
   /** It is a snapshot of something else. */
   | 'foreign'
   /** Made by handlers of another version. */
@@ -76,8 +81,6 @@ const NEWEST_KEPT = 3
 const LINGER_MS = 250
 /** Of a projection with up to so many snapshots it is known which documents have one: others are not looked up. */
 const MAX_KNOWN = 5_000
-/** The most that IndexedDB can be asked for. */
-const ALL = 0xffff_ffff
 
 export class SnapshotStore {
   readonly #log: SnapshotStoreOptions['log']
@@ -95,6 +98,7 @@ export class SnapshotStore {
   #waiting = new Set<string>()
   #beingWritten = new Set<string>()
   readonly #writes = new TaskChain()
+  #forgetting: Promise<void> = Promise.resolve()
   #timer: ReturnType<typeof setTimeout> | undefined
 
   constructor({ log, onSnapshotDropped, audit }: SnapshotStoreOptions) {
@@ -106,6 +110,7 @@ export class SnapshotStore {
   /** The newest snapshot that holds. Those that do not are deleted and reported, and the next older is tried. */
   async load(owner: SnapshotOwner, options: LoadOptions): Promise<FoldSnapshot | null> {
     const { maxVersion = Infinity, maxPosition = Infinity } = options
+    await this.#forgetting
     const prefix = prefixOf(owner)
     if (await this.#hasNone(owner, prefix)) return null
     if (this.#waiting.has(prefix) || this.#beingWritten.has(prefix)) await this.flush()
@@ -161,10 +166,26 @@ export class SnapshotStore {
   async dropAll({ kind, name }: Pick<SnapshotOwner, 'kind' | 'name'>): Promise<void> {
     await this.flush()
     const prefix = prefixOf({ kind, name, streamName: null }).slice(0, -1)
-    const keys = await this.#log.storage.keys(prefix, ALL)
-    await this.#log.storage.put(Object.fromEntries(keys.map(key => [key, null])))
+    await deleteSnapshots(this.#log.storage, key => key.startsWith(prefix))
     for (const kept of [...this.#kept.keys()]) if (kept.startsWith(prefix)) this.#kept.delete(kept)
     this.#known.delete(prefix)
+  }
+
+  /** Deletes all there are, whoever wrote them: they may be of events that were not what was recorded. */
+  forget(): void {
+    for (const one of [
+      this.#kept,
+      this.#known,
+      this.#failed,
+      this.#unwritten,
+      this.#deletions,
+      this.#waiting,
+    ]) {
+      one.clear()
+    }
+    this.#forgetting = this.#writes.run(() => deleteSnapshots(this.#log.storage))
+    // Who wants to load one is told.
+    this.#forgetting.catch(() => {})
   }
 
   /** Writes what waits. Never rejects: what cannot be written is reported. */
@@ -200,8 +221,9 @@ export class SnapshotStore {
     handlerVersion: string,
   ): Promise<SnapshotRecord | SnapshotProblem> {
     const record = snapshotFromBytes(bytes, this.#log.hash)
-    if (!record) return 'damaged'
-    if (!(await isSealed(bytes, await this.#log.seal()))) return 'not-sealed'
+    if (typeof record === 'string') return record
+    const fault = await faultOfSeal(bytes, await this.#log.seal())
+    if (fault) return fault
     if (!isOf(record, owner, kept)) return 'foreign'
     if (record.handlerVersion !== handlerVersion) return 'handler-version'
     // Another tab may be ahead of what this one has read of the log.

@@ -1,6 +1,7 @@
 // Documents of a projection that folds every stream into a document of its own.
 
 import type { AnyProjection } from '../../model/app.ts'
+import type { LogChange } from '../event-log.ts'
 import type { FoldLog } from './fold.ts'
 import type { OnFoldFailure, ProjectionDocument, ProjectionDocuments } from './projection-documents.ts'
 import type { SnapshotStore } from './snapshot-store.ts'
@@ -33,7 +34,8 @@ export class StreamDocuments implements ProjectionDocuments {
   }
 
   /** Nothing is folded here: whether a stream has changed can be told from the index. */
-  onChange(): void {
+  onChange({ healedFrom }: LogChange): void {
+    if (healedFrom !== null) this.#fold.forget()
     this.watchers.tell(this.watchers.documentIds().filter(streamName => this.#fold.isStale(streamName)))
   }
 }

@@ -117,6 +117,11 @@ export class StreamFold<S = unknown> {
     )
   }
 
+  /** What was folded so far was not what was recorded. */
+  forget(): void {
+    this.#streams.clear()
+  }
+
   #inTurn<T>(streamName: string, task: (stream: StreamInMemory<S>) => Promise<T>): Promise<T> {
     const stream = this.#streams.get(streamName) ?? this.#newStream()
     this.#streams.delete(streamName)
@@ -223,7 +228,10 @@ export class StreamFold<S = unknown> {
     return snapshot ? foldedFrom(snapshot) : this.#initial()
   }
 
-  #keepSnapshots(streamName: string, { base, latest }: StreamInMemory<S>): void {
+  #keepSnapshots(streamName: string, stream: StreamInMemory<S>): void {
+    // Forgotten meanwhile.
+    if (this.#streams.get(streamName) !== stream) return
+    const { base, latest } = stream
     const { snapshots, definition } = this.#options
     const owner = this.#ownerOf(streamName)
     // The confirmed state first: it outlives every rebase.

@@ -3,6 +3,7 @@ import type { EventLog } from '../../../src/engine/event-log.ts'
 import {
   type FoldSnapshot,
   type SnapshotOwner,
+  type SnapshotRecord,
   sealSnapshot,
   snapshotFromBytes,
   snapshotToBytes,
@@ -140,6 +141,12 @@ describe('the newest snapshot', () => {
   })
 })
 
+function recordIn(bytes: Uint8Array, { hash }: EventLog): SnapshotRecord {
+  const record = snapshotFromBytes(bytes, hash)
+  if (typeof record === 'string') throw new Error(record)
+  return record
+}
+
 describe('a snapshot that does not hold is dropped, reported, and the next older one is used:', () => {
   test('any byte of it changed', async () => {
     const { database, newest, log } = await openWithSnapshots()
@@ -150,7 +157,7 @@ describe('a snapshot that does not hold is dropped, reported, and the next older
       database.values.set(newest, changed)
       const { store, problems } = await openStore(log)
       expect(await load(store), `byte ${i}`).toBe(20)
-      expect(problems(), `byte ${i}`).toEqual([i < 32 || i >= 64 ? 'damaged' : 'not-sealed'])
+      expect(problems(), `byte ${i}`).toEqual([i < 32 || i >= 64 ? 'damaged' : 'wrong-seal'])
     }
   })
 
@@ -177,7 +184,7 @@ describe('a snapshot that does not hold is dropped, reported, and the next older
 
   test('another state under the same stateHash', async () => {
     const { database, newest, log, store, problems } = await openWithSnapshots()
-    const record = snapshotFromBytes(database.values.get(newest)!, log.hash)!
+    const record = recordIn(database.values.get(newest)!, log)
     const text = new TextEncoder().encode(JSON.stringify({ ...record, state: { at: 31 } }))
     database.values.set(newest, withDigest(log, text))
     expect(await load(store)).toBe(20)
@@ -187,17 +194,21 @@ describe('a snapshot that does not hold is dropped, reported, and the next older
   test('another state, all hashes mended, but without the seal of this device', async () => {
     const { database, newest, log } = await openWithSnapshots(seal)
     expect(await load((await openStore(log)).store)).toBe(30)
-    const record = snapshotFromBytes(database.values.get(newest)!, log.hash)!
+    const record = recordIn(database.values.get(newest)!, log)
     const forged = snapshotToBytes({ ...record, state: { at: 31 } }, log.hash)
     const bySomebodyElse = forged.slice()
     await sealSnapshot(bySomebodyElse, createStateSeal(await generateSealKey(), 'test'))
     const withOldSeal = forged.slice()
     withOldSeal.set(database.values.get(newest)!.subarray(32, 64), 32)
-    for (const bytes of [forged, bySomebodyElse, withOldSeal]) {
+    for (const [bytes, problem] of [
+      [forged, 'unsealed'],
+      [bySomebodyElse, 'wrong-seal'],
+      [withOldSeal, 'wrong-seal'],
+    ] as const) {
       database.values.set(newest, bytes)
       const { store, problems } = await openStore(log)
       expect(await load(store)).toBe(20)
-      expect(problems()).toEqual(['not-sealed'])
+      expect(problems()).toEqual([problem])
     }
   })
 
@@ -205,7 +216,7 @@ describe('a snapshot that does not hold is dropped, reported, and the next older
     const { database } = await openWithSnapshots(seal)
     const { store, problems } = await openStore(await openDevice(database))
     expect(await load(store)).toBe(null)
-    expect(problems()).toEqual(['not-sealed', 'not-sealed', 'not-sealed'])
+    expect(problems()).toEqual(['wrong-seal', 'wrong-seal', 'wrong-seal'])
   })
 
   test('made by handlers of another version', async () => {
@@ -217,7 +228,7 @@ describe('a snapshot that does not hold is dropped, reported, and the next older
   test('transplanted from another stream, another projection, a decider, or all documents', async () => {
     const { database, newest, log } = await openWithSnapshots()
     await count(log, 'b', 1, 30)
-    const record = snapshotFromBytes(database.values.get(newest)!, log.hash)!
+    const record = recordIn(database.values.get(newest)!, log)
     const owners = [
       { ...OWNER, streamName: 'b' },
       { ...OWNER, name: 'other' },

@@ -1,27 +1,23 @@
-// Who is told of changes of the log, in order. One listener's fault keeps neither the others nor the writer from going on.
+// Who is told of what happens to the log, in order. One listener's fault keeps neither the others nor the log from going on.
 
-import type { LogChange } from './event-log.ts'
-
-export type ChangeListener = (change: LogChange) => void
-
-export class ChangeListeners {
-  readonly #listeners = new Set<ChangeListener>()
+export class Listeners<T> {
+  readonly #listeners = new Set<(news: T) => void>()
   readonly #onError: (error: unknown) => void
 
   constructor(onError: (error: unknown) => void) {
     this.#onError = onError
   }
 
-  add(listener: ChangeListener, signal?: AbortSignal): void {
+  add(listener: (news: T) => void, signal?: AbortSignal): void {
     if (signal?.aborted) return
     this.#listeners.add(listener)
     signal?.addEventListener('abort', () => this.#listeners.delete(listener), { once: true })
   }
 
-  tell(change: LogChange): void {
+  tell(news: T): void {
     for (const listener of this.#listeners) {
       try {
-        listener(change)
+        listener(news)
       } catch (error) {
         this.#onError(error)
       }

@@ -1,0 +1,32 @@
+// Reads the server's log once more from some place on, for what was lost here.
+
+import type { ConfirmedSource, ReadOutcome } from '../engine/recovery/healing.ts'
+import type { HashProvider } from '../log/hash-provider.ts'
+import type { ServerAccess } from './authorized-fetch.ts'
+import { systemClock } from './clock.ts'
+import { type SyncFailure, verdictOn } from './sync-failure.ts'
+import { createTransport } from './transport.ts'
+
+export type ConfirmedCommitsOptions = ServerAccess & Readonly<{ hash: HashProvider; signal: AbortSignal }>
+
+export function confirmedCommits({ signal, ...access }: ConfirmedCommitsOptions): ConfirmedSource {
+  const transport = createTransport({ ...access, clock: systemClock })
+  return async ({ epoch, position }, take) => {
+    for (let after = position; ; ) {
+      const answer = await transport.pull(after, signal)
+      if (answer.type !== 'ok') return outcomeOf(answer)
+      const page = answer.value
+      if (page.epoch !== epoch) return { type: 'refused', reason: 'the server has another log than before' }
+      for (const commit of page.commits) if (!take(commit)) return { type: 'read' }
+      if (page.next === after) return { type: 'read' }
+      after = page.next
+    }
+  }
+}
+
+/** Without a token that the server takes, it can be asked later. */
+function outcomeOf(failure: SyncFailure): ReadOutcome {
+  const { type, error } = verdictOn(failure)
+  if (type === 'wait' || error.code === 'sync-refused') return { type: 'unanswered' }
+  return { type: 'refused', reason: error.message }
+}
