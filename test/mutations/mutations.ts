@@ -142,7 +142,7 @@ export const MUTATIONS: readonly Mutation[] = [
   of(
     'src/engine/replay/snapshot-record.ts',
     'a snapshot bears this device’s seal',
-    ['return seal ? seal.holds(bytes.subarray(0, HASH_BYTES), found)', 'return seal ? true'],
+    ['seal && (await seal.holds(bytes.subarray(0, HASH_BYTES), found))', 'seal'],
     'test/engine/replay/snapshot-store.test.ts',
   ),
   of(
@@ -162,12 +162,6 @@ export const MUTATIONS: readonly Mutation[] = [
     'the log ends, or went on, as its anchor says',
     ['if (hash === null || hash === anchor.hash) return null', 'return null'],
     watch,
-  ),
-  of(
-    'src/engine/recovery/salvage.ts',
-    'what is taken over has its hash',
-    ['if (holds) this', 'if (true) this'],
-    'test/engine/recovery/restore.test.ts',
   ),
   of(
     'src/sync/server-pin.ts',
@@ -249,8 +243,9 @@ export const MUTATIONS: readonly Mutation[] = [
   ),
   of(
     'src/engine/recovery/inspect-block.ts',
-    'an entry has its hash',
+    'what is taken over, or left as it is, has its hash',
     ['if (!holds) lost.push', 'if (false) lost.push'],
+    'test/engine/recovery/restore.test.ts',
     healing,
   ),
   of(
