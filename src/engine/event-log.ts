@@ -124,6 +124,8 @@ export interface EventLog {
   cursor(): SyncCursor
   /** How many effective events are behind the cursor. */
   pendingCount(): number
+  /** What all entries say, as it was recorded: data and metadata as JSON. */
+  contentBytes(): number
 
   append(request: AppendRequest): Promise<readonly AppendResult[]>
   /**

@@ -8,27 +8,25 @@ import { ID_BYTES } from '../log/event-id.ts'
 import type { HashProvider } from '../log/hash-provider.ts'
 import type { LogStorage } from '../storage/log-storage.ts'
 import type { BlockStore } from './block-store.ts'
-import type { SyncCursor } from './event-log.ts'
-import type { LogIndex, StreamColumn, SupersededRange } from './log-index.ts'
+import type { IndexFacts, LogIndex, StreamColumn } from './log-index.ts'
 import { contentOf, sealedValue } from './sealed-value.ts'
 
 /** Positions in one segment: few enough that numbers of streams are a value under 64 KiB. */
 export const SEGMENT_POSITIONS = 16_384
 
-const FORMAT = 5
+const FORMAT = 6
 const TIP_KEY = 'index/tip'
 const STREAMS_PREFIX = 'index/streams/'
 const IDS_PREFIX = 'index/ids/'
 const segmentKey = (prefix: string, number: number): string => `${prefix}${String(number).padStart(10, '0')}`
 
-type Tip = Readonly<{
-  format: number
-  head: GlobalPosition
-  /** Hash of the entry at `head`, as bytes: a checkpoint of another log is not used. */
-  headHash: readonly number[]
-  cursor: SyncCursor
-  superseded: readonly SupersededRange[]
-}>
+type Tip = IndexFacts &
+  Readonly<{
+    format: number
+    head: GlobalPosition
+    /** Hash of the entry at `head`, as bytes: a checkpoint of another log is not used. */
+    headHash: readonly number[]
+  }>
 
 export class IndexCheckpoint {
   readonly #storage: LogStorage
@@ -65,7 +63,7 @@ export class IndexCheckpoint {
       if (!segment || !restoreStreams(index, segment, tip.head)) return false
     }
     if (index.head !== tip.head) return false
-    index.restoreFacts(tip.cursor, tip.superseded)
+    index.restoreFacts(tip)
     this.#saved = tip.head
     this.#restored = tip.head
     return true
@@ -92,8 +90,9 @@ export class IndexCheckpoint {
 
   /** Writes what is new since the last save, in one put. */
   async save(index: LogIndex, headHash: Uint8Array): Promise<void> {
-    const { head, cursor, superseded } = index
-    const tip: Tip = { format: FORMAT, head, headHash: [...headHash], cursor, superseded }
+    const { head, cursor, superseded, contentBytes } = index
+    const facts: IndexFacts = { cursor, superseded, contentBytes }
+    const tip: Tip = { format: FORMAT, head, headHash: [...headHash], ...facts }
     // All of it is taken before anything is awaited: the index may go on meanwhile.
     const segments: [key: string, content: Uint8Array][] = [[TIP_KEY, utf8(JSON.stringify(tip))]]
     const first = Math.floor(this.#saved / SEGMENT_POSITIONS)

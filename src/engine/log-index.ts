@@ -5,7 +5,7 @@ import { KIND_SYSTEM } from '../log/entry.ts'
 import { type GlobalPosition, type StreamVersion, SYSTEM_STREAM_PREFIX } from '../log/event.ts'
 import { ID_BYTES } from '../log/event-id.ts'
 import { GrowableUint32 } from '../log/growable.ts'
-import { jsonSlice } from '../log/json-column.ts'
+import { type JsonColumn, jsonLength, jsonPart, jsonSlice } from '../log/json-column.ts'
 import { EventIdTable } from './event-id-table.ts'
 import type { SyncCursor } from './event-log.ts'
 import { readSyncFact, SYNC_STREAM, type SyncFact } from './sync-fact.ts'
@@ -32,6 +32,9 @@ type StreamIndex = {
   headHash: Uint8Array | null
 }
 
+/** What a checkpoint keeps beside the columns. */
+export type IndexFacts = Pick<LogIndex, 'cursor' | 'superseded' | 'contentBytes'>
+
 /** The cursor of a log that is itself the server's: everything in it is confirmed by being there. */
 const EVERYTHING: SyncCursor = { epoch: '', serverPosition: 0, confirmedThrough: Number.MAX_SAFE_INTEGER }
 const NOTHING: SyncCursor = { epoch: '', serverPosition: 0, confirmedThrough: 0 }
@@ -40,6 +43,7 @@ export class LogIndex {
   #head: GlobalPosition = 0
   #cursor: SyncCursor
   #pending = 0
+  #contentBytes = 0
   readonly #streams: StreamIndex[] = []
   readonly #numberOf = new Map<string, number>()
   /** Stream number of each position. */
@@ -64,6 +68,11 @@ export class LogIndex {
     return this.#pending
   }
 
+  /** Of all entries, as they were recorded: data and metadata as JSON. */
+  get contentBytes(): number {
+    return this.#contentBytes
+  }
+
   get superseded(): readonly SupersededRange[] {
     return this.#superseded
   }
@@ -77,6 +86,7 @@ export class LogIndex {
     let supersededFrom: GlobalPosition | null = null
     const numbers = block.segments.map(({ streamName }) => this.#numberOfStream(streamName))
     this.#ids.add(block.ids.subarray(from * ID_BYTES))
+    this.#contentBytes += valueBytes(block.payloads, from) + valueBytes(block.metadata, from)
     for (let i = from; i < block.count; i++) {
       const stream = this.#addEntry(numbers[block.segmentOf[i]!]!)
       if (block.kinds[i] === KIND_SYSTEM && stream.name === SYNC_STREAM) {
@@ -105,7 +115,8 @@ export class LogIndex {
   }
 
   /** Ends a restore: the facts as they stood at the checkpoint. Ids are given later, by {@link restoreIds}. */
-  restoreFacts(cursor: SyncCursor, superseded: readonly SupersededRange[]): void {
+  restoreFacts({ cursor, superseded, contentBytes }: IndexFacts): void {
+    this.#contentBytes = contentBytes
     this.#ids.leaveRoom(this.#head)
     this.#placeRestored()
     for (const [from, to] of superseded) this.#supersede(from, to)
@@ -291,4 +302,10 @@ function numbersIn(numbers: Uint32Array): number {
   let count = 0
   for (const number of numbers) if (number >= count) count = number + 1
   return count
+}
+
+/** Of the values from one on, without the commas between them. */
+function valueBytes(column: JsonColumn, from: number): number {
+  const part = jsonPart(column, from, column.ends.length)
+  return jsonLength(part) - Math.max(0, part.ends.length - 1)
 }

@@ -189,6 +189,10 @@ class OpenLog implements EventLog {
     return this.#index.pending
   }
 
+  contentBytes(): number {
+    return this.#index.contentBytes
+  }
+
   async append(request: Parameters<EventLog['append']>[0]): ReturnType<EventLog['append']> {
     const [outcome] = await this.appendMany([request])
     if (outcome!.status === 'rejected') throw outcome!.reason

@@ -59,7 +59,7 @@ export type Verdict = Readonly<{
     events: number
     /** How many of them the server had not confirmed: those are gone for good. */
     unsynced: number
-    /** As they were stored; null where nobody knows any more. */
+    /** What they said, as JSON; of a block that cannot be read, all of it. Null where nobody knows any more. */
     bytes: number | null
   }>
   /** In words, with what was expected and what was found. */

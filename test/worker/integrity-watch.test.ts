@@ -53,6 +53,9 @@ async function close(store: CartStore): Promise<void> {
 
 const append = (store: CartStore, sku: string) => store.appendToStream<CartEvent>('cart-1', [added(sku, 1)])
 
+/** Data and metadata as JSON. */
+const contentBytes = (sku: string): number => JSON.stringify(added(sku, 1).data).length + '{}'.length
+
 const verdicts = (store: CartStore) => store.integrity().getSnapshot().verdicts
 
 /** As a copy of the browser's files would be: blocks are never changed in place. */
@@ -85,7 +88,7 @@ test('that it was wiped, with what was in it, until that is acknowledged', async
     finding: 'wiped',
     action: 'went-on',
     at: 1,
-    atRisk: { events: 2, unsynced: 2 },
+    atRisk: { events: 2, unsynced: 2, bytes: 2 * contentBytes('a') },
   })
   await append(store, 'c')
   await close(store)
@@ -108,7 +111,7 @@ test('that its end was cut off', async () => {
     {
       finding: 'truncated',
       at: 2,
-      atRisk: { events: 2, unsynced: 2 },
+      atRisk: { events: 2, unsynced: 2, bytes: 2 * contentBytes('b') },
       detail: 'The log had 3 entries, and has 1',
     },
   ])

@@ -16,9 +16,13 @@ export function verdictNews(verdict: Verdict, onAcknowledge: () => void) {
   `
 }
 
-function whatIsLost({ events, unsynced }: Verdict['atRisk']): string {
+function whatIsLost({ events, unsynced, bytes }: Verdict['atRisk']): string {
   if (events === 0) return ''
-  const lost = events === 1 ? 'One event is concerned.' : `${events.toLocaleString()} events are concerned.`
+  const size = bytes === null ? '' : ` (${bytes.toLocaleString()} bytes)`
+  const lost =
+    events === 1
+      ? `One event${size} is concerned.`
+      : `${events.toLocaleString()} events${size} are concerned.`
   if (unsynced === 0) return `${lost} The server has all of them.`
   return unsynced === 1
     ? `${lost} One of them was on no other device, and is gone.`

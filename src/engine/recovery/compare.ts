@@ -8,17 +8,17 @@ import type { Found } from './recovery-machine.ts'
 
 /** What has become of a log since its anchor was written, if it should not have; null if nothing. */
 export async function compareWithAnchor(anchor: HeadAnchor, log: AnchoredLog): Promise<Found | null> {
-  const { size, pending } = anchor
+  const { size, pending, bytes: anchored } = anchor
   // Another store stands under the same name now.
   if (anchor.storeId !== log.storeId) return null
-  if (log.head() < size) return shortened(size, pending, log)
+  if (log.head() < size) return shortened({ size, pending, bytes: anchored }, log)
   const hash = await ifReadable(() => log.proofs.hashAt(size))
   if (hash === null || hash === anchor.hash) return null
   const detail = `Entry ${size} had the hash ${anchor.hash}, and has ${hash}`
   return {
     finding: 'head-mismatch',
     at: size,
-    atRisk: { events: size, unsynced: pending, bytes: null },
+    atRisk: { events: size, unsynced: pending, bytes: log.contentBytes() },
     detail,
   }
 }
@@ -29,11 +29,16 @@ export async function compareWithCheckpoint(
   log: AnchoredLog,
 ): Promise<Found | null> {
   const pending = log.pendingCount()
-  if (log.head() < size) return shortened(size, size, log)
+  if (log.head() < size) return shortened({ size, pending: size }, log)
   const root = await ifReadable(async () => hexOf(await log.proofs.treeRoot(size)))
   if (root === null || root === rootHash) return null
   const detail = `The first ${size} entries had the root ${rootHash}, and have ${root}`
-  return { finding: 'head-mismatch', at: 1, atRisk: { events: size, unsynced: pending, bytes: null }, detail }
+  return {
+    finding: 'head-mismatch',
+    at: 1,
+    atRisk: { events: size, unsynced: pending, bytes: log.contentBytes() },
+    detail,
+  }
 }
 
 /** What a witness found, who is as far from the log as any other device. */
@@ -47,7 +52,7 @@ export function foundByWitness(
     return {
       finding: 'forked',
       at: 1,
-      atRisk: { events: head, unsynced: log.pendingCount(), bytes: null },
+      atRisk: { events: head, unsynced: log.pendingCount(), bytes: log.contentBytes() },
       detail,
     }
   }
@@ -61,14 +66,24 @@ export function foundByWitness(
   }
 }
 
-/** @param pending how many events the server had not confirmed, at most */
-function shortened(size: number, pending: number, log: AnchoredLog): Found {
+type Before = Readonly<{
+  size: number
+  /** How many events the server had not confirmed, at most. */
+  pending: number
+  bytes?: number | undefined
+}>
+
+function shortened({ size, pending, bytes }: Before, log: AnchoredLog): Found {
   const head = log.head()
   const events = size - head
   return {
     finding: head === 0 ? 'wiped' : 'truncated',
     at: head + 1,
-    atRisk: { events, unsynced: Math.min(events, pending), bytes: null },
+    atRisk: {
+      events,
+      unsynced: Math.min(events, pending),
+      bytes: bytes === undefined ? null : Math.max(0, bytes - log.contentBytes()),
+    },
     detail: `The log had ${size} entries, and has ${head}`,
   }
 }

@@ -13,16 +13,19 @@ export type HeadAnchor = Readonly<{
   hash: Hash
   /** How many of its events the server had not confirmed. */
   pending: number
+  /** What its entries said took as many. Left out by older anchors. */
+  bytes?: number
 }>
 
 /** What of a log an anchor is about. */
-export type AnchoredLog = Pick<EventLog, 'storeId' | 'head' | 'proofs' | 'pendingCount'>
+export type AnchoredLog = Pick<EventLog, 'storeId' | 'head' | 'proofs' | 'pendingCount' | 'contentBytes'>
 
 /** Null for an empty log: there is nothing to hold on to. */
 export async function anchorOf(log: AnchoredLog): Promise<HeadAnchor | null> {
   const [storeId, size] = [log.storeId, log.head()]
   if (size === 0) return null
-  return { format: 1, storeId, size, hash: await log.proofs.hashAt(size), pending: log.pendingCount() }
+  const [pending, bytes] = [log.pendingCount(), log.contentBytes()]
+  return { format: 1, storeId, size, hash: await log.proofs.hashAt(size), pending, bytes }
 }
 
 /** Null for text that is no anchor: one of a later version is as none. */
@@ -37,12 +40,13 @@ export function parseAnchor(text: string): HeadAnchor | null {
 
 function isAnchor(value: unknown): value is HeadAnchor {
   if (typeof value !== 'object' || value === null) return false
-  const { format, storeId, size, hash, pending } = value as Record<string, unknown>
+  const { format, storeId, size, hash, pending, bytes } = value as Record<string, unknown>
   return (
     format === 1 &&
     typeof storeId === 'string' &&
     typeof hash === 'string' &&
     Number.isSafeInteger(size) &&
-    Number.isSafeInteger(pending)
+    Number.isSafeInteger(pending) &&
+    (bytes === undefined || Number.isSafeInteger(bytes))
   )
 }
