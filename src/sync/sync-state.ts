@@ -176,6 +176,8 @@ function takePage(
   const next = { ...state, request: null, standing, isPullDue, lastContactAt: moment.now }
   const hasMoved = state.answeredAt !== null && standing.position > state.answeredAt
   if (state.answeredAt !== null && !hasMoved && standing.pending > 0) {
+    // Offline nobody waits: the next pull tells once more.
+    if (state.request?.isAborted) return { ...next, isPullDue: true }
     return isBehind(next) ? next : waitForPush(next, moment)
   }
   const isThrough = hasMoved || standing.pending === 0

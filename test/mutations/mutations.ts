@@ -154,7 +154,7 @@ export const MUTATIONS: readonly Mutation[] = [
   of(
     'src/engine/recovery/compare.ts',
     'the log does not end before its anchor',
-    ['if (log.head() < size) return shortened(size, pending, log)', ''],
+    ['if (log.head() < size) return shortened({ size, pending, bytes: anchored }, log)', ''],
     watch,
   ),
   of(

@@ -289,7 +289,7 @@ test('whatever comes in, the invariants hold, and with a sound server everything
       }
       if (world.state.life === 'running') heal(world)
     }),
-    { numRuns: 300 },
+    { numRuns: 2_000 },
   )
 })
 

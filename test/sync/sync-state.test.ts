@@ -288,6 +288,20 @@ describe('refusals of a push', () => {
     expect(sync.status()).toMatchObject({ phase: 'waiting', pending: 1, error: { code: 'sync-protocol' } })
   })
 
+  test('accepted, but never seen in the log, which a pull told offline: waits all the same', () => {
+    for (const isBackFirst of [false, true]) {
+      const sync = pushing()
+      sync.give(answered())
+      sync.give({ type: 'offline' })
+      if (isBackFirst) sync.give({ type: 'online' })
+      sync.give({ type: 'pullDone', standing: standing({ pending: 1 }), head: 0 })
+      if (!isBackFirst) sync.give({ type: 'online' })
+      expect(sync.types()).toEqual(['pull'])
+      sync.give({ type: 'pullDone', standing: standing({ pending: 1 }), head: 0 })
+      expect(sync.status()).toMatchObject({ phase: 'waiting', error: { code: 'sync-protocol' } })
+    }
+  })
+
   test('accepted, not yet in the page, but hinted at: pulls again instead of waiting', () => {
     const sync = pushing()
     sync.give(answered())
