@@ -10,6 +10,8 @@ export const DOORS = {
   'storage-indexeddb': 'src/storage/indexeddb/index.ts',
   'storage-memory': 'src/storage/memory/index.ts',
   'storage-postgres': 'src/storage/postgres/index.ts',
+  vite: 'src/build/vite.ts',
+  unplugin: 'src/build/index.ts',
 }
 
 /** What can be run from it. */

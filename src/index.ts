@@ -38,6 +38,7 @@ export type {
   DeciderDefinition,
   DecidersOf,
   Evolve,
+  HandlerCode,
   Handlers,
   ProjectionDefinition,
   ProjectionsOf,

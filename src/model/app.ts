@@ -20,6 +20,19 @@ export type Evolve<S, E extends Event> = ((state: S, event: RecordedEvent<E>) =>
 /** When to keep a snapshot: every N events read, folded or passed by (1,000 where it is left out), or never. */
 export type SnapshotPolicy = Readonly<{ every?: number }> | 'never'
 
+/**
+ * What the code of handlers is known by: written beside them by the build plugin (`streamdingo/vite`), not by hand. Each
+ * hash covers all that the code uses, in whichever file, and nothing that makes no difference, such as names.
+ */
+export type HandlerCode = Readonly<{
+  /** Version of the way in which it is hashed. */
+  hasher: number
+  /** Of what counts for every event: the initial state, and to which document an event belongs. */
+  base: string
+  /** By event type; `*` where one function handles all. */
+  handlers: Readonly<Record<string, string>>
+}>
+
 /** Decides on commands against the state of one stream. */
 export type DeciderDefinition<S, C extends Command, E extends Event> = Readonly<{
   /** The stream that holds the events of the thing with this id. */
@@ -28,9 +41,14 @@ export type DeciderDefinition<S, C extends Command, E extends Event> = Readonly<
   evolve: Evolve<S, E>
   /** Returns what happened, nothing (`[]`) when there is nothing to do, or throws to refuse. */
   decide: (command: C, state: S) => E | readonly E[]
-  /** Raise it when `evolve` changes: snapshots made by another version are not used. Default `'1'`. */
+  /**
+   * Without the build plugin, raise it when `evolve` changes: snapshots made by another version are not used. With it
+   * there is no need to; raised, everything is folded again. Default `'1'`.
+   */
   version?: string
   snapshot?: SnapshotPolicy
+  /** Written by the build plugin. */
+  handlerCode?: HandlerCode
 }>
 
 /** Folds events into documents for the page to show. */
@@ -44,9 +62,14 @@ export type ProjectionDefinition<S, E extends Event> = Readonly<{
   getDocumentId?: (event: RecordedEvent<E>) => string | null
   initialState: () => S
   evolve: Evolve<S, E>
-  /** Raise it when `evolve` changes: snapshots made by another version are not used. Default `'1'`. */
+  /**
+   * Without the build plugin, raise it when `evolve` changes: snapshots made by another version are not used. With it
+   * there is no need to; raised, everything is folded again. Default `'1'`.
+   */
   version?: string
   snapshot?: SnapshotPolicy
+  /** Written by the build plugin. */
+  handlerCode?: HandlerCode
 }>
 
 // `never` and `any` here are bounds: each definition keeps its own types, see StateOf and CommandOf.

@@ -56,24 +56,25 @@ export class DocumentLayer {
 
   /** Null before the first event. */
   toSnapshot(): FoldSnapshot | null {
-    const { eventHash } = this.mark
+    const { eventHash, types } = this.mark
     if (eventHash === null) return null
     const documents = [...this.#all()]
     return {
       ...this.mark,
       eventHash,
+      types: [...types],
       state: Object.fromEntries(documents.map(([id, { state }]) => [id, state])),
       facts: documents.map(([id, { count, position }]) => [id, count, position]),
     }
   }
 
   /** Takes over a snapshot that another layer gave. */
-  restore({ version, position, eventHash, erasures, state, facts }: FoldSnapshot): void {
+  restore({ version, position, eventHash, erasures, types, state, facts }: FoldSnapshot): void {
     const states = state as Record<string, unknown>
     for (const [id, count, at] of facts as [string, number, GlobalPosition][]) {
       this.set(id, { state: states[id], count, position: at })
     }
-    this.mark = { version, position, eventHash, erasures }
+    this.mark = { version, position, eventHash, erasures, types: new Set(types) }
   }
 
   #all(): Map<string, LayeredDocument> {
@@ -109,8 +110,8 @@ export function layerStepOf({ canHandle, getDocumentId, initialState, evolve }: 
     } catch (error) {
       failure = failureFrom(error, events[i]!)
     }
-    const read = failure ? i : events.length
-    if (read > 0) layer.mark = markBehind(layer.mark, events[read - 1]!, layer.mark.version + read)
+    const read = failure ? events.slice(0, i) : events
+    if (read.length > 0) layer.mark = markBehind(layer.mark, read, layer.mark.version + read.length)
     return failure
   }
 }

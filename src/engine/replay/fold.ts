@@ -2,7 +2,7 @@
 
 import { isStoreError, type StoreError } from '../../log/errors.ts'
 import type { Event, GlobalPosition, Hash, RecordedEvent } from '../../log/event.ts'
-import type { Evolve, SnapshotPolicy } from '../../model/app.ts'
+import type { Evolve, HandlerCode, SnapshotPolicy } from '../../model/app.ts'
 import type { EventLog } from '../event-log.ts'
 
 /** What a fold needs of the log. */
@@ -28,6 +28,7 @@ export type FoldDefinition<S> = Readonly<{
   evolve: Evolve<S, Event>
   version?: string
   snapshot?: SnapshotPolicy
+  handlerCode?: HandlerCode
   /** Types to fold; all where it is left out. */
   canHandle?: readonly string[]
 }>
@@ -45,9 +46,17 @@ export type Mark = Readonly<{
   eventHash: Hash | null
   /** How many erasures the log had when the last of it was read. */
   erasures: number
+  /** Types of the events that were read, folded or passed by. */
+  types: ReadonlySet<string>
 }>
 
-export const NOTHING_READ: Mark = { version: 0, position: 0, eventHash: null, erasures: 0 }
+export const NOTHING_READ: Mark = {
+  version: 0,
+  position: 0,
+  eventHash: null,
+  erasures: 0,
+  types: new Set(),
+}
 
 /** A handler of the app failed on the event at `position`; nothing from there on is folded. */
 export type FoldFailure = Readonly<{ error: StoreError; position: GlobalPosition }>
@@ -74,9 +83,18 @@ export function markNow(
   return mark.erasures === count || !isStanding(mark, streamName, log) ? mark : { ...mark, erasures: count }
 }
 
-/** The mark behind an event that was just read. */
-export function markBehind(before: Mark, { metadata }: RecordedEvent, version: number): Mark {
-  return { ...before, version, position: metadata.globalPosition, eventHash: metadata.hash }
+/** The mark behind events that were just read, one at least. */
+export function markBehind(before: Mark, events: readonly RecordedEvent[], version: number): Mark {
+  const { globalPosition, hash } = events.at(-1)!.metadata
+  const types = withTypesOf(events, before.types)
+  return { ...before, version, position: globalPosition, eventHash: hash, types }
+}
+
+/** The same set where nothing is new, as is nearly always so. */
+function withTypesOf(events: readonly RecordedEvent[], known: ReadonlySet<string>): ReadonlySet<string> {
+  let types = known
+  for (const { type } of events) if (!types.has(type)) types = new Set([...types, type])
+  return types
 }
 
 /** How many of these events, in order of position, are confirmed. */
@@ -95,9 +113,6 @@ export function countConfirmed(events: readonly RecordedEvent[], confirmedThroug
 export function snapshotEvery({ snapshot = {} }: Pick<FoldDefinition<unknown>, 'snapshot'>): number {
   return snapshot === 'never' ? Infinity : (snapshot.every ?? DEFAULT_EVERY)
 }
-
-export const handlerVersionOf = ({ version = '1' }: Pick<FoldDefinition<unknown>, 'version'>): string =>
-  version
 
 /** Rethrows what is no failure of a handler. */
 export function failureFrom(error: unknown, event: RecordedEvent): FoldFailure {

@@ -45,8 +45,9 @@ export function foldStepOf<S>({ evolve, canHandle }: FoldDefinition<S>): FoldSte
     } catch (error) {
       failure = failureFrom(error, events[i]!)
     }
-    const lastRead = (failure ? events.slice(0, i) : events).at(-1)
-    const read = lastRead ? markBehind(before.read, lastRead, lastRead.metadata.streamVersion) : before.read
+    const taken = failure ? events.slice(0, i) : events
+    const version = taken.at(-1)?.metadata.streamVersion
+    const read = version === undefined ? before.read : markBehind(before.read, taken, version)
     return { reached: { state, read, folded: foldedBehind(before.folded, count, last) }, failure }
   }
 }

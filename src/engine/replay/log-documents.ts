@@ -5,15 +5,8 @@ import type { GlobalPosition, RecordedEvent } from '../../log/event.ts'
 import type { AnyProjection } from '../../model/app.ts'
 import type { LogChange } from '../event-log.ts'
 import { DocumentLayer, type LayerStep, layerStepOf } from './document-layer.ts'
-import {
-  countConfirmed,
-  type FoldFailure,
-  type FoldLog,
-  handlerVersionOf,
-  isStanding,
-  markNow,
-  snapshotEvery,
-} from './fold.ts'
+import { countConfirmed, type FoldFailure, type FoldLog, isStanding, markNow, snapshotEvery } from './fold.ts'
+import { type HandlerVersions, handlerVersionsOf } from './handler-versions.ts'
 import { Pace } from './pace.ts'
 import type { OnFoldFailure, ProjectionDocument, ProjectionDocuments } from './projection-documents.ts'
 import type { FoldSnapshot, SnapshotOwner } from './snapshot-record.ts'
@@ -35,6 +28,7 @@ export class LogDocuments implements ProjectionDocuments {
   readonly #log: FoldLog
   readonly #step: LayerStep
   readonly #owner: SnapshotOwner
+  readonly #handlers: HandlerVersions
   readonly #turns = new TaskChain()
   /** Confirmed events alone: no rebase reaches here. */
   readonly #base = new DocumentLayer()
@@ -55,6 +49,7 @@ export class LogDocuments implements ProjectionDocuments {
     this.#options = options
     this.#log = options.log
     this.#step = layerStepOf(options.definition)
+    this.#handlers = handlerVersionsOf(options.definition)
     this.#owner = { kind: 'projection', name: options.name, streamName: null }
   }
 
@@ -184,10 +179,10 @@ export class LogDocuments implements ProjectionDocuments {
     this.#latest.mergeDown()
   }
 
-  async #load(bounds: Omit<LoadOptions, 'handlerVersion'> = {}): Promise<FoldSnapshot | null> {
+  async #load(bounds: Omit<LoadOptions, 'handlers'> = {}): Promise<FoldSnapshot | null> {
     const { snapshots, definition } = this.#options
     if (snapshotEvery(definition) === Infinity) return null
-    return snapshots.load(this.#owner, { ...bounds, handlerVersion: handlerVersionOf(definition) })
+    return snapshots.load(this.#owner, { ...bounds, handlers: this.#handlers })
   }
 
   /**
@@ -202,9 +197,7 @@ export class LogDocuments implements ProjectionDocuments {
       if (version - snapshots.newestVersion(this.#owner, position) < every) continue
       const snapshot = layer.toSnapshot()
       if (!snapshot) continue
-      snapshots.save(this.#owner, handlerVersionOf(definition), snapshot, from =>
-        this.#refold(from, position),
-      )
+      snapshots.save(this.#owner, this.#handlers, snapshot, from => this.#refold(from, position))
     }
   }
 

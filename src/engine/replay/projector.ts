@@ -5,7 +5,8 @@ import { StoreError } from '../../log/errors.ts'
 import type { App } from '../../model/app.ts'
 import type { HashedSnapshot, Snapshot } from '../../model/snapshot.ts'
 import { Audit, type AuditFailure, type AuditOptions } from './audit.ts'
-import { type FoldLog, handlerVersionOf } from './fold.ts'
+import type { FoldLog } from './fold.ts'
+import { handlerVersionsOf } from './handler-versions.ts'
 import { LogDocuments } from './log-documents.ts'
 import type { OnFoldFailure, ProjectionDocuments } from './projection-documents.ts'
 import type { SnapshotOwner } from './snapshot-record.ts'
@@ -60,7 +61,10 @@ export function createProjector(options: ProjectorOptions): Projector {
       const documents: ProjectionDocuments = definition.getDocumentId
         ? new LogDocuments(parts)
         : new StreamDocuments(parts)
-      return [name, { documents, handlerVersion: handlerVersionOf(definition) }]
+      return [
+        name,
+        { documents, handlerVersion: handlerVersionsOf(definition).versionOf(definition.canHandle) },
+      ]
     }),
   )
   const projectionNamed = (name: string) => {

@@ -21,6 +21,8 @@ export type FoldSnapshot = Readonly<{
   eventHash: Hash
   /** How many erasures the log had when the state was folded. */
   erasures: number
+  /** Types of the events up to it: by whose handlers it was made. */
+  types: readonly string[]
   state: unknown
   /** What the fold has to remember beside the state; plain JSON. */
   facts: unknown
@@ -30,7 +32,7 @@ export type SnapshotRecord = SnapshotOwner &
   FoldSnapshot &
   Readonly<{ format: number; handlerVersion: string; stateHash: Hash }>
 
-const FORMAT = 3
+const FORMAT = 4
 const TEXT_START = HASH_BYTES + SEAL_BYTES
 
 /** Not sealed yet. @throws `InvalidEvent` when the state has something in it that JSON cannot carry. */
@@ -38,8 +40,8 @@ export function snapshotToBytes(
   snapshot: SnapshotOwner & FoldSnapshot & Readonly<{ handlerVersion: string }>,
   hash: HashProvider,
 ): Uint8Array<ArrayBuffer> {
-  const { kind, name, streamName, handlerVersion, version, position, eventHash, erasures, state, facts } =
-    snapshot
+  const { kind, name, streamName, handlerVersion, version, position, eventHash, erasures, types } = snapshot
+  const { state, facts } = snapshot
   const record: SnapshotRecord = {
     format: FORMAT,
     kind,
@@ -50,6 +52,7 @@ export function snapshotToBytes(
     position,
     eventHash,
     erasures,
+    types,
     stateHash: stateHashOf(state, hash),
     facts,
     state,

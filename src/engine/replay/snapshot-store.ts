@@ -3,6 +3,7 @@
 import type { GlobalPosition, RecordedEvent } from '../../log/event.ts'
 import type { Audit, Refold } from './audit.ts'
 import type { FoldLog } from './fold.ts'
+import type { HandlerVersions } from './handler-versions.ts'
 import { type Kept, keptAt, keyOf, ownerPrefixOf, prefixOf } from './snapshot-key.ts'
 import {
   type FoldSnapshot,
@@ -28,7 +29,7 @@ export type SnapshotProblem =
   | 'wrong-seal'
   /** It is a snapshot of something else. */
   | 'foreign'
-  /** Made by handlers of another version. */
+  /** Some event in it would be folded by other code today. */
   | 'handler-version'
   /** It stands on an event that this log does not have, or has in another place. */
   | 'other-history'
@@ -67,13 +68,13 @@ export type SnapshotStoreOptions = Readonly<{
 }>
 
 export type LoadOptions = Readonly<{
-  handlerVersion: string
+  handlers: HandlerVersions
   /** Only snapshots at or before. */
   maxVersion?: number
   maxPosition?: GlobalPosition
 }>
 
-type Unwritten = Readonly<{ owner: SnapshotOwner; handlerVersion: string; snapshot: FoldSnapshot }>
+type Unwritten = Readonly<{ owner: SnapshotOwner; handlers: HandlerVersions; snapshot: FoldSnapshot }>
 
 /** How many of the newest are kept, beside the newest one that is confirmed. */
 const NEWEST_KEPT = 3
@@ -122,7 +123,7 @@ export class SnapshotStore {
     for (const [key, bytes] of rows.reverse()) {
       const kept = keptAt(key)
       if (kept.version > maxVersion || kept.position > maxPosition) continue
-      const checked = await this.#check(owner, kept, bytes, options.handlerVersion)
+      const checked = await this.#check(owner, kept, bytes, options.handlers)
       if (typeof checked !== 'string') return checked
       this.#remove(prefix, kept)
       this.#onDropped({ owner, position: kept.position, problem: checked })
@@ -145,19 +146,19 @@ export class SnapshotStore {
    *
    * @param refold makes the state anew from its events, for an audit
    */
-  save(owner: SnapshotOwner, handlerVersion: string, snapshot: FoldSnapshot, refold?: Refold): void {
+  save(owner: SnapshotOwner, handlers: HandlerVersions, snapshot: FoldSnapshot, refold?: Refold): void {
     if (this.#audit?.trusts(owner) === false) return
     const prefix = prefixOf(owner)
     const { version, position } = snapshot
     if (refold) {
-      const older = () => this.load(owner, { handlerVersion, maxVersion: version - 1 })
+      const older = () => this.load(owner, { handlers, maxVersion: version - 1 })
       this.#audit?.consider({ owner, snapshot, refold, older })
     }
     const key = keyOf(prefix, version, position)
     const others = (this.#kept.get(prefix) ?? []).filter(kept => kept.key !== key)
     const kept = [...others, { key, version, position }].sort((a, b) => a.position - b.position)
     this.#kept.set(prefix, kept)
-    this.#unwritten.set(key, { owner, handlerVersion, snapshot })
+    this.#unwritten.set(key, { owner, handlers, snapshot })
     for (const one of this.#outlived(kept)) this.#remove(prefix, one)
     this.#writeSoon(prefix)
   }
@@ -218,14 +219,14 @@ export class SnapshotStore {
     owner: SnapshotOwner,
     kept: Kept,
     bytes: Uint8Array,
-    handlerVersion: string,
+    handlers: HandlerVersions,
   ): Promise<SnapshotRecord | SnapshotProblem> {
     const record = snapshotFromBytes(bytes, this.#log.hash)
     if (typeof record === 'string') return record
     const fault = await faultOfSeal(bytes, await this.#log.seal())
     if (fault) return fault
     if (!isOf(record, owner, kept)) return 'foreign'
-    if (record.handlerVersion !== handlerVersion) return 'handler-version'
+    if (record.handlerVersion !== handlers.versionOf(record.types)) return 'handler-version'
     // Another tab may be ahead of what this one has read of the log.
     if (record.position > this.#log.head()) await this.#log.catchUp()
     if (record.position > this.#log.head()) return 'other-history'
@@ -287,9 +288,10 @@ export class SnapshotStore {
     const written: [string, Unwritten][] = []
     for (const [key, unwritten] of this.#unwritten) {
       try {
-        const { owner, handlerVersion, snapshot } = unwritten
+        const { owner, handlers, snapshot } = unwritten
         // What was erased since must not be written down once more.
         if (this.#isErased(snapshot, owner)) continue
+        const handlerVersion = handlers.versionOf(snapshot.types)
         values[key] = snapshotToBytes({ ...owner, ...snapshot, handlerVersion }, this.#log.hash)
         written.push([key, unwritten])
       } catch (cause) {

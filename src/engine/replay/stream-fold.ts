@@ -7,12 +7,12 @@ import {
   type FoldDefinition,
   type FoldFailure,
   type FoldLog,
-  handlerVersionOf,
   isStanding,
   markNow,
   snapshotEvery,
 } from './fold.ts'
 import { type Folded, type FoldedEvents, type FoldStep, foldStepOf, initiallyFolded } from './folded.ts'
+import { type HandlerVersions, handlerVersionsOf } from './handler-versions.ts'
 import { Pace } from './pace.ts'
 import type { FoldSnapshot, SnapshotOwner } from './snapshot-record.ts'
 import type { LoadOptions, SnapshotStore } from './snapshot-store.ts'
@@ -61,6 +61,7 @@ export class StreamFold<S = unknown> {
   readonly #log: FoldLog
   readonly #step: FoldStep<S>
   readonly #every: number
+  readonly #handlers: HandlerVersions
   /** In order of use, the oldest first. */
   readonly #streams = new Map<string, StreamInMemory<S>>()
 
@@ -69,6 +70,7 @@ export class StreamFold<S = unknown> {
     this.#log = options.log
     this.#step = foldStepOf(options.definition)
     this.#every = snapshotEvery(options.definition)
+    this.#handlers = handlerVersionsOf(options.definition)
   }
 
   /** Folds what is new. A handler that fails is no error here: the state before it comes, with the failure. */
@@ -220,11 +222,10 @@ export class StreamFold<S = unknown> {
   }
 
   /** The newest snapshot, or the initial state. A stream that is too short to have one is not looked up. */
-  async #load(streamName: string, bounds: Omit<LoadOptions, 'handlerVersion'> = {}): Promise<Folded<S>> {
-    const { snapshots, definition } = this.#options
+  async #load(streamName: string, bounds: Omit<LoadOptions, 'handlers'> = {}): Promise<Folded<S>> {
     if (this.#log.streamVersion(streamName) < this.#every) return this.#initial()
-    const handlerVersion = handlerVersionOf(definition)
-    const snapshot = await snapshots.load(this.#ownerOf(streamName), { ...bounds, handlerVersion })
+    const options = { ...bounds, handlers: this.#handlers }
+    const snapshot = await this.#options.snapshots.load(this.#ownerOf(streamName), options)
     return snapshot ? foldedFrom(snapshot) : this.#initial()
   }
 
@@ -232,17 +233,15 @@ export class StreamFold<S = unknown> {
     // Forgotten meanwhile.
     if (this.#streams.get(streamName) !== stream) return
     const { base, latest } = stream
-    const { snapshots, definition } = this.#options
+    const { snapshots } = this.#options
     const owner = this.#ownerOf(streamName)
     // The confirmed state first: it outlives every rebase.
     for (const { state, read, folded } of [base, latest]) {
-      const { version, position, eventHash, erasures } = read
+      const { version, position, eventHash, erasures, types } = read
       const isDue = version - snapshots.newestVersion(owner, position) >= this.#every
       if (!isDue || eventHash === null) continue
-      const snapshot = { version, position, eventHash, erasures, state, facts: folded }
-      snapshots.save(owner, handlerVersionOf(definition), snapshot, from =>
-        this.#refold(streamName, from, version),
-      )
+      const snapshot = { version, position, eventHash, erasures, types: [...types], state, facts: folded }
+      snapshots.save(owner, this.#handlers, snapshot, from => this.#refold(streamName, from, version))
     }
   }
 
@@ -287,10 +286,11 @@ export class StreamFold<S = unknown> {
 }
 
 /** The snapshot was checked against what was written, and this is what {@link StreamFold} wrote. */
-function foldedFrom<S>({ version, position, eventHash, erasures, state, facts }: FoldSnapshot): Folded<S> {
+function foldedFrom<S>(snapshot: FoldSnapshot): Folded<S> {
+  const { version, position, eventHash, erasures, types, state, facts } = snapshot
   return {
     state: state as S,
-    read: { version, position, eventHash, erasures },
+    read: { version, position, eventHash, erasures, types: new Set(types) },
     folded: facts as FoldedEvents,
   }
 }

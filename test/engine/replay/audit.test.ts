@@ -134,7 +134,15 @@ test('a rebase between the two folds is no fault of the projection', async () =>
   const failures: AuditFailure[] = []
   const audited = {
     owner: { kind: 'projection', name: 'sum', streamName: 'a' },
-    snapshot: { version: 1, position: 1, eventHash: '' as Hash, erasures: 0, state: 1, facts: null },
+    snapshot: {
+      version: 1,
+      position: 1,
+      eventHash: '' as Hash,
+      erasures: 0,
+      types: ['Counted'],
+      state: 1,
+      facts: null,
+    },
     refold: async () => 2,
     older: async () => null,
   } as const

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { EventLog } from '../../../src/engine/event-log.ts'
+import { handlerVersionsOf } from '../../../src/engine/replay/handler-versions.ts'
 import {
   type FoldSnapshot,
   type SnapshotOwner,
@@ -22,7 +23,7 @@ import { append, count, foldLogOf, openDevice, openServer, pull, sync } from './
 
 const OWNER: SnapshotOwner = { kind: 'projection', name: 'board', streamName: 'a' }
 const ALL: SnapshotOwner = { kind: 'projection', name: 'board', streamName: null }
-const handlerVersion = '1'
+const handlers = handlerVersionsOf({ version: '1' })
 const seal = createStateSeal(await generateSealKey(), 'test')
 
 async function openStore(log?: EventLog, database = createMemoryDatabase()) {
@@ -60,6 +61,7 @@ async function snapshotAt(log: EventLog, version: number, streamName = 'a'): Pro
       position: globalPosition,
       eventHash: hash,
       erasures: 0,
+      types: ['Counted'],
       state: { at: version },
       facts: null,
     }
@@ -80,7 +82,7 @@ async function openWithSnapshots(seal?: StateSeal) {
   const opened = await openStore(await openDevice(database, seal), database)
   await count(opened.log, 'a', 1, 40)
   for (const version of [10, 20, 30]) {
-    opened.store.save(OWNER, handlerVersion, await snapshotAt(opened.log, version))
+    opened.store.save(OWNER, handlers, await snapshotAt(opened.log, version))
   }
   await opened.store.flush()
   const [oldest, middle, newest] = snapshotKeys(opened.database)
@@ -88,12 +90,12 @@ async function openWithSnapshots(seal?: StateSeal) {
 }
 
 const load = async (store: SnapshotStore, options = {}) =>
-  (await store.load(OWNER, { handlerVersion, ...options }))?.version ?? null
+  (await store.load(OWNER, { handlers, ...options }))?.version ?? null
 
 describe('the newest snapshot', () => {
   test('is used, and none is dropped', async () => {
     const { store, problems } = await openWithSnapshots()
-    expect(await store.load(OWNER, { handlerVersion })).toMatchObject({ version: 30, state: { at: 30 } })
+    expect(await store.load(OWNER, { handlers })).toMatchObject({ version: 30, state: { at: 30 } })
     expect(problems()).toEqual([])
   })
 
@@ -114,10 +116,10 @@ describe('the newest snapshot', () => {
   test('is looked up only for a document that may have one', async () => {
     const { log, store, database, lists } = await openStore()
     const others = Array.from({ length: 50 }, (_, n) => ({ ...OWNER, streamName: `other-${n}` }))
-    for (const owner of others) expect(await store.load(owner, { handlerVersion })).toBeNull()
+    for (const owner of others) expect(await store.load(owner, { handlers })).toBeNull()
     expect(lists).toEqual([])
     await count(log, 'a', 1, 10)
-    store.save(OWNER, handlerVersion, await snapshotAt(log, 10))
+    store.save(OWNER, handlers, await snapshotAt(log, 10))
     expect(await load(store)).toBe(10)
     expect(await load((await openStore(log, database)).store)).toBe(10)
   })
@@ -125,7 +127,7 @@ describe('the newest snapshot', () => {
   test('is found where the projection has too many to know them all', async () => {
     const { log, store } = await openStore()
     await count(log, 'a', 1, 10)
-    store.save(OWNER, handlerVersion, await snapshotAt(log, 10))
+    store.save(OWNER, handlers, await snapshotAt(log, 10))
     await store.flush()
     const many = Array.from({ length: 5_001 }, (_, n) => [
       `snapshot/projection/board/_${n}/0/0`,
@@ -221,7 +223,7 @@ describe('a snapshot that does not hold is dropped, reported, and the next older
 
   test('made by handlers of another version', async () => {
     const { store, problems } = await openWithSnapshots()
-    expect(await load(store, { handlerVersion: '2' })).toBe(null)
+    expect(await load(store, { handlers: handlerVersionsOf({ version: '2' }) })).toBe(null)
     expect(problems()).toEqual(['handler-version', 'handler-version', 'handler-version'])
   })
 
@@ -261,7 +263,7 @@ describe('a snapshot that does not hold is dropped, reported, and the next older
     for (const change of changes) {
       const { log, store, problems } = await openWithSnapshots()
       const bad = change(await snapshotAt(log, 35), await snapshotAt(log, 34))
-      store.save(OWNER, handlerVersion, bad)
+      store.save(OWNER, handlers, bad)
       expect(await load(store)).toBe(30)
       expect(problems()).toEqual(['other-history'])
     }
@@ -270,9 +272,9 @@ describe('a snapshot that does not hold is dropped, reported, and the next older
   test('of all documents, on an event with another hash', async () => {
     const { log, store, problems } = await openWithSnapshots()
     const good = await snapshotAt(log, 35)
-    store.save(ALL, handlerVersion, good)
-    store.save(ALL, handlerVersion, { ...(await snapshotAt(log, 38)), eventHash: good.eventHash })
-    expect((await store.load(ALL, { handlerVersion }))?.version).toBe(35)
+    store.save(ALL, handlers, good)
+    store.save(ALL, handlers, { ...(await snapshotAt(log, 38)), eventHash: good.eventHash })
+    expect((await store.load(ALL, { handlers }))?.version).toBe(35)
     expect(problems()).toEqual(['other-history'])
   })
 
@@ -291,7 +293,7 @@ describe('a snapshot that does not hold is dropped, reported, and the next older
     await count(log, 'a', 1, 10)
     await sync(log, server)
     await count(log, 'a', 11, 20)
-    for (const version of [10, 20]) store.save(OWNER, handlerVersion, await snapshotAt(log, version))
+    for (const version of [10, 20]) store.save(OWNER, handlers, await snapshotAt(log, version))
     await append(server, 'a', { data: 'theirs' })
     await pull(log, server)
     expect(await load(store)).toBe(10)
@@ -305,7 +307,7 @@ test('a snapshot that another tab made ahead of this one is used once the log ha
   const behind = await openStore(await openDevice(database))
   await count(log, 'a', 11, 20)
   const ahead = await openStore(log)
-  ahead.store.save(OWNER, handlerVersion, await snapshotAt(log, 20))
+  ahead.store.save(OWNER, handlers, await snapshotAt(log, 20))
   await ahead.store.flush()
   expect(behind.log.head()).toBe(10)
   expect(await load(behind.store)).toBe(20)
@@ -317,12 +319,12 @@ describe('writing', () => {
     const names = ['a', 'b/c', 'ü', 'b%2Fc', '__proto__']
     for (const name of names) await count(log, name, 1, 10)
     for (const streamName of names) {
-      store.save({ ...OWNER, streamName }, handlerVersion, await snapshotAt(log, 10, streamName))
+      store.save({ ...OWNER, streamName }, handlers, await snapshotAt(log, 10, streamName))
     }
     await store.flush()
     expect(puts.map(values => Object.keys(values).length)).toEqual([names.length])
     for (const streamName of names) {
-      expect(await store.load({ ...OWNER, streamName }, { handlerVersion })).toMatchObject({
+      expect(await store.load({ ...OWNER, streamName }, { handlers })).toMatchObject({
         position: (await snapshotAt(log, 10, streamName)).position,
       })
     }
@@ -338,7 +340,7 @@ describe('writing', () => {
         return push(...values)
       }
     })
-    store.save(OWNER, handlerVersion, await snapshotAt(log, 10))
+    store.save(OWNER, handlers, await snapshotAt(log, 10))
     await written
   })
 
@@ -346,10 +348,10 @@ describe('writing', () => {
     const { log, database, store } = await openStore()
     await count(log, 'a', 1, 60)
     for (const version of [10, 20, 30, 40]) {
-      store.save(OWNER, handlerVersion, await snapshotAt(log, version))
+      store.save(OWNER, handlers, await snapshotAt(log, version))
       await store.flush()
     }
-    for (const version of [50, 60]) store.save(OWNER, handlerVersion, await snapshotAt(log, version))
+    for (const version of [50, 60]) store.save(OWNER, handlers, await snapshotAt(log, version))
     await store.flush()
     expect(snapshotKeys(database).map(key => key.split('/').at(-1))).toEqual(['40', '50', '60'])
   })
@@ -360,7 +362,7 @@ describe('writing', () => {
     await sync(log, server)
     await count(log, 'a', 13, 60)
     for (const version of [5, 10, 20, 30, 40, 50]) {
-      store.save(OWNER, handlerVersion, await snapshotAt(log, version))
+      store.save(OWNER, handlers, await snapshotAt(log, version))
     }
     await store.flush()
     expect(snapshotKeys(database).map(key => key.split('/').at(-1))).toEqual(['10', '30', '40', '50'])
@@ -385,11 +387,11 @@ describe('writing', () => {
       log: foldLogOf(log, { storage }),
       onSnapshotDropped: drop => drops.push(drop),
     })
-    store.save(OWNER, handlerVersion, await snapshotAt(log, 10))
+    store.save(OWNER, handlers, await snapshotAt(log, 10))
     await store.flush()
     isFull = true
     for (const version of [20, 30, 40, 50]) {
-      store.save(OWNER, handlerVersion, await snapshotAt(log, version))
+      store.save(OWNER, handlers, await snapshotAt(log, version))
       await store.flush()
       expect(store.newestVersion(OWNER, 60)).toBe(version)
     }
@@ -408,8 +410,8 @@ describe('writing', () => {
     const { log, store, drops } = await openStore()
     await count(log, 'a', 1, 20)
     const bad = { ...(await snapshotAt(log, 20)), state: { when: new Map() } }
-    store.save(OWNER, handlerVersion, await snapshotAt(log, 10))
-    store.save(OWNER, handlerVersion, bad)
+    store.save(OWNER, handlers, await snapshotAt(log, 10))
+    store.save(OWNER, handlers, bad)
     await store.flush()
     expect(drops).toMatchObject([{ problem: 'not-written', cause: { facts: { path: 'state.when' } } }])
     expect(await load(store)).toBe(10)
@@ -418,9 +420,9 @@ describe('writing', () => {
   test('of states that JSON cannot carry, however many, gives up no older one', async () => {
     const { log, store } = await openStore()
     await count(log, 'a', 1, 60)
-    store.save(OWNER, handlerVersion, await snapshotAt(log, 10))
+    store.save(OWNER, handlers, await snapshotAt(log, 10))
     for (const version of [20, 30, 40, 50]) {
-      store.save(OWNER, handlerVersion, { ...(await snapshotAt(log, version)), state: undefined })
+      store.save(OWNER, handlers, { ...(await snapshotAt(log, version)), state: undefined })
       await store.flush()
     }
     expect(await load(store)).toBe(10)

@@ -1,0 +1,69 @@
+// Hashes the handlers of every definition in a module, each by itself.
+
+import type { CodeGraph, HashedCode, PlacedNode } from './code-graph.ts'
+import { allPropertiesOf, type FoundDefinition, findDefinitions } from './find-definitions.ts'
+import type { Problem } from './problem.ts'
+import type { SourceModule } from './source-module.ts'
+import { type Node, nameOf, unwrapped } from './syntax.ts'
+
+/** Raised with each change of what is hashed, and how: then all handlers count as changed. */
+export const HASHER_VERSION = 1
+
+/** Stands for all types, where one function handles them. */
+export const EVERY_TYPE = '*'
+
+export type HashedDefinition = Readonly<{
+  name: string
+  /** Where in the module's code the object literal begins. */
+  start: number
+  /** Of what counts for every event: the initial state, and to which document an event belongs. */
+  base: string
+  /** By event type. */
+  handlers: Readonly<Record<string, string>>
+  problems: readonly Problem[]
+  files: ReadonlySet<string>
+}>
+
+export async function hashHandlers(module: SourceModule, graph: CodeGraph): Promise<HashedDefinition[]> {
+  return Promise.all(findDefinitions(module).map(definition => hashDefinition(definition, module, graph)))
+}
+
+async function hashDefinition(
+  { name, node, properties }: FoundDefinition,
+  module: SourceModule,
+  graph: CodeGraph,
+): Promise<HashedDefinition> {
+  const ofAll = ['initialState', 'getDocumentId'].flatMap(key => properties.get(key) ?? [])
+  const base = await Promise.all(ofAll.map(one => graph.hashOf({ node: one, module })))
+  const evolve = { node: properties.get('evolve')!, module }
+  const handlers = await Promise.all(
+    [...(await handlersOf(evolve, graph))].map(
+      async ([type, code]) => [type, await graph.hashOf(code)] as const,
+    ),
+  )
+  const all: readonly HashedCode[] = [...base, ...handlers.map(([, code]) => code)]
+  return {
+    name,
+    start: node.start,
+    base: base.map(({ hash }) => hash).join('.'),
+    handlers: Object.fromEntries(handlers.map(([type, { hash }]) => [type, hash])),
+    problems: [...new Set(all.flatMap(({ problems }) => problems))],
+    files: new Set(all.flatMap(({ files }) => [...files])),
+  }
+}
+
+/** One expression for each event type, wherever the table of them stands; else one for all. */
+async function handlersOf(evolve: PlacedNode, graph: CodeGraph): Promise<ReadonlyMap<string, PlacedNode>> {
+  const table = await valueBehind(evolve, graph)
+  const properties = allPropertiesOf(table.node)
+  if (!properties) return new Map([[EVERY_TYPE, evolve]])
+  return new Map([...properties].map(([type, node]) => [type, { node, module: table.module }]))
+}
+
+async function valueBehind({ node, module }: PlacedNode, graph: CodeGraph): Promise<PlacedNode> {
+  const inner: Node = unwrapped(node)
+  if (inner.type !== 'Identifier' || module.bindingOf(inner)?.type !== 'module')
+    return { node: inner, module }
+  const value = await graph.valueOf(nameOf(inner), module)
+  return value ? valueBehind(value, graph) : { node: inner, module }
+}

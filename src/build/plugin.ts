@@ -1,0 +1,107 @@
+// The build plugin: writes the hashes of their code beside handlers, and refuses those that cannot be deterministic.
+
+import MagicString from 'magic-string'
+import { ResolverFactory } from 'oxc-resolver'
+import { createUnplugin, type UnpluginInstance } from 'unplugin'
+import { CodeGraph } from './code-graph.ts'
+import { HANDLER_CODE } from './find-definitions.ts'
+import { HASHER_VERSION, type HashedDefinition, hashHandlers } from './handler-hashes.ts'
+import { ModuleFiles } from './module-files.ts'
+import { type Problem, placeOf, tellProblem } from './problem.ts'
+import { parseModule } from './source-module.ts'
+
+export type StreamDingoPluginOptions = Readonly<{
+  /**
+   * Told of definitions whose code cannot be known as a whole: their handlers are told apart by their text alone, as
+   * without the plugin. Default: a warning of the bundler.
+   */
+  onUnknown?: (message: string) => void
+}>
+
+/** Of a bundler: how it finds a file. */
+type Resolve = (specifier: string, importer: string) => Promise<string | null>
+
+/** `streamdingo.rollup()`, `.webpack()`, `.rspack()`, `.esbuild()`; for Vite, `streamdingo/vite` does more. */
+export const streamdingo: UnpluginInstance<StreamDingoPluginOptions | undefined, false> = createUnplugin(
+  (options: StreamDingoPluginOptions | undefined) => {
+    const files = new ModuleFiles()
+    const resolver = new ResolverFactory({
+      conditionNames: ['browser', 'import', 'module', 'default'],
+      extensions: ['.ts', '.tsx', '.mts', '.js', '.jsx', '.mjs', '.cjs', '.json'],
+      extensionAlias: { '.js': ['.ts', '.tsx', '.js'], '.mjs': ['.mts', '.mjs'] },
+      tsconfig: 'auto',
+    })
+    const resolveFile: Resolve = async (specifier, importer) => {
+      const { path } = await resolver.resolveFileAsync(importer, specifier)
+      return path ?? null
+    }
+
+    return {
+      name: 'streamdingo',
+      enforce: 'pre',
+      transform: {
+        filter: {
+          id: { include: /\.[cm]?[jt]sx?$/, exclude: /[\\/]node_modules[\\/]/ },
+          code: /initialState[\s\S]*evolve|evolve[\s\S]*initialState/,
+        },
+        async handler(code, id) {
+          const native = this as unknown as { resolve?: NativeResolve }
+          const resolve = native.resolve ? resolverOf(native.resolve.bind(this), resolveFile) : resolveFile
+          const module = parseModule(id, code)
+          const graph = new CodeGraph({
+            resolve,
+            read: file => files.read(file),
+            module: file => (file === id ? Promise.resolve(module) : files.module(file)),
+          })
+          const definitions = await hashHandlers(module, graph)
+          if (definitions.length === 0) return null
+          const text = new MagicString(code)
+          for (const definition of definitions) {
+            for (const file of definition.files) if (file !== id) this.addWatchFile(file)
+            const fault = definition.problems.find(({ kind }) => kind === 'not-deterministic')
+            if (fault) return this.error(faultOf(definition, fault))
+            const [unknown] = definition.problems
+            if (unknown) {
+              const message = `The code of ${definition.name} cannot be known: ${tellProblem(unknown)}`
+              if (options?.onUnknown) options.onUnknown(message)
+              else this.warn(message)
+            } else
+              text.appendLeft(
+                definition.start + 1,
+                ` ${HANDLER_CODE}: ${JSON.stringify(codeOf(definition))},`,
+              )
+          }
+          return { code: text.toString(), map: text.generateMap({ hires: true, source: id }) }
+        },
+      },
+    }
+  },
+)
+
+const codeOf = ({ base, handlers }: HashedDefinition) => ({ hasher: HASHER_VERSION, base, handlers })
+
+function faultOf({ name }: HashedDefinition, problem: Problem) {
+  const { file, line, column } = placeOf(problem)
+  return {
+    message: `A handler of ${name} is not deterministic. ${tellProblem(problem)}`,
+    id: file,
+    loc: { file, line, column: column - 1 },
+  }
+}
+
+/** Of Rollup and its kin: aliases and other plugins are heard. */
+type NativeResolve = (
+  specifier: string,
+  importer: string,
+  options: { skipSelf: boolean },
+) => Promise<{ id: string; external?: boolean | string } | null>
+
+function resolverOf(resolve: NativeResolve, otherwise: Resolve): Resolve {
+  return async (specifier, importer) => {
+    const found = await resolve(specifier, importer, { skipSelf: true })
+    if (!found || specifier.startsWith('node:')) return null
+    // What is left to the application is a file all the same, and its code counts.
+    if (found.external) return otherwise(specifier, importer)
+    return found.id.startsWith('\0') || !found.id.includes('/') ? null : found.id
+  }
+}

@@ -1,0 +1,144 @@
+// A handler's hash is the same as long as its code does the same, and another one as soon as it does not.
+
+import { describe, expect, test } from 'vitest'
+import { type Builder, byEsbuild, byVite, byViteDev, handlerCodeIn, inFolder } from './bundle.ts'
+import { BEFORE, EDITS, edited, type Sources } from './edits.ts'
+
+async function hashesOf(sources: Sources, build: Builder): Promise<Readonly<Record<string, string>>> {
+  const code = handlerCodeIn(await inFolder(sources, build))
+  if (!code) throw new Error('no handler was hashed')
+  return code.handlers
+}
+
+describe.each([
+  ['vite build', byVite],
+  ['vite dev', byViteDev],
+  ['esbuild', byEsbuild],
+] as const)('%s', (_, build) => {
+  test.each(EDITS.map(edit => [edit.isSame ? 'same' : 'another', edit.name, edit] as const))(
+    '%s: %s',
+    async (_outcome, _name, edit) => {
+      const [before, after] = [await hashesOf(BEFORE, build), await hashesOf(edited(edit), build)]
+      expect(Object.keys(after)).toEqual(['Added', 'Emptied'])
+      if (edit.isSame) expect(after['Added']).toBe(before['Added'])
+      else expect(after['Added']).not.toBe(before['Added'])
+    },
+  )
+})
+
+test('all bundlers come to the same hashes', async () => {
+  const builders = [byVite, byViteDev, byEsbuild]
+  const [first, ...others] = await Promise.all(builders.map(build => hashesOf(BEFORE, build)))
+  for (const other of others) expect(other).toEqual(first)
+})
+
+const handlerWith = (body: string, before = ''): Sources => ({
+  'app.ts': `${before}
+export const counter = {
+  initialState: () => 0,
+  evolve: { Added: (state: number, event: any) => ${body} },
+}
+`,
+})
+
+describe('what cannot be deterministic fails the build, with its place and the way out:', () => {
+  test.each([
+    ['Date.now()', 'reads the clock'],
+    ['new Date()', 'reads the clock'],
+    ['new Date(2026, 1, 1).valueOf()', 'reads the clock'],
+    ['Math.random()', 'another one each time'],
+    ['crypto.randomUUID()', 'not the same everywhere'],
+    ['fetch("/")', 'not the same everywhere'],
+    ['state.toLocaleString()', 'where the device is'],
+    ['new Date(event.at).getHours()', 'where the device is'],
+    ['Intl.NumberFormat().format(state)', 'not the same everywhere'],
+    ['globalThis.crypto', 'not the same everywhere'],
+    ['import("./other")', 'must not wait'],
+    ['import.meta.env', 'another one in each build'],
+    ['(async () => state)()', 'must not be asynchronous'],
+  ])('%s', async (body, problem) => {
+    for (const build of [byVite, byEsbuild]) {
+      await expect(inFolder(handlerWith(body), build)).rejects.toThrow(problem)
+    }
+  })
+
+  test('in a helper of another file, which is named', async () => {
+    const sources = {
+      ...handlerWith('state + stamp()', "import { stamp } from './stamp'"),
+      'stamp.ts': 'const unused = 1\nexport const stamp = () => Date.now()\n',
+    }
+    await expect(inFolder(sources, byVite)).rejects.toThrow(
+      /stamp\.ts:2:28: `Date` reads the clock\. Take the time from the event/,
+    )
+  })
+
+  test.each([
+    'new Date(event.metadata.recordedAt).toISOString()',
+    'Date.UTC(2026, 0, 1)',
+    'Math.max(state, 1)',
+    'JSON.stringify(structuredClone(event))',
+    'event instanceof Date ? 1 : 2',
+  ])('but not %s', async body => {
+    expect(handlerCodeIn(await inFolder(handlerWith(body), byVite))).not.toBeNull()
+  })
+
+  test('nor what decides on commands', async () => {
+    const sources = {
+      'app.ts': `export const counter = {
+  initialState: () => 0,
+  decide: () => ({ type: 'Added', data: { at: Date.now() } }),
+  evolve: { Added: (state: number) => state + 1 },
+}
+`,
+    }
+    expect(handlerCodeIn(await inFolder(sources, byVite))).not.toBeNull()
+  })
+})
+
+describe('what is hashed apart:', () => {
+  test('one function for all types', async () => {
+    const sources = {
+      'app.ts': 'export default { initialState: () => 0, evolve: (state, event) => state + 1 }\n',
+    }
+    expect(Object.keys(await hashesOf(sources, byVite))).toEqual(['*'])
+  })
+
+  test('a table of handlers that stands elsewhere', async () => {
+    const sources = {
+      'app.ts':
+        "import { evolve } from './handlers'\nexport const counter = { initialState: () => 0, evolve }\n",
+      'handlers.ts': 'export const evolve = { Added: (n: number) => n + 1, Emptied: () => 0 }\n',
+    }
+    expect(Object.keys(await hashesOf(sources, byVite))).toEqual(['Added', 'Emptied'])
+  })
+
+  test('a table that is changed beside where it is declared, as a whole', async () => {
+    const sources = {
+      'app.ts':
+        'const evolve: any = { Added: (n: number) => n + 1 }\nevolve.Emptied = () => 0\nexport const counter = { initialState: () => 0, evolve }\n',
+    }
+    expect(Object.keys(await hashesOf(sources, byVite))).toEqual(['*'])
+  })
+
+  test('the initial state and the document that an event belongs to, for all types together', async () => {
+    const baseOf = async (sources: Sources) => handlerCodeIn(await inFolder(sources, byVite))!.base
+    const sources = (start: string, id: string): Sources => ({
+      'app.ts': `export const counter = { initialState: () => ${start}, getDocumentId: e => ${id}, evolve: { Added: n => n + 1 } }\n`,
+    })
+    const before = await baseOf(sources('0', 'e.data.id'))
+    expect(await baseOf(sources('0 ', '(e.data.id)'))).toBe(before)
+    expect(await baseOf(sources('1', 'e.data.id'))).not.toBe(before)
+    expect(await baseOf(sources('0', 'e.data.of'))).not.toBe(before)
+  })
+})
+
+test('of handlers that depend on a function around them nothing is said, and that is told', async () => {
+  const told: string[] = []
+  const sources = {
+    'app.ts':
+      'const create = (step: number) => ({\n  initialState: () => 0,\n  evolve: { Added: (n: number) => n + step },\n})\nexport const counter = create(2)\n',
+  }
+  const code = await inFolder(sources, folder => byVite(folder, 'app.ts', message => told.push(message)))
+  expect(handlerCodeIn(code)).toBeNull()
+  expect(told).toEqual([expect.stringMatching(/app\.ts:3:39: `step` is of the function around the handlers/)])
+})
