@@ -1,30 +1,40 @@
 // The demo: built against the package as it is published, developed against its sources.
 
 import { fileURLToPath } from 'node:url'
-import { defineConfig, type Plugin } from 'vite'
+import { defineConfig, type Plugin, type UserConfig } from 'vite'
 import { packageAliases } from '../scripts/package-aliases.mjs'
+import * as sources from '../src/build/vite.ts'
 
 const root = fileURLToPath(new URL('.', import.meta.url))
 
-export default defineConfig(({ command }) => ({
-  root,
-  resolve: { alias: packageAliases(command === 'build' ? 'dist' : 'sources') },
-  worker: { format: 'es' },
-  build: {
-    outDir: `${root}dist`,
-    emptyOutDir: true,
-    target: 'es2023',
-    rollupOptions: {
-      input: { index: `${root}index.html`, [SERVICE_WORKER]: `${root}service-worker.ts` },
-      output: {
-        // A service worker is known by its address.
-        entryFileNames: ({ name }) => (name === SERVICE_WORKER ? '[name].js' : 'assets/[name]-[hash].js'),
+export default defineConfig(
+  async ({ command }): Promise<UserConfig> => ({
+    root,
+    resolve: { alias: packageAliases(command === 'build' ? 'dist' : 'sources') },
+    worker: { format: 'es' },
+    build: {
+      outDir: `${root}dist`,
+      emptyOutDir: true,
+      target: 'es2023',
+      rollupOptions: {
+        input: { index: `${root}index.html`, [SERVICE_WORKER]: `${root}service-worker.ts` },
+        output: {
+          // A service worker is known by its address.
+          entryFileNames: ({ name }) => (name === SERVICE_WORKER ? '[name].js' : 'assets/[name]-[hash].js'),
+        },
       },
     },
-  },
-  plugins: [tellServiceWorker()],
-  server: { host: '127.0.0.1', proxy: { '/sync': 'http://127.0.0.1:4747' } },
-}))
+    plugins: [await handlerHashes(command), tellServiceWorker()],
+    server: { host: '127.0.0.1', proxy: { '/sync': 'http://127.0.0.1:4747' } },
+  }),
+)
+
+/** The package's own plugin, as it is published or from its sources. */
+async function handlerHashes(command: 'build' | 'serve'): Promise<Plugin> {
+  const built = new URL('../dist/vite.js', import.meta.url).href
+  const door: typeof sources = command === 'build' ? await import(built) : sources
+  return door.streamdingo()
+}
 
 const SERVICE_WORKER = 'service-worker'
 
