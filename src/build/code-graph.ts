@@ -1,7 +1,7 @@
 // Follows code from module to module, and hashes it with all that it uses.
 
 import { createHash } from 'node:crypto'
-import { type NormalForm, normalFormOf, type Reference } from './normal-form.ts'
+import { type NormalForm, normalFormOf, normalFormOfHandler, type Reference } from './normal-form.ts'
 import type { Problem } from './problem.ts'
 import type { SourceModule } from './source-module.ts'
 import type { Node } from './syntax.ts'
@@ -36,9 +36,10 @@ export class CodeGraph {
     this.#host = host
   }
 
+  /** Of a handler, or another function that the store calls. */
   async hashOf({ node, module }: PlacedNode): Promise<HashedCode> {
-    const definition = this.#define(`${module.id}:${node.start}`, module.id, () => [
-      normalFormOf(node, module),
+    const definition = this.#define(`${module.id}!${node.start}`, module.id, () => [
+      normalFormOfHandler(node, module),
     ])
     const all = await this.#reachedFrom(definition)
     return {

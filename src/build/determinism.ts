@@ -7,12 +7,15 @@ import { type Node, nameOf, nodeIn } from './syntax.ts'
 const CLOCK = 'Take the time from the event: `event.metadata.recordedAt`, or put it in its data.'
 const CHANCE = 'Draw it before you append, and put it in the event.'
 const WORLD = 'Look it up before you append, and put it in the event.'
+const TEXT = 'Write the code down: what is made of a text cannot be known.'
 const LOCALE = 'Name the time zone and the locale in the code that shows the state, not in the state.'
 
 const GLOBALS: Readonly<Record<string, string>> = {
   crypto: CHANCE,
   performance: CLOCK,
   Intl: LOCALE,
+  eval: TEXT,
+  Function: TEXT,
   ...Object.fromEntries(
     [
       'fetch',

@@ -23,6 +23,13 @@ export function normalFormOf(node: Node, module: SourceModule, self?: string): N
   return writer
 }
 
+/** Of a function that is taken out of the object it stands in: what it is called on is not in its code. */
+export function normalFormOfHandler(node: Node, module: SourceModule): NormalForm {
+  const form = normalFormOf(node, module)
+  const receiver = receiverIn(unwrapped(node))
+  return receiver ? { ...form, problems: [...form.problems, receiverProblem(receiver, module)] } : form
+}
+
 /** Keys of nodes that say nothing of what code does. */
 const WITHOUT_EFFECT = new Set([
   'type',
@@ -72,6 +79,9 @@ class FormWriter implements NormalForm {
     const problem = determinismProblem(node, parent, this.#module)
     if (problem) this.problems.push(problem)
     switch (node.type) {
+      case 'TSModuleDeclaration':
+        this.problems.push(namespaceProblem(node, this.#module))
+        return
       case 'Identifier':
       case 'JSXIdentifier':
         this.#writeName(node)
@@ -196,7 +206,7 @@ function isNameOnly(node: Node, key: string): boolean {
     return key === 'property' && node['computed'] !== true && (node[key] as Node).type === 'Identifier'
   }
   if (node.type === 'TSEnumMember') return key === 'id'
-  return key === 'label' || node.type === 'JSXAttribute' || node.type === 'PrivateIdentifier'
+  return key === 'label' || (node.type === 'JSXAttribute' && key === 'name')
 }
 
 function literalText(node: Node): string {
@@ -205,6 +215,35 @@ function literalText(node: Node): string {
   if (typeof bigint === 'string') return `bigint ${bigint}`
   return `${typeof value} ${typeof value === 'string' ? JSON.stringify(value) : String(value)}`
 }
+
+/** `this` or `super` of a function itself, not of one within it. */
+function receiverIn(node: Node): Node | null {
+  if (node.type === 'ThisExpression' || node.type === 'Super') return node
+  for (const value of Object.values(node)) {
+    for (const inner of Array.isArray(value) ? value : [value]) {
+      if (!isNode(inner) || /^(Function|Class)(Expression|Declaration)$/.test(inner.type)) continue
+      const found = receiverIn(inner)
+      if (found) return found
+    }
+  }
+  return null
+}
+
+const receiverProblem = ({ start }: Node, module: SourceModule): Problem => ({
+  kind: 'unknown',
+  module,
+  start,
+  message: 'What `this` is cannot be told from the code',
+  wayOut: 'Call a function that is declared at the top of a module.',
+})
+
+const namespaceProblem = ({ start }: Node, module: SourceModule): Problem => ({
+  kind: 'unknown',
+  module,
+  start,
+  message: 'A namespace is put together while the code runs',
+  wayOut: 'Export what is in it from a module.',
+})
 
 function closureProblem({ start, ...rest }: Node, module: SourceModule): Problem {
   return {

@@ -157,7 +157,8 @@ function declaredBy(statement: Node): [name: string, Node][] {
       )
     case 'FunctionDeclaration':
     case 'ClassDeclaration':
-    case 'TSEnumDeclaration': {
+    case 'TSEnumDeclaration':
+    case 'TSModuleDeclaration': {
       const id = nodeIn(statement, 'id')
       return id ? [[nameOf(id), statement]] : []
     }

@@ -132,13 +132,53 @@ describe('what is hashed apart:', () => {
   })
 })
 
-test('of handlers that depend on a function around them nothing is said, and that is told', async () => {
-  const told: string[] = []
-  const sources = {
-    'app.ts':
+describe('what cannot be known is told, and left as it is without a plugin:', () => {
+  test.each([
+    [
+      'a variable of a function around it',
       'const create = (step: number) => ({\n  initialState: () => 0,\n  evolve: { Added: (n: number) => n + step },\n})\nexport const counter = create(2)\n',
-  }
-  const code = await inFolder(sources, folder => byVite(folder, 'app.ts', message => told.push(message)))
-  expect(handlerCodeIn(code)).toBeNull()
-  expect(told).toEqual([expect.stringMatching(/app\.ts:3:39: `step` is of the function around the handlers/)])
+      /app\.ts:3:39: `step` is of the function around the handlers/,
+    ],
+    [
+      'another handler, by way of `this`',
+      'export const counter = {\n  initialState: () => 0,\n  evolve: { Added(n: number) { return this.Emptied() + n }, Emptied: () => 0 },\n}\n',
+      /app\.ts:3:39: What `this` is/,
+    ],
+    [
+      'a namespace',
+      'namespace Steps { export const one = 1 }\nexport const counter = {\n  initialState: () => 0,\n  evolve: { Added: (n: number) => n + Steps.one },\n}\n',
+      /app\.ts:1:1: A namespace/,
+    ],
+  ])('%s', async (_, code, problem) => {
+    const told: string[] = []
+    const built = await inFolder({ 'app.ts': code }, folder =>
+      byVite(folder, 'app.ts', message => told.push(message)),
+    )
+    expect(handlerCodeIn(built)).toBeNull()
+    expect(told).toEqual([expect.stringMatching(problem)])
+  })
+
+  test('but what a class calls `this` is known', async () => {
+    const code = `class Sum {
+  #n = 0
+  add(n: number) { this.#n += n; return this }
+  get value() { return this.#n }
+}
+enum Step { One = 1, Two }
+export const counter = {
+  initialState: () => 0,
+  evolve: { Added: (n: number) => new Sum().add(n).add(Step.Two).value },
+}
+`
+    const before = await hashesOf({ 'app.ts': code }, byVite)
+    const renamed = { 'app.ts': code.replaceAll('Sum', 'Total') }
+    expect(await hashesOf(renamed, byVite)).toEqual(before)
+    for (const [find, replace] of [
+      ['+= n', '-= n'],
+      ['One = 1', 'One = 2'],
+      ['Step.Two', 'Step.One'],
+    ] as const) {
+      expect(await hashesOf({ 'app.ts': code.replace(find, replace) }, byVite)).not.toEqual(before)
+    }
+  })
 })
