@@ -57,7 +57,13 @@ export const byVite: Builder = async (folder, entry = 'app.ts', onUnknown) => {
   return first.output.map(one => (one.type === 'chunk' ? one.code : '')).join('\n')
 }
 
-export const byViteDev: Builder = async (folder, entry = 'app.ts') => {
+export const byViteDev: Builder = (folder, entry = 'app.ts') => withDevServer(folder, get => get(entry))
+
+/** @param work is given what the server says of a file, and how to change one while it runs */
+export async function withDevServer<T>(
+  folder: string,
+  work: (get: (file: string) => Promise<string>, change: (sources: Sources) => Promise<void>) => Promise<T>,
+): Promise<T> {
   const server = await createServer({
     root: folder,
     logLevel: 'silent',
@@ -66,8 +72,13 @@ export const byViteDev: Builder = async (folder, entry = 'app.ts') => {
     optimizeDeps: { noDiscovery: true },
     plugins: [streamdingo()],
   })
+  const change = async (sources: Sources): Promise<void> => {
+    await write(folder, sources)
+    // As its watcher does.
+    for (const file of Object.keys(sources)) server.moduleGraph.onFileChange(join(folder, file))
+  }
   try {
-    return (await server.transformRequest(`/${entry}`))?.code ?? ''
+    return await work(async file => (await server.transformRequest(`/${file}`))?.code ?? '', change)
   } finally {
     await server.close()
   }

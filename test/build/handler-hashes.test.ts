@@ -1,7 +1,15 @@
 // A handler's hash is the same as long as its code does the same, and another one as soon as it does not.
 
 import { describe, expect, test } from 'vitest'
-import { type Builder, byEsbuild, byVite, byViteDev, handlerCodeIn, inFolder } from './bundle.ts'
+import {
+  type Builder,
+  byEsbuild,
+  byVite,
+  byViteDev,
+  handlerCodeIn,
+  inFolder,
+  withDevServer,
+} from './bundle.ts'
 import { BEFORE, EDITS, edited, type Sources } from './edits.ts'
 
 async function hashesOf(sources: Sources, build: Builder): Promise<Readonly<Record<string, string>>> {
@@ -30,6 +38,21 @@ test('all bundlers come to the same hashes', async () => {
   const builders = [byVite, byViteDev, byEsbuild]
   const [first, ...others] = await Promise.all(builders.map(build => hashesOf(BEFORE, build)))
   for (const other of others) expect(other).toEqual(first)
+})
+
+test('a change in another file is known while the dev server runs', async () => {
+  await inFolder(BEFORE, folder =>
+    withDevServer(folder, async (get, change) => {
+      const before = handlerCodeIn(await get('app.ts'))!.handlers
+      const half = BEFORE['half.ts']!
+      await change({ 'half.ts': half.replace('n / 2', 'n / 4') })
+      const changed = handlerCodeIn(await get('app.ts'))!.handlers
+      expect(changed['Added']).not.toBe(before['Added'])
+      expect(changed['Emptied']).toBe(before['Emptied'])
+      await change({ 'half.ts': `// Only a comment\n${half}` })
+      expect(handlerCodeIn(await get('app.ts'))!.handlers).toEqual(before)
+    }),
+  )
 })
 
 const handlerWith = (body: string, before = ''): Sources => ({
