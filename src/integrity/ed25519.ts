@@ -12,7 +12,7 @@ export type KeyPair = Readonly<{ privateKey: CryptoKey; publicKey: Uint8Array<Ar
  * @throws what the platform throws where it has no Ed25519: browsers before 2025, pages over plain http.
  */
 export async function generateKeyPair(): Promise<KeyPair> {
-  const pair = (await subtle().generateKey({ name: ALGORITHM }, false, ['sign', 'verify'])) as CryptoKeyPair
+  const pair = await generated(false)
   const publicKey = new Uint8Array(await subtle().exportKey('raw', pair.publicKey))
   return { privateKey: pair.privateKey, publicKey }
 }
@@ -29,8 +29,25 @@ export async function importKeyPair(pkcs8: Uint8Array<ArrayBuffer>): Promise<Key
 
 /** A new private key as PKCS #8, for who keeps it outside: a server's file or secret store. */
 export async function generatePrivateKey(): Promise<Uint8Array<ArrayBuffer>> {
-  const pair = (await subtle().generateKey({ name: ALGORITHM }, true, ['sign', 'verify'])) as CryptoKeyPair
+  const pair = await generated(true)
   return new Uint8Array(await subtle().exportKey('pkcs8', pair.privateKey))
+}
+
+/** WebKitGTK (2.50) fails to make 17 keys of 1,500, each time for no reason that another try would meet. */
+const ATTEMPTS = 5
+
+async function generated(extractable: boolean): Promise<CryptoKeyPair> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return (await subtle().generateKey({ name: ALGORITHM }, extractable, [
+        'sign',
+        'verify',
+      ])) as CryptoKeyPair
+    } catch (error) {
+      const isPassing = error instanceof DOMException && error.name === 'OperationError'
+      if (!isPassing || attempt === ATTEMPTS) throw error
+    }
+  }
 }
 
 export async function sign(
