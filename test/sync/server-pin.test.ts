@@ -155,7 +155,7 @@ describe('a device', () => {
       [loopOf(right, serverKey), right.log, null],
     ] as const) {
       loop.start()
-      await vi.waitFor(() => expect(['stopped', 'idle']).toContain(loop.status().phase))
+      await vi.waitFor(() => expect(['stopped', 'idle']).toContain(loop.status().phase), 20_000)
       if (problem) expect(loop.status().error).toMatchObject({ code: 'server-inconsistent' })
       if (problem) expect(loop.status().error!.message).toContain(problem)
       expect(log.streamVersion('a')).toBe(problem ? 0 : 1)

@@ -14,6 +14,10 @@ import { added, type CartEvent, cartApp } from './cart-app.ts'
 
 type CartStore = StoreClient<typeof cartApp>
 
+/** For a machine that is busy. */
+const waitFor = (check: () => void) => vi.waitFor(check, 20_000)
+vi.setConfig({ testTimeout: 60_000 })
+
 const opened: CartStore[] = []
 const errors: Error[] = []
 const sha256 = await createSha256()
@@ -69,9 +73,7 @@ const actions = (store: CartStore) => verdicts(store).map(({ finding, action }) 
 const total = (store: CartStore) => store.view('contents', 'cart-1').getSnapshot()?.state.total
 
 async function synced(store: CartStore): Promise<void> {
-  await vi.waitFor(() =>
-    expect(store.sync.status().getSnapshot()).toMatchObject({ phase: 'idle', pending: 0 }),
-  )
+  await waitFor(() => expect(store.sync.status().getSnapshot()).toMatchObject({ phase: 'idle', pending: 0 }))
 }
 
 /** A store that is closed again, with all of it on the server. */
@@ -104,8 +106,8 @@ test('a block that does not hold is fetched again as soon as a view meets it, an
   const store = await open(database)
   const view = store.view('contents', 'cart-1')
   view.subscribe(() => {})
-  await vi.waitFor(() => expect(view.getSnapshot()?.state.total).toBe(10))
-  await vi.waitFor(() => expect(actions(store)).toEqual(['damaged: healed']))
+  await waitFor(() => expect(view.getSnapshot()?.state.total).toBe(10))
+  await waitFor(() => expect(actions(store)).toEqual(['damaged: healed']))
   expect(verdicts(store)[0]!.atRisk).toMatchObject({ events: 1, unsynced: 0 })
   expect(verdicts(store)[0]!.atRisk.bytes).toBeGreaterThan(0)
   expect(await store.verify()).toMatchObject({ ok: true })
@@ -116,12 +118,10 @@ test('a forgery that was folded is found by a verification, and taken back every
   await change(database, { text: '"sku-2","count":2', by: '"sku-2","count":9', isMended: true })
   const [store, other] = [await open(database, { every: 2 }), await open(database, { every: 2 })]
   for (const one of [store, other]) one.view('contents', 'cart-1').subscribe(() => {})
-  await vi.waitFor(() => expect([store, other].map(total)).toEqual([17, 17]))
+  await waitFor(() => expect([store, other].map(total)).toEqual([17, 17]))
   expect(await store.verify()).toMatchObject({ ok: false, problem: 'hash-mismatch' })
-  await vi.waitFor(() => expect([store, other].map(total)).toEqual([10, 10]))
-  await vi.waitFor(() =>
-    expect([store, other].map(actions)).toEqual([['damaged: healed'], ['damaged: healed']]),
-  )
+  await waitFor(() => expect([store, other].map(total)).toEqual([10, 10]))
+  await waitFor(() => expect([store, other].map(actions)).toEqual([['damaged: healed'], ['damaged: healed']]))
   for (const one of [store, other]) expect(await one.verify()).toMatchObject({ ok: true })
   await close(store)
   await close(other)
@@ -136,10 +136,10 @@ test('what waits for the server is told once, and put back when the server answe
   isReachable = false
   const store = await open(database)
   expect(await store.verify()).toMatchObject({ ok: false })
-  await vi.waitFor(() => expect(actions(store)).toEqual(['damaged: waits-for-server']))
+  await waitFor(() => expect(actions(store)).toEqual(['damaged: waits-for-server']))
   isReachable = true
   await store.sync.poke()
-  await vi.waitFor(() => expect(actions(store)).toEqual(['damaged: waits-for-server', 'damaged: healed']))
+  await waitFor(() => expect(actions(store)).toEqual(['damaged: waits-for-server', 'damaged: healed']))
   expect(await store.verify()).toMatchObject({ ok: true })
 })
 
@@ -148,7 +148,7 @@ test('what nobody else has is told once, with what can be done, and the rest goe
   await change(database, { text: 'sku-2', by: 'sku-9' })
   const store = await open(database, { syncs: false })
   for (let n = 0; n < 3; n++) expect(await store.verify()).toMatchObject({ ok: false })
-  await vi.waitFor(() => expect(actions(store)).toEqual(['damaged: needs-restore']))
+  await waitFor(() => expect(actions(store)).toEqual(['damaged: needs-restore']))
   expect(verdicts(store)[0]!.atRisk).toMatchObject({ events: 1, unsynced: 1 })
   await store.appendToStream('cart-2', [added('other')])
   await close(store)
@@ -169,7 +169,7 @@ test('a damaged snapshot is told, and the state is folded from the events', asyn
   }
   const store = await open(database, { every: 2 })
   expect((await store.projection('contents').get('cart-1'))!.state.total).toBe(10)
-  await vi.waitFor(() => expect(actions(store)).toEqual(['snapshot-damaged: rebuilt']))
+  await waitFor(() => expect(actions(store)).toEqual(['snapshot-damaged: rebuilt']))
   expect(verdicts(store)[0]!.detail).toBe('the snapshot of cart-1 by projection contents: damaged')
 })
 
@@ -189,6 +189,6 @@ test('damaged roots of the Merkle tree are made anew, and that is told', async (
   const again = await open(database)
   const report = await again.verify()
   expect(report).toMatchObject({ ok: false, problem: 'tree-mismatch' })
-  await vi.waitFor(() => expect(actions(again)).toEqual(['tree-damaged: rebuilt']))
+  await waitFor(() => expect(actions(again)).toEqual(['tree-damaged: rebuilt']))
   expect(await again.verify()).toMatchObject({ ok: true })
 })
