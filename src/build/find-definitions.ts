@@ -1,4 +1,5 @@
-// Finds what an application writes for the store: object literals with an `initialState` and an `evolve`.
+// Finds what an application writes for the store: object literals with an `initialState` and an `evolve`, or with one of
+// them and the rest of another definition.
 
 import type { SourceModule } from './source-module.ts'
 import { isNode, keyName, type Node, nameOf, nodeIn, nodesIn, unwrapped } from './syntax.ts'
@@ -9,17 +10,24 @@ export type FoundDefinition = Readonly<{
   /** The object literal. */
   node: Node
   properties: ReadonlyMap<string, Node>
+  /** False where some of it is only known when the code runs: what is spread into it, or stands under computed keys. */
+  isWhole: boolean
 }>
 
 export const HANDLER_CODE = 'handlerCode'
+
+/** Parts of a definition that events are folded with. */
+const FOLDING = ['initialState', 'evolve', 'getDocumentId']
 
 export function findDefinitions({ program }: SourceModule): FoundDefinition[] {
   const found: FoundDefinition[] = []
   const visit = (node: Node, name: string): void => {
     if (node.type === 'ObjectExpression') {
       const properties = propertiesOf(node)
-      const isDefinition = properties.has('evolve') && properties.has('initialState')
-      if (isDefinition && !properties.has(HANDLER_CODE)) found.push({ name, node, properties })
+      const isWhole = isAllOf(properties, node)
+      const parts = FOLDING.filter(part => properties.has(part)).length
+      const isDefinition = isWhole ? properties.has('evolve') && properties.has('initialState') : parts > 0
+      if (isDefinition && !properties.has(HANDLER_CODE)) found.push({ name, node, properties, isWhole })
     }
     const inner = boundName(node) ?? name
     for (const value of Object.values(node)) {
@@ -45,8 +53,11 @@ export function allPropertiesOf(expression: Node): ReadonlyMap<string, Node> | n
   const object = unwrapped(expression)
   if (object.type !== 'ObjectExpression') return null
   const properties = propertiesOf(object)
-  return properties.size === nodesIn(object, 'properties').length ? properties : null
+  return isAllOf(properties, object) ? properties : null
 }
+
+const isAllOf = (properties: ReadonlyMap<string, Node>, object: Node): boolean =>
+  properties.size === nodesIn(object, 'properties').length
 
 function boundName(node: Node): string | null {
   if (node.type === 'VariableDeclarator') return nameOf(nodeIn(node, 'id')!)

@@ -14,8 +14,8 @@ export const EVERY_TYPE = '*'
 
 export type HashedDefinition = Readonly<{
   name: string
-  /** Where in the module's code the object literal begins. */
-  start: number
+  /** The object literal, in the module's code. */
+  node: Node
   /** Of what counts for every event: the initial state, and to which document an event belongs. */
   base: string
   /** By event type. */
@@ -29,10 +29,12 @@ export async function hashHandlers(module: SourceModule, graph: CodeGraph): Prom
 }
 
 async function hashDefinition(
-  { name, node, properties }: FoundDefinition,
+  { name, node, properties, isWhole }: FoundDefinition,
   module: SourceModule,
   graph: CodeGraph,
 ): Promise<HashedDefinition> {
+  if (!isWhole)
+    return { name, node, base: '', handlers: {}, problems: [partsProblem(node, module)], files: new Set() }
   const ofAll = ['initialState', 'getDocumentId'].flatMap(key => properties.get(key) ?? [])
   const base = await Promise.all(ofAll.map(one => graph.hashOf({ node: one, module })))
   const evolve = { node: properties.get('evolve')!, module }
@@ -44,13 +46,21 @@ async function hashDefinition(
   const all: readonly HashedCode[] = [...base, ...handlers.map(([, code]) => code)]
   return {
     name,
-    start: node.start,
+    node,
     base: base.map(({ hash }) => hash).join('.'),
     handlers: Object.fromEntries(handlers.map(([type, { hash }]) => [type, hash])),
     problems: [...new Set(all.flatMap(({ problems }) => problems))],
     files: new Set(all.flatMap(({ files }) => [...files])),
   }
 }
+
+const partsProblem = ({ start }: Node, module: SourceModule): Problem => ({
+  kind: 'unknown',
+  module,
+  start,
+  message: 'Parts of the definition are only known when the code runs',
+  wayOut: 'Write down each of its properties by name.',
+})
 
 /** One expression for each event type, wherever the table of them stands; else one for all. */
 async function handlersOf(evolve: PlacedNode, graph: CodeGraph): Promise<ReadonlyMap<string, PlacedNode>> {

@@ -9,11 +9,12 @@ import { HASHER_VERSION, type HashedDefinition, hashHandlers } from './handler-h
 import { ModuleFiles } from './module-files.ts'
 import { type Problem, placeOf, tellProblem } from './problem.ts'
 import { parseModule } from './source-module.ts'
+import { nodesIn } from './syntax.ts'
 
 export type StreamDingoPluginOptions = Readonly<{
   /**
-   * Told of definitions whose code cannot be known as a whole: their handlers are told apart by their text alone, as
-   * without the plugin. Default: a warning of the bundler.
+   * Told of definitions whose code cannot be known as a whole: their `version` counts, as without the plugin. Default:
+   * a warning of the bundler.
    */
   onUnknown?: (message: string) => void
 }>
@@ -42,7 +43,7 @@ export const streamdingo: UnpluginInstance<StreamDingoPluginOptions | undefined,
       transform: {
         filter: {
           id: { include: /\.[cm]?[jt]sx?$/, exclude: /[\\/]node_modules[\\/]/ },
-          code: /initialState[\s\S]*evolve|evolve[\s\S]*initialState/,
+          code: /\b(evolve|initialState|getDocumentId)\b/,
         },
         async handler(code, id) {
           const native = this as unknown as { resolve?: NativeResolve }
@@ -65,11 +66,10 @@ export const streamdingo: UnpluginInstance<StreamDingoPluginOptions | undefined,
               const message = `The code of ${definition.name} cannot be known: ${tellProblem(unknown)}`
               if (options?.onUnknown) options.onUnknown(message)
               else this.warn(message)
-            } else
-              text.appendLeft(
-                definition.start + 1,
-                ` ${HANDLER_CODE}: ${JSON.stringify(codeOf(definition))},`,
-              )
+            }
+            const written = unknown ? 'undefined' : JSON.stringify(codeOf(definition))
+            // Last, and of an unknown one, too: the hashes of a definition that is spread into it are not its own.
+            text.appendLeft(endOfProperties(definition), `, ${HANDLER_CODE}: ${written} `)
           }
           return { code: text.toString(), map: text.generateMap({ hires: true, source: id }) }
         },
@@ -77,6 +77,9 @@ export const streamdingo: UnpluginInstance<StreamDingoPluginOptions | undefined,
     }
   },
 )
+
+/** Behind the last property, before a comma that may follow. */
+const endOfProperties = ({ node }: HashedDefinition): number => nodesIn(node, 'properties').at(-1)!.end
 
 const codeOf = ({ base, handlers }: HashedDefinition) => ({ hasher: HASHER_VERSION, base, handlers })
 

@@ -181,6 +181,24 @@ describe('what cannot be known is told, and left as it is without a plugin:', ()
     expect(told).toEqual([expect.stringMatching(problem)])
   })
 
+  test('a definition with parts of another one, whose hashes are not its own', async () => {
+    const told: string[] = []
+    const sources = {
+      'app.ts': `const first = { initialState: () => 0, evolve: { Added: (n: number) => n + 1 } }
+export const second = { ...first, evolve: { Added: (n: number) => n + 2 } }
+export const third = { initialState: () => 0, evolve: { Added: (n: number) => n + 3 }, ...first }
+`,
+    }
+    const built = await inFolder(sources, folder => byVite(folder, 'app.ts', message => told.push(message)))
+    expect(handlerCodeIn(built)).not.toBeNull()
+    const module = await import(`data:text/javascript,${encodeURIComponent(built)}`)
+    expect([module.second.handlerCode, module.third.handlerCode]).toEqual([undefined, undefined])
+    expect(told.toSorted()).toEqual([
+      expect.stringMatching(/second cannot be known: .*app\.ts:2:23: Parts of the definition/),
+      expect.stringMatching(/third cannot be known: .*app\.ts:3:22: Parts of the definition/),
+    ])
+  })
+
   test('but what a class calls `this` is known', async () => {
     const code = `class Sum {
   #n = 0
