@@ -42,7 +42,6 @@ export type {
   Handlers,
   ProjectionDefinition,
   ProjectionsOf,
-  SnapshotPolicy,
   StateOf,
 } from './model/app.ts'
 export type { EraseOptions, Erasure } from './model/erasure.ts'
@@ -74,5 +73,7 @@ export type {
   RecoveryAction,
   Verdict,
 } from './model/integrity-status.ts'
+export type { ReplayExplanation, ReplayReason, ReplayReport } from './model/replay-report.ts'
 export type { HashedSnapshot, Snapshot } from './model/snapshot.ts'
+export type { SinceSnapshot, SnapshotPolicy, SnapshotRetention } from './model/snapshot-policy.ts'
 export type { PlainError, Rejection, SyncPhase, SyncStatus } from './model/sync-status.ts'

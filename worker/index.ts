@@ -1,5 +1,7 @@
 // The door for the application's worker file.
 
+export { deflatedJsonCodec, jsonCodec, type SnapshotCodec } from '../src/model/snapshot-codec.ts'
+export type { SnapshotsOptions } from '../src/model/snapshot-policy.ts'
 export type { PageValues } from '../src/protocol/worker-api.ts'
 export { type ServeStoreOptions, serveStore } from './serve-store.ts'
 export type { SyncTarget } from './sync-role.ts'

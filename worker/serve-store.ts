@@ -3,7 +3,7 @@
 import * as Comlink from 'comlink'
 import type { EventLog } from '../src/engine/event-log.ts'
 import { createEventStore } from '../src/engine/event-store.ts'
-import type { IdleCompactionOptions } from '../src/engine/idle-compaction.ts'
+import type { IdleUpkeepOptions } from '../src/engine/idle-upkeep.ts'
 import { openLog } from '../src/engine/open-log.ts'
 import { restoreLog } from '../src/engine/recovery/restore.ts'
 import type { Salvage } from '../src/engine/recovery/salvage.ts'
@@ -13,6 +13,8 @@ import type { SnapshotDrop } from '../src/engine/replay/snapshot-store.ts'
 import { StorageFailed } from '../src/log/errors.ts'
 import { createSha256 } from '../src/log/sha256/create-sha256.ts'
 import type { App } from '../src/model/app.ts'
+import type { ReplayReport } from '../src/model/replay-report.ts'
+import type { SnapshotsOptions } from '../src/model/snapshot-policy.ts'
 import type { SyncStatus } from '../src/model/sync-status.ts'
 import { wireErrorOf } from '../src/protocol/wire-error.ts'
 import {
@@ -30,6 +32,7 @@ import { shareGrowth } from './growth-hints.ts'
 import { HandlerFailures } from './handler-failures.ts'
 import { IntegrityWatch } from './integrity-watch.ts'
 import { createLatestSender } from './latest-sender.ts'
+import { ReplayReports } from './replay-reports.ts'
 import { runInOneTab } from './run-in-one-tab.ts'
 import { sharedNameOf } from './shared-name.ts'
 import { type OpenParts, type StoreParts, StoreService } from './store-service.ts'
@@ -37,6 +40,7 @@ import { SubscriptionFeeds } from './subscription-feeds.ts'
 import { createSyncOff, SyncRole, type SyncTarget } from './sync-role.ts'
 import { TabChannel } from './tab-channel.ts'
 import { ViewFeeds } from './view-feeds.ts'
+import { sayWeaklyKnown } from './weak-code.ts'
 
 export type ServeStoreOptions = Readonly<{
   app: App
@@ -62,6 +66,10 @@ export type ServeStoreOptions = Readonly<{
    * extractable). Default true; where it cannot be done, the checkpoints say why.
    */
   signing?: boolean
+  /** In which form snapshots are stored, and how many bytes they may take. */
+  snapshots?: SnapshotsOptions
+  /** Told of each fold that did not go on from what is in memory: why, from where, and how much it had to fold. */
+  onReplayed?: (report: ReplayReport) => void
   /** Told what goes wrong beside a call. Default: `reportError`, as for any uncaught error. */
   onError?: (error: Error) => void
 }>
@@ -83,13 +91,14 @@ export function serveStoreOn(port: Comlink.Endpoint, options: PortOptions): void
     if (readHandshake(event.data)?.streamdingo === 'hello') sayReady()
   }) as EventListener
   port.addEventListener('message', onMessage)
+  sayWeaklyKnown(options.app)
   const openParts: OpenParts = (values, page) => openStoreParts(options, values, page)
   Comlink.expose(new StoreService(openParts), port)
   sayReady()
 }
 
 async function openStoreParts(options: PortOptions, values: PageValues, page: PageApi): Promise<StoreParts> {
-  const { app, onError } = options
+  const { app, snapshots, onError } = options
   const storage = options.storage(values)
   storage.onLost(error => void page.storageLost(wireErrorOf(error)))
   const compaction = compactionOf(options.compaction, storage)
@@ -98,11 +107,18 @@ async function openStoreParts(options: PortOptions, values: PageValues, page: Pa
   const shelf = await openAnchorShelf(page)
   const restored = values.restore ? await restore(storage, storeId, keys, shelf) : null
   const anchorAtOpening = readAnchor(shelf, storage.place, onError)
+  const replays = new ReplayReports()
+  const onReplayed = (report: ReplayReport) => {
+    replays.add(report)
+    options.onReplayed?.(report)
+  }
   const log = await openLog({
     storage,
     storeId,
     app,
     ...(compaction && { compaction }),
+    ...(snapshots && { snapshots }),
+    onReplayed,
     signing: () => keys.signing(),
     seal: () => keys.seal(),
     onBackgroundError: onError,
@@ -111,7 +127,7 @@ async function openStoreParts(options: PortOptions, values: PageValues, page: Pa
   // that is opened, and that must be the log's.
   void keys.seal()
   try {
-    const opened = { log, keys, place: storage.place, shelf, anchorAtOpening, restored }
+    const opened = { log, keys, place: storage.place, shelf, anchorAtOpening, restored, replays, onReplayed }
     return await assemble(opened, options, values, page)
   } catch (error) {
     await log.close()
@@ -126,10 +142,12 @@ type OpenedLog = Readonly<{
   shelf: AnchorShelf
   anchorAtOpening: Promise<string | null>
   restored: Salvage | null
+  replays: ReplayReports
+  onReplayed: (report: ReplayReport) => void
 }>
 
 async function assemble(
-  { log, keys, place, shelf, anchorAtOpening, restored }: OpenedLog,
+  { log, keys, place, shelf, anchorAtOpening, restored, replays, onReplayed }: OpenedLog,
   options: PortOptions,
   values: PageValues,
   page: PageApi,
@@ -165,11 +183,13 @@ async function assemble(
       failures.add(failure)
       onError(failure.error)
     },
+    onReplayed,
+    ...(options.snapshots?.codec && { snapshotCodec: options.snapshots.codec }),
     onSnapshotDropped: drop => takeDrop(drop, integrity, onError),
     ...(options.audit !== undefined && { audit: options.audit }),
     onAuditFailed: failure => void integrity.projectionFound(failure),
   })
-  const { latest, watch, snapshot } = projector
+  const { latest, watch, snapshot, explain } = projector
   const failure = failures.holdingBack.bind(failures)
   const views = new ViewFeeds({ latest, watch, failure }, page)
   const subscriptions = new SubscriptionFeeds(createEventStore(log), () => log.head(), page)
@@ -201,6 +221,8 @@ async function assemble(
   return {
     log,
     snapshot,
+    explain,
+    replays,
     views,
     subscriptions,
     sync,
@@ -256,9 +278,9 @@ async function restore(
 function compactionOf(
   compaction: ServeStoreOptions['compaction'],
   storage: LogStorage,
-): IdleCompactionOptions | null {
+): IdleUpkeepOptions | null {
   if (compaction === false) return null
-  const runAlone: IdleCompactionOptions['runAlone'] = async work =>
+  const runAlone: IdleUpkeepOptions['runAlone'] = async work =>
     runInOneTab(`${await sharedNameOf(storage)}:compaction`, work)
   return { ...compaction, runAlone }
 }

@@ -6,6 +6,7 @@ import { readQuarantine } from '../src/engine/recovery/quarantine.ts'
 import { StoreError } from '../src/log/errors.ts'
 import type { Erasure } from '../src/model/erasure.ts'
 import type { VerifyProgress } from '../src/model/event-store.ts'
+import type { ReplayExplanation } from '../src/model/replay-report.ts'
 import type { HashedSnapshot } from '../src/model/snapshot.ts'
 import type {
   Connected,
@@ -21,6 +22,7 @@ import type { IntegrityWatch } from './integrity-watch.ts'
 import { createLatestSender } from './latest-sender.ts'
 import { holdLifeLock } from './life-lock.ts'
 import { readLogPage, readStreamPage } from './page-reads.ts'
+import type { ReplayReports } from './replay-reports.ts'
 import { replyOf } from './reply.ts'
 import type { SubscriptionFeeds } from './subscription-feeds.ts'
 import type { SyncSwitch } from './sync-role.ts'
@@ -30,6 +32,8 @@ import type { ViewFeeds } from './view-feeds.ts'
 export type StoreParts = Readonly<{
   log: EventLog
   snapshot: (projection: string, documentId: string) => Promise<HashedSnapshot<unknown> | null>
+  explain: (projection: string, documentId: string) => Promise<ReplayExplanation>
+  replays: ReplayReports
   views: ViewFeeds
   subscriptions: SubscriptionFeeds
   sync: SyncSwitch
@@ -97,6 +101,14 @@ export class StoreService implements WorkerApi {
 
   snapshot(projection: string, documentId: string): Promise<Reply<HashedSnapshot<unknown> | null>> {
     return this.#reply(({ snapshot }) => snapshot(projection, documentId))
+  }
+
+  explain(projection: string, documentId: string): Promise<Reply<ReplayExplanation>> {
+    return this.#reply(({ explain }) => explain(projection, documentId))
+  }
+
+  replayReports(): ReturnType<WorkerApi['replayReports']> {
+    return this.#reply(({ replays }) => replays.list())
   }
 
   subscribe(...[call]: Parameters<WorkerApi['subscribe']>): ReturnType<WorkerApi['subscribe']> {

@@ -27,6 +27,7 @@ import type {
 } from '../model/event-store.ts'
 import { evolveState } from '../model/evolve.ts'
 import type { IntegrityStatus, QuarantinedBlock } from '../model/integrity-status.ts'
+import type { ReplayExplanation, ReplayReport } from '../model/replay-report.ts'
 import type { HashedSnapshot } from '../model/snapshot.ts'
 import type { Rejection, SyncStatus } from '../model/sync-status.ts'
 import type { ExecuteCall } from '../protocol/worker-api.ts'
@@ -82,7 +83,15 @@ export interface StoreClient<A extends App> extends EventStore {
   ): Readonly<{
     /** The document now, with the hash of its state; null without events. */
     get: (documentId: string) => Promise<HashedSnapshot<StateOf<ProjectionsOf<A>[N]>> | null>
+    /**
+     * What folding the document would take if nothing of it were in memory, as after the next start: how much, from
+     * where, and why.
+     */
+    explain: (documentId: string) => Promise<ReplayExplanation>
   }>
+
+  /** What was folded from a snapshot or from the first event since the worker started, the latest 200, the last one last. */
+  replayReports(): Promise<readonly ReplayReport[]>
 
   readonly sync: SyncControl
 
@@ -240,7 +249,12 @@ export class WorkerStoreClient<A extends App> implements StoreClient<A> {
         const snapshot = await this.#link.call(worker => worker.snapshot(name, documentId))
         return snapshot as HashedSnapshot<StateOf<ProjectionsOf<A>[N]>> | null
       },
+      explain: (documentId: string) => this.#link.call(worker => worker.explain(name, documentId)),
     }
+  }
+
+  replayReports(): Promise<readonly ReplayReport[]> {
+    return this.#link.call(worker => worker.replayReports())
   }
 
   verify(options: VerifyOptions = {}): Promise<VerifyReport> {

@@ -10,19 +10,21 @@ import type { HashProvider } from '../log/hash-provider.ts'
 import { createSha256 } from '../log/sha256/create-sha256.ts'
 import type { App } from '../model/app.ts'
 import type { Verdict } from '../model/integrity-status.ts'
+import type { ReplayReport } from '../model/replay-report.ts'
+import type { SnapshotsOptions } from '../model/snapshot-policy.ts'
 import type { LogStorage } from '../storage/log-storage.ts'
 import { admitJob } from './admit-job.ts'
 import { appendJob } from './append-job.ts'
 import { BlockStore } from './block-store.ts'
 import { type LogSigning, nobodySigns } from './checkpoint-book.ts'
-import { keepsBlocks } from './compaction.ts'
+import { compactLog, keepsBlocks } from './compaction.ts'
 import { EntryLookup } from './entry-lookup.ts'
 import type { ErasureRecord } from './erasure/erasure-record.ts'
 import { Erasures } from './erasure/erasures.ts'
 import type { EventLog, LogChange, RemotePage, SyncCursor } from './event-log.ts'
 import { executeJob } from './execute-job.ts'
 import { exportPart } from './export-log.ts'
-import { IdleCompaction, type IdleCompactionOptions } from './idle-compaction.ts'
+import { IdleUpkeep, type IdleUpkeepOptions } from './idle-upkeep.ts'
 import { IndexCheckpoint } from './index-checkpoint.ts'
 import { Listeners } from './listeners.ts'
 import { LogIndex } from './log-index.ts'
@@ -35,6 +37,7 @@ import { verdictJob } from './recovery/verdict-book.ts'
 import { dropRejection, readRejections } from './rejections.ts'
 import { remoteJob } from './remote-job.ts'
 import { createDeciderFolds } from './replay/decider-folds.ts'
+import { SnapshotCleanup } from './replay/snapshot-cleanup.ts'
 import { SavedIndex } from './saved-index.ts'
 import { type ServerTreeParts, serverTreeBehind } from './server-tree.ts'
 import { Writer } from './writer.ts'
@@ -50,12 +53,18 @@ export type OpenLogOptions = Readonly<{
   isAuthority?: boolean
   /** Milliseconds since the Unix epoch. */
   now?: () => number
-  /** Merges small blocks while nothing is appended, where the storage keeps blocks. Left out: never. */
-  compaction?: IdleCompactionOptions
+  /**
+   * Merges small blocks while nothing is appended, where the storage keeps blocks, and deletes snapshots that are of no
+   * use any more. Left out: never.
+   */
+  compaction?: IdleUpkeepOptions
   /** Who signs the log's checkpoints, asked for at the first one. Left out: nobody. */
   signing?: () => Promise<LogSigning>
   /** Seals snapshots, asked for at the first one. Left out: nothing does. */
   seal?: () => Promise<StateSeal | null>
+  snapshots?: SnapshotsOptions
+  /** Told of each fold of a decider that did not go on from what is in memory. */
+  onReplayed?: (report: ReplayReport) => void
   /** Told what goes wrong beside a call, such as an index checkpoint that cannot be written. */
   onBackgroundError?: (error: Error) => void
 }>
@@ -98,7 +107,7 @@ class OpenLog implements EventLog {
   #lookup!: EntryLookup
   #folds!: ReturnType<typeof createDeciderFolds>
   #writer!: Writer
-  #compaction: IdleCompaction | null = null
+  #upkeep: IdleUpkeep | null = null
   #catchingUp: Promise<void> | null = null
   #closed: Promise<void> | null = null
 
@@ -161,7 +170,7 @@ class OpenLog implements EventLog {
     this.erasures.resume().catch(error => {
       if (!isStoreError(error, 'store-closed')) this.#reportError(error)
     })
-    this.#startCompaction()
+    this.#startUpkeep()
   }
 
   #restoreIndex(): Promise<SavedIndex> {
@@ -320,7 +329,9 @@ class OpenLog implements EventLog {
     this.#reader = new LogReader(this.storeId, this.#index, this.#blocks, this.#chain)
     this.#tail = new PendingTail(this.#index, this.#blocks)
     this.#lookup = new EntryLookup(this.#index, this.#blocks)
-    this.#folds = createDeciderFolds({ log: this, deciders: this.#options.app?.deciders ?? {} })
+    const { app, snapshots, onReplayed } = this.#options
+    const folding = { snapshotCodec: snapshots?.codec, onReplayed }
+    this.#folds = createDeciderFolds({ log: this, deciders: app?.deciders ?? {}, ...folding })
     this.#writer = new Writer({
       index: this.#index,
       reader: this.#reader,
@@ -333,18 +344,19 @@ class OpenLog implements EventLog {
     })
   }
 
-  #startCompaction(): void {
+  #startUpkeep(): void {
     const { storage, hash } = this
-    const { compaction } = this.#options
+    const { compaction, app = {} } = this.#options
     if (!compaction || !keepsBlocks(storage)) return
     const onError = (error: unknown): void => this.#reportError(error)
     const onMerged = this.#blocks.merged.bind(this.#blocks)
-    this.#compaction = new IdleCompaction(
-      { storage, hash, onMerged, onDamaged: onError },
-      compaction,
-      onError,
-    )
-    this.#compaction.touch()
+    const snapshots = new SnapshotCleanup({ log: this, app, ...this.#options.snapshots })
+    const work = async (signal: AbortSignal): Promise<void> => {
+      await compactLog({ storage, hash, onMerged, onDamaged: onError }, signal)
+      if (!signal.aborted) await snapshots.run()
+    }
+    this.#upkeep = new IdleUpkeep(work, compaction, onError)
+    this.#upkeep.touch()
   }
 
   async #readBehind(): Promise<void> {
@@ -374,7 +386,7 @@ class OpenLog implements EventLog {
       if (bytes > 0) this.#blocks.keep(block, bytes)
     }
     if (this.#index.head === after) return
-    this.#compaction?.touch()
+    this.#upkeep?.touch()
     this.#tellOf({ after, supersededFrom, erasedFrom: firstTouched(erasures) })
     this.#saved.grown()
   }
@@ -391,7 +403,7 @@ class OpenLog implements EventLog {
 
   async #closeOnce(): Promise<void> {
     await this.#writer.close()
-    await this.#compaction?.close()
+    await this.#upkeep?.close()
     await this.#catchingUp?.catch(error => {
       if (!isStoreError(error)) throw error
     })

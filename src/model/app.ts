@@ -1,6 +1,7 @@
 // What an application writes: deciders, projections, and the app that names them.
 
 import type { Event, RecordedEvent } from '../log/event.ts'
+import type { SnapshotPolicy } from './snapshot-policy.ts'
 
 /** A wish that a decider turns into events or refuses. Plain JSON: it crosses to the worker and is kept. */
 export type Command<T extends string = string, D = unknown, M extends object = object> = Readonly<{
@@ -16,9 +17,6 @@ export type Handlers<S, E extends Event> = {
 
 /** How an event changes a state: pure, synchronous, without mutating the state it is given. */
 export type Evolve<S, E extends Event> = ((state: S, event: RecordedEvent<E>) => S) | Handlers<S, E>
-
-/** When to keep a snapshot: every N events read, folded or passed by (1,000 where it is left out), or never. */
-export type SnapshotPolicy = Readonly<{ every?: number }> | 'never'
 
 /**
  * What the code of handlers is known by: written beside them by the build plugin (`streamdingo/vite`), not by hand. Each

@@ -18,13 +18,14 @@ import type {
   VerifyReport,
 } from '../model/event-store.ts'
 import type { IntegrityStatus, QuarantinedBlock } from '../model/integrity-status.ts'
+import type { ReplayExplanation, ReplayReport } from '../model/replay-report.ts'
 import type { HashedSnapshot, Snapshot } from '../model/snapshot.ts'
 import type { Rejection, SyncStatus } from '../model/sync-status.ts'
 import type { PackedResults } from './packed-results.ts'
 import type { WireError } from './wire-error.ts'
 
 /** Page and worker must agree on it: a cached worker script can be older than the page. */
-export const WORKER_PROTOCOL = 5
+export const WORKER_PROTOCOL = 6
 
 /** Every call is answered with one of these; a call that rejects is a bug or a broken link. */
 export type Reply<T> = Readonly<{ ok: true; value: T }> | Readonly<{ ok: false; error: WireError }>
@@ -129,6 +130,10 @@ export interface WorkerApi {
   readAll(options: ReadAllOptions): Promise<Reply<LogPage>>
   streamVersion(streamName: string): Promise<Reply<StreamVersion>>
   snapshot(projection: string, documentId: string): Promise<Reply<HashedSnapshot<unknown> | null>>
+
+  explain(projection: string, documentId: string): Promise<Reply<ReplayExplanation>>
+  /** The latest of this worker, the last one last. */
+  replayReports(): Promise<Reply<readonly ReplayReport[]>>
 
   /** Answered with the position that the subscription starts behind. */
   subscribe(call: SubscribeCall): Promise<Reply<GlobalPosition>>

@@ -4,7 +4,7 @@
 import type { LogStorage } from '../../storage/log-storage.ts'
 import { eraseInQuarantine } from '../recovery/quarantine.ts'
 import { eraseInRejections } from '../rejections.ts'
-import { keptAt, streamOfKey } from '../replay/snapshot-key.ts'
+import { readKey } from '../replay/snapshot-key.ts'
 import { deleteSnapshots } from '../replay/snapshot-rows.ts'
 import type { ErasureRecord } from './erasure-record.ts'
 
@@ -24,9 +24,13 @@ async function dropSnapshots(touched: ErasureRecord['touched'], storage: SideTab
   if (touched.length === 0) return
   const firstOf = new Map(touched)
   const first = Math.min(...firstOf.values())
-  await deleteSnapshots(storage, key => {
-    const streamName = streamOfKey(key)
+  const isTouched = (key: string): boolean => {
+    const snapshot = readKey(key)
+    // Of an older version of this library: nobody will use it any more.
+    if (!snapshot) return true
+    const { streamName, position } = snapshot
     const from = streamName === null ? first : (firstOf.get(streamName) ?? Number.POSITIVE_INFINITY)
-    return keptAt(key).position >= from
-  })
+    return position >= from
+  }
+  await deleteSnapshots(storage, keys => keys.filter(isTouched))
 }

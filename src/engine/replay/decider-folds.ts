@@ -2,6 +2,8 @@
 
 import type { StreamVersion } from '../../log/event.ts'
 import type { AnyDecider } from '../../model/app.ts'
+import type { ReplayReport } from '../../model/replay-report.ts'
+import type { SnapshotCodec } from '../../model/snapshot-codec.ts'
 import type { DeciderFolds } from '../command-plan.ts'
 import type { FoldLog } from './fold.ts'
 import { type SnapshotDrop, SnapshotStore } from './snapshot-store.ts'
@@ -15,13 +17,15 @@ export function createDeciderFolds(options: {
   log: FoldLog
   deciders: Readonly<Record<string, AnyDecider>>
   onSnapshotDropped?: (drop: SnapshotDrop) => void
+  onReplayed?: ((report: ReplayReport) => void) | undefined
+  snapshotCodec?: SnapshotCodec | undefined
 }): DeciderFolds & { forget: () => void; close: () => Promise<void> } {
-  const { log, deciders, onSnapshotDropped } = options
-  const snapshots = new SnapshotStore({ log, onSnapshotDropped })
+  const { log, deciders, onSnapshotDropped, onReplayed, snapshotCodec: codec } = options
+  const snapshots = new SnapshotStore({ log, onSnapshotDropped, codec })
   const folds = new Map(
     Object.entries(deciders).map(([name, definition]) => [
       name,
-      new StreamFold({ log, kind: 'decider', name, definition, snapshots }),
+      new StreamFold({ log, kind: 'decider', name, definition, snapshots, onReplayed }),
     ]),
   )
   return {

@@ -54,18 +54,19 @@ export class DocumentLayer {
     this.mark = this.#below?.mark ?? NOTHING_READ
   }
 
-  /** Null before the first event. */
-  toSnapshot(): FoldSnapshot | null {
-    const { eventHash, types } = this.mark
-    if (eventHash === null) return null
-    const documents = [...this.#all()]
+  /** All documents, and what is known of each beside its state; the same whatever order they came in. */
+  content(): Pick<FoldSnapshot, 'state' | 'facts'> {
+    const documents = [...this.#all()].toSorted(([a], [b]) => (a < b ? -1 : 1))
     return {
-      ...this.mark,
-      eventHash,
-      types: [...types],
       state: Object.fromEntries(documents.map(([id, { state }]) => [id, state])),
       facts: documents.map(([id, { count, position }]) => [id, count, position]),
     }
+  }
+
+  /** Null before the first event. */
+  toSnapshot(): FoldSnapshot | null {
+    const { eventHash } = this.mark
+    return eventHash === null ? null : { ...this.mark, eventHash, ...this.content() }
   }
 
   /** Takes over a snapshot that another layer gave. */
@@ -74,7 +75,7 @@ export class DocumentLayer {
     for (const [id, count, at] of facts as [string, number, GlobalPosition][]) {
       this.set(id, { state: states[id], count, position: at })
     }
-    this.mark = { version, position, eventHash, erasures, types: new Set(types) }
+    this.mark = { version, position, eventHash, erasures, types }
   }
 
   #all(): Map<string, LayeredDocument> {

@@ -2,7 +2,8 @@
 
 import { isStoreError, type StoreError } from '../../log/errors.ts'
 import type { Event, GlobalPosition, Hash, RecordedEvent } from '../../log/event.ts'
-import type { Evolve, HandlerCode, SnapshotPolicy } from '../../model/app.ts'
+import type { Evolve, HandlerCode } from '../../model/app.ts'
+import type { SnapshotPolicy } from '../../model/snapshot-policy.ts'
 import type { EventLog } from '../event-log.ts'
 
 /** What a fold needs of the log. */
@@ -46,8 +47,8 @@ export type Mark = Readonly<{
   eventHash: Hash | null
   /** How many erasures the log had when the last of it was read. */
   erasures: number
-  /** Types of the events that were read, folded or passed by. */
-  types: ReadonlySet<string>
+  /** Types of the events that were read, folded or passed by, and where the last one of each is. */
+  types: ReadonlyMap<string, GlobalPosition>
 }>
 
 export const NOTHING_READ: Mark = {
@@ -55,13 +56,11 @@ export const NOTHING_READ: Mark = {
   position: 0,
   eventHash: null,
   erasures: 0,
-  types: new Set(),
+  types: new Map(),
 }
 
 /** A handler of the app failed on the event at `position`; nothing from there on is folded. */
 export type FoldFailure = Readonly<{ error: StoreError; position: GlobalPosition }>
-
-const DEFAULT_EVERY = 1_000
 
 /** @param streamName null for a fold over all streams */
 export function isStanding(
@@ -90,28 +89,28 @@ export function markBehind(before: Mark, events: readonly RecordedEvent[], versi
   return { ...before, version, position: globalPosition, eventHash: hash, types }
 }
 
-/** The same set where nothing is new, as is nearly always so. */
-function withTypesOf(events: readonly RecordedEvent[], known: ReadonlySet<string>): ReadonlySet<string> {
-  let types = known
-  for (const { type } of events) if (!types.has(type)) types = new Set([...types, type])
-  return types
+function withTypesOf(
+  events: readonly RecordedEvent[],
+  known: ReadonlyMap<string, GlobalPosition>,
+): ReadonlyMap<string, GlobalPosition> {
+  const last = new Map<string, GlobalPosition>()
+  for (let i = events.length - 1; i >= 0; i--) {
+    const { type, metadata } = events[i]!
+    if (!last.has(type)) last.set(type, metadata.globalPosition)
+  }
+  return new Map([...known, ...last])
 }
 
-/** How many of these events, in order of position, are confirmed. */
-export function countConfirmed(events: readonly RecordedEvent[], confirmedThrough: GlobalPosition): number {
+/** How many of these events, in order of position, stand at or before a position. */
+export function countThrough(events: readonly RecordedEvent[], position: GlobalPosition): number {
   let low = 0
   let high = events.length
   while (low < high) {
     const middle = (low + high) >> 1
-    if (events[middle]!.metadata.globalPosition <= confirmedThrough) low = middle + 1
+    if (events[middle]!.metadata.globalPosition <= position) low = middle + 1
     else high = middle
   }
   return low
-}
-
-/** Events between two snapshots; infinite for `never`. */
-export function snapshotEvery({ snapshot = {} }: Pick<FoldDefinition<unknown>, 'snapshot'>): number {
-  return snapshot === 'never' ? Infinity : (snapshot.every ?? DEFAULT_EVERY)
 }
 
 /** Rethrows what is no failure of a handler. */

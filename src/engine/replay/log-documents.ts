@@ -2,33 +2,30 @@
 // all.
 
 import type { GlobalPosition, RecordedEvent } from '../../log/event.ts'
-import type { AnyProjection } from '../../model/app.ts'
+import type { ReplayExplanation } from '../../model/replay-report.ts'
+import type { SinceSnapshot } from '../../model/snapshot-policy.ts'
 import type { LogChange } from '../event-log.ts'
+import type { Refold } from './audit.ts'
 import { DocumentLayer, type LayerStep, layerStepOf } from './document-layer.ts'
-import { countConfirmed, type FoldFailure, type FoldLog, isStanding, markNow, snapshotEvery } from './fold.ts'
-import { type HandlerVersions, handlerVersionsOf } from './handler-versions.ts'
+import { explainReplay } from './explain-replay.ts'
+import { countThrough, type FoldFailure, type FoldLog, isStanding, markNow } from './fold.ts'
+import { FoldCost } from './fold-cost.ts'
 import { Pace } from './pace.ts'
-import type { OnFoldFailure, ProjectionDocument, ProjectionDocuments } from './projection-documents.ts'
+import type { ProjectionDocument, ProjectionDocuments, ProjectionParts } from './projection-documents.ts'
+import { Replay } from './replay.ts'
 import type { FoldSnapshot, SnapshotOwner } from './snapshot-record.ts'
-import type { LoadOptions, SnapshotStore } from './snapshot-store.ts'
+import { type SnapshotTerms, termsOf } from './snapshot-terms.ts'
 import { TaskChain } from './task-chain.ts'
 import { Watchers } from './watchers.ts'
 
-export type LogDocumentsOptions = Readonly<{
-  log: FoldLog
-  name: string
-  definition: AnyProjection
-  snapshots: SnapshotStore
-  onFailure: OnFoldFailure
-}>
-
 export class LogDocuments implements ProjectionDocuments {
   readonly watchers = new Watchers()
-  readonly #options: LogDocumentsOptions
+  readonly #options: ProjectionParts
   readonly #log: FoldLog
   readonly #step: LayerStep
   readonly #owner: SnapshotOwner
-  readonly #handlers: HandlerVersions
+  readonly #terms: SnapshotTerms
+  readonly #cost = new FoldCost()
   readonly #turns = new TaskChain()
   /** Confirmed events alone: no rebase reaches here. */
   readonly #base = new DocumentLayer()
@@ -41,15 +38,17 @@ export class LogDocuments implements ProjectionDocuments {
   /** A rebase superseded entries from here on, or some of them were erased, since the fold last looked. */
   #changedFrom: GlobalPosition | null = null
   #failure: FoldFailure | null = null
+  /** What brings it up from a snapshot, as long as it is not there. */
+  #replay: Replay | null = null
   #isAdvanceQueued = false
   /** Documents that changed since watchers were told. */
   readonly #touched = new Set<string>()
 
-  constructor(options: LogDocumentsOptions) {
+  constructor(options: ProjectionParts) {
     this.#options = options
     this.#log = options.log
     this.#step = layerStepOf(options.definition)
-    this.#handlers = handlerVersionsOf(options.definition)
+    this.#terms = termsOf(options.definition, options.log.hash)
     this.#owner = { kind: 'projection', name: options.name, streamName: null }
   }
 
@@ -62,6 +61,11 @@ export class LogDocuments implements ProjectionDocuments {
       const pending = count - (this.#base.get(documentId)?.count ?? 0)
       return { state, streamVersion: count, globalPosition: position, pending }
     })
+  }
+
+  explain(): Promise<ReplayExplanation> {
+    const { snapshots } = this.#options
+    return explainReplay({ owner: this.#owner, terms: this.#terms, snapshots, target: this.#log.head() })
   }
 
   onChange({ supersededFrom, erasedFrom, healedFrom }: LogChange): void {
@@ -85,9 +89,14 @@ export class LogDocuments implements ProjectionDocuments {
     do {
       if (this.#isForgotten) await this.#startAfresh()
       await this.#takeBackChanged()
-      await this.#readOn()
+      await this.#cost.measure(
+        () => this.#readOn(),
+        () => this.#latest.mark.version,
+      )
       // A rebase, an erasure or a healed block in the meantime takes back what was just folded.
     } while (this.#changedFrom !== null || this.#isForgotten)
+    if (this.#replay) this.#options.onReplayed?.(this.#replay.report(this.#latest.mark.version))
+    this.#replay = null
     await this.#advanceBase()
     if (!this.#isForgotten) this.#keepSnapshots()
     if (this.#failure) this.#options.onFailure(this.#failure)
@@ -120,37 +129,77 @@ export class LogDocuments implements ProjectionDocuments {
     this.#baseThrough = 0
     this.#changedFrom = null
     const { confirmedThrough } = this.#log.cursor()
-    const newest = await this.#load()
-    if (newest && newest.position > confirmedThrough) {
-      const confirmed = confirmedThrough > 0 ? await this.#load({ maxPosition: confirmedThrough }) : null
-      if (confirmed) this.#base.restore(confirmed)
-      this.#latest.restore(newest)
-    } else if (newest) {
-      this.#base.restore(newest)
-      this.#latest.drop()
-    }
+    const newest = await this.#beginReplay()
+    if (newest) await this.#startFrom(newest, confirmedThrough)
     this.#isRestored = true
   }
 
-  async #readOn(): Promise<void> {
-    const pace = new Pace()
-    const { confirmedThrough } = this.#log.cursor()
-    if (this.#failure) return
-    this.#latest.mark = markNow(this.#latest.mark, null, this.#log)
-    // Bounded: what a rebase in the meantime appends must not follow what it takes back.
-    const range = { from: this.#latest.mark.position + 1, to: this.#log.head() }
-    for await (const events of this.#log.readAll(range)) {
-      const confirmed = countConfirmed(events, confirmedThrough)
-      this.#fold(events.slice(0, confirmed))
-      if (confirmed > 0) this.#mergeDown()
-      if (confirmed < events.length && !this.#failure) this.#fold(events.slice(confirmed))
-      if (this.#failure) return
-      await pace.breathe()
+  async #beginReplay(): Promise<FoldSnapshot | null> {
+    const target = this.#log.head()
+    this.#replay = null
+    if (target < this.#terms.schedule.fewestEvents) return null
+    const { snapshots } = this.#options
+    const found = await snapshots.find(this.#owner, this.#terms)
+    const parts = { owner: this.#owner, terms: this.#terms, snapshots, hash: this.#log.hash, found, target }
+    this.#replay = new Replay(parts)
+    return found.start
+  }
+
+  /** Both layers are empty, or behind the snapshot. */
+  async #startFrom(newest: FoldSnapshot, confirmedThrough: GlobalPosition): Promise<void> {
+    if (newest.position > confirmedThrough) {
+      const bounds = { maxPosition: confirmedThrough }
+      const isBehind = this.#base.mark.position === 0 && confirmedThrough > 0
+      const confirmed = isBehind && (await this.#options.snapshots.load(this.#owner, this.#terms, bounds))
+      if (confirmed) this.#base.restore(confirmed)
+      this.#latest.restore(newest)
+    } else {
+      this.#base.restore(newest)
+      this.#latest.drop()
     }
   }
 
-  #fold(events: readonly RecordedEvent[]): void {
-    this.#failure = this.#step(this.#latest, events, this.#touched)
+  async #readOn(): Promise<void> {
+    if (this.#failure) return
+    const pace = new Pace()
+    const { confirmedThrough } = this.#log.cursor()
+    this.#latest.mark = markNow(this.#latest.mark, null, this.#log)
+    // Bounded: what a rebase in the meantime appends must not follow what it takes back.
+    const to = this.#log.head()
+    let hasJumped: boolean
+    do {
+      hasJumped = false
+      for await (const events of this.#log.readAll({ from: this.#latest.mark.position + 1, to })) {
+        const confirmed = countThrough(events, confirmedThrough)
+        hasJumped =
+          (await this.#foldPart(events.slice(0, confirmed), confirmedThrough)) ||
+          (await this.#foldPart(events.slice(confirmed), confirmedThrough))
+        if (this.#failure) return
+        if (hasJumped) break
+        await pace.breathe()
+      }
+    } while (hasJumped)
+  }
+
+  /** Folds events that are confirmed, or events that are not. True when the replay could end: what is left is behind. */
+  async #foldPart(events: readonly RecordedEvent[], confirmedThrough: GlobalPosition): Promise<boolean> {
+    let rest = events
+    while (rest.length > 0 && !this.#failure) {
+      const part = this.#replay ? this.#replay.partOf(rest, this.#latest.mark) : rest
+      rest = rest.slice(part.length)
+      this.#failure = this.#step(this.#latest, part, this.#touched)
+      if (this.#latest.mark.position <= confirmedThrough) this.#mergeDown()
+      if (!this.#replay || this.#failure) continue
+      const isDue = this.#replay.hasFolded(part.length, this.#latest.mark)
+      if (isDue && this.#sinceSnapshot(this.#latest).events >= this.#latest.size)
+        this.#keep(this.#latest, null)
+      const end = await this.#replay.endAt(this.#latest.mark, () => this.#latest.content())
+      if (!end) continue
+      await this.#startFrom(end, confirmedThrough)
+      for (const [id] of end.facts as [string][]) this.#touched.add(id)
+      return true
+    }
+    return false
   }
 
   /** Brings the base up to the confirmed position: what stands above it is what is pending. */
@@ -179,26 +228,28 @@ export class LogDocuments implements ProjectionDocuments {
     this.#latest.mergeDown()
   }
 
-  async #load(bounds: Omit<LoadOptions, 'handlers'> = {}): Promise<FoldSnapshot | null> {
-    const { snapshots, definition } = this.#options
-    if (snapshotEvery(definition) === Infinity) return null
-    return snapshots.load(this.#owner, { ...bounds, handlers: this.#handlers })
-  }
-
   /**
    * A snapshot holds all documents, so it waits for as many events as there are documents: however many they
    * become, an event costs no more than writing one document.
    */
   #keepSnapshots(): void {
-    const { snapshots, definition } = this.#options
     for (const layer of [this.#base, this.#latest]) {
-      const { version, position } = layer.mark
-      const every = Math.max(snapshotEvery(definition), layer.size)
-      if (version - snapshots.newestVersion(this.#owner, position) < every) continue
-      const snapshot = layer.toSnapshot()
-      if (!snapshot) continue
-      snapshots.save(this.#owner, this.#handlers, snapshot, from => this.#refold(from, position))
+      const { position } = layer.mark
+      const since = this.#sinceSnapshot(layer)
+      if (since.events < layer.size || !this.#terms.schedule.isDue(since)) continue
+      this.#keep(layer, from => this.#refold(from, position))
     }
+  }
+
+  #sinceSnapshot({ mark }: DocumentLayer): SinceSnapshot {
+    const place = { ...mark, msPerEvent: this.#cost.msPerEvent }
+    return this.#options.snapshots.since(this.#owner, this.#terms, place)
+  }
+
+  #keep(layer: DocumentLayer, refold: Refold | null): void {
+    const snapshot = layer.toSnapshot()
+    if (!snapshot) return
+    this.#options.snapshots.save(this.#owner, this.#terms, snapshot, refold)
   }
 
   /** The state of all documents, made aside. */

@@ -3,10 +3,12 @@
 import { stateHashOf } from '../../integrity/state-hash.ts'
 import { StoreError } from '../../log/errors.ts'
 import type { App } from '../../model/app.ts'
+import type { ReplayExplanation, ReplayReport } from '../../model/replay-report.ts'
 import type { HashedSnapshot, Snapshot } from '../../model/snapshot.ts'
+import type { SnapshotCodec } from '../../model/snapshot-codec.ts'
 import { Audit, type AuditFailure, type AuditOptions } from './audit.ts'
 import type { FoldLog } from './fold.ts'
-import { handlerVersionsOf } from './handler-versions.ts'
+import { foldCodeOf } from './fold-code.ts'
 import { LogDocuments } from './log-documents.ts'
 import type { OnFoldFailure, ProjectionDocuments } from './projection-documents.ts'
 import type { SnapshotOwner } from './snapshot-record.ts'
@@ -29,6 +31,9 @@ export type ProjectorOptions = Readonly<{
   onHandlerFailed?: (failure: HandlerFailure) => void
   /** Told of every snapshot that was dropped, or could not be written. What it costs is a longer fold. */
   onSnapshotDropped?: (drop: SnapshotDrop) => void
+  /** Told of each fold that did not go on from what is in memory. */
+  onReplayed?: (report: ReplayReport) => void
+  snapshotCodec?: SnapshotCodec
   /** How often states are folded a second time; false: never. */
   audit?: AuditOptions | false
   /** Told of each projection that is found not to be deterministic: it writes no snapshots any more. */
@@ -41,6 +46,8 @@ export interface Projector {
   latest(projection: string, documentId: string): Promise<Snapshot<unknown> | null>
   /** As {@link latest}. @throws `InvalidEvent` with the path of what JSON cannot carry in the state. */
   snapshot(projection: string, documentId: string): Promise<HashedSnapshot<unknown> | null>
+  /** What a fold of the document would do that has nothing in memory: how much, from where, and why. */
+  explain(projection: string, documentId: string): Promise<ReplayExplanation>
   /**
    * Calls `onDirty` after each change that touched the document or how much of it is pending; now and then also
    * without need, never less. It is called in the middle of a change and must return at once.
@@ -51,20 +58,17 @@ export interface Projector {
 }
 
 export function createProjector(options: ProjectorOptions): Projector {
-  const { log, app, onSnapshotDropped } = options
+  const { log, app, onSnapshotDropped, onReplayed, snapshotCodec: codec } = options
   const life = new AbortController()
   const audit = options.audit === false ? undefined : auditOf(options, owner => snapshots.dropAll(owner))
-  const snapshots: SnapshotStore = new SnapshotStore({ log, onSnapshotDropped, audit })
+  const snapshots: SnapshotStore = new SnapshotStore({ log, onSnapshotDropped, audit, codec })
   const projections = new Map(
     Object.entries(app.projections ?? {}).map(([name, definition]) => {
-      const parts = { log, name, definition, snapshots, onFailure: reportOnce(name, options) }
+      const parts = { log, name, definition, snapshots, onFailure: reportOnce(name, options), onReplayed }
       const documents: ProjectionDocuments = definition.getDocumentId
         ? new LogDocuments(parts)
         : new StreamDocuments(parts)
-      return [
-        name,
-        { documents, handlerVersion: handlerVersionsOf(definition).versionOf(definition.canHandle) },
-      ]
+      return [name, { documents, handlerVersion: foldCodeOf(definition, log.hash).id }]
     }),
   )
   const projectionNamed = (name: string) => {
@@ -87,6 +91,9 @@ export function createProjector(options: ProjectorOptions): Projector {
       const { handlerVersion } = projectionNamed(projection)
       const document = await latest(projection, documentId)
       return document && { ...document, handlerVersion, stateHash: stateHashOf(document.state, log.hash) }
+    },
+    async explain(projection, documentId) {
+      return projectionNamed(projection).documents.explain(documentId)
     },
     watch(projection, documentId, onDirty, signal) {
       projectionNamed(projection).documents.watchers.add(documentId, onDirty, signal)

@@ -1,4 +1,5 @@
-// Under which keys of the side table snapshots are kept: by owner, and among those of one owner by position.
+// Under which keys of the side table snapshots are kept: by owner, and among those of one owner by position. A key says
+// what is needed to tell which to keep, so that none has to be read for that.
 
 import type { GlobalPosition } from '../../log/event.ts'
 import type { SnapshotOwner } from './snapshot-record.ts'
@@ -6,28 +7,57 @@ import type { SnapshotOwner } from './snapshot-record.ts'
 export const ALL_SNAPSHOTS = 'snapshot/'
 
 /** A snapshot that is there, by what its key says. */
-export type Kept = Readonly<{ key: string; version: number; position: GlobalPosition }>
+export type Kept = Readonly<{
+  /** '' as long as it is not written. */
+  key: string
+  position: GlobalPosition
+  version: number
+  /** Id of the code that it was made by. */
+  codeId: string
+  /** Seconds since the Unix epoch. */
+  savedAt: number
+  /** 0 as long as it is not written. */
+  bytes: number
+}>
 
 /** A stream name is never empty, so all documents together have a prefix of their own. */
 export function prefixOf({ kind, name, streamName }: SnapshotOwner): string {
   return `${ALL_SNAPSHOTS}${[kind, name, streamName ?? ''].map(encodeURIComponent).join('/')}/`
 }
 
+/** What the keys of all snapshots of a decider or projection begin with. */
+export const familyPrefixOf = ({ kind, name }: Pick<SnapshotOwner, 'kind' | 'name'>): string =>
+  prefixOf({ kind, name, streamName: null }).slice(0, -1)
+
 /** Keys of one owner sort by position. */
-export function keyOf(prefix: string, version: number, position: GlobalPosition): string {
-  return `${prefix}${String(position).padStart(16, '0')}/${version}`
+export function keyOf(prefix: string, { position, version, codeId, savedAt, bytes }: Kept): string {
+  return `${prefix}${String(position).padStart(16, '0')}/${version}/${codeId}/${savedAt}/${bytes}`
 }
 
-export const ownerPrefixOf = (key: string): string =>
-  key.slice(0, key.lastIndexOf('/', key.lastIndexOf('/') - 1) + 1)
-
-export function keptAt(key: string): Kept {
-  const [position, version] = key.split('/').slice(-2).map(Number)
-  return { key, position: position!, version: version! }
+/** Null for a key that an older version of this library wrote. */
+export function readKey(key: string): (SnapshotOwner & Kept & Readonly<{ prefix: string }>) | null {
+  const parts = key.split('/')
+  if (parts.length !== KEY_PARTS) return null
+  const [, kind, name, streamName] = parts.map(decodeURIComponent) as [string, string, string, string]
+  const [position, version, codeId, savedAt, bytes] = parts.slice(4) as [
+    string,
+    string,
+    string,
+    string,
+    string,
+  ]
+  return {
+    key,
+    prefix: `${parts.slice(0, 4).join('/')}/`,
+    kind: kind as SnapshotOwner['kind'],
+    name,
+    streamName: streamName || null,
+    position: Number(position),
+    version: Number(version),
+    codeId,
+    savedAt: Number(savedAt),
+    bytes: Number(bytes),
+  }
 }
 
-/** Null for all documents of a projection over all streams. */
-export function streamOfKey(key: string): string | null {
-  const encoded = key.split('/').at(-3)!
-  return encoded === '' ? null : decodeURIComponent(encoded)
-}
+const KEY_PARTS = 9

@@ -1,10 +1,13 @@
-// A snapshot as bytes: SHA-256 of the text, a seal on that, then the text, which is JSON.
+// A snapshot as bytes: SHA-256 of what follows the seal, a seal on that, the header as JSON behind its length, then the
+// state and what the fold remembers beside it, in the form that the codec gives them.
 
 import { stateHashOf } from '../../integrity/state-hash.ts'
 import { SEAL_BYTES, type StateSeal } from '../../integrity/state-seal.ts'
 import { equalBytes, textOf, utf8 } from '../../log/bytes.ts'
 import type { GlobalPosition, Hash } from '../../log/event.ts'
 import { HASH_BYTES, type HashProvider } from '../../log/hash-provider.ts'
+import type { SnapshotCodec } from '../../model/snapshot-codec.ts'
+import type { FoldCode } from './fold-code.ts'
 
 /** Whose state a snapshot holds. `streamName` is null for all documents of a projection over all streams. */
 export type SnapshotOwner = Readonly<{
@@ -13,72 +16,121 @@ export type SnapshotOwner = Readonly<{
   streamName: string | null
 }>
 
-/** A folded state, and the event it stands on. */
-export type FoldSnapshot = Readonly<{
+/** The event that a state stands on, and what lies before it. */
+type SnapshotPlace = Readonly<{
   /** Events can be read on behind these. For a stream, `version` is its version. */
   version: number
   position: GlobalPosition
   eventHash: Hash
   /** How many erasures the log had when the state was folded. */
   erasures: number
-  /** Types of the events up to it: by whose handlers it was made. */
-  types: readonly string[]
+}>
+
+type SnapshotContent = Readonly<{
   state: unknown
   /** What the fold has to remember beside the state; plain JSON. */
   facts: unknown
 }>
 
-export type SnapshotRecord = SnapshotOwner &
-  FoldSnapshot &
-  Readonly<{ format: number; handlerVersion: string; stateHash: Hash }>
+/** A folded state, and the event it stands on. */
+export type FoldSnapshot = SnapshotPlace &
+  SnapshotContent &
+  Readonly<{
+    /** Types of the events up to it, and where the last of each type is. */
+    types: ReadonlyMap<string, GlobalPosition>
+  }>
 
-const FORMAT = 4
+/** What is known of a snapshot without its state. */
+export type SnapshotHeader = SnapshotOwner &
+  SnapshotPlace &
+  Readonly<{
+    format: number
+    codec: string
+    /** Of the code that it was made by; see {@link FoldCode}. */
+    base: string
+    /** Each type of the events up to it, the position of the last one, and the hash of the handler that folded them. */
+    types: readonly (readonly [type: string, last: GlobalPosition, handler: string | null])[]
+    /** Of the state and the facts: two folds that came to the same have the same. */
+    contentHash: Hash
+  }>
+
+export type SnapshotForm = Readonly<{ hash: HashProvider; codec: SnapshotCodec }>
+
+const FORMAT = 5
 const TEXT_START = HASH_BYTES + SEAL_BYTES
+const LENGTH_BYTES = 4
 
 /** Not sealed yet. @throws `InvalidEvent` when the state has something in it that JSON cannot carry. */
-export function snapshotToBytes(
-  snapshot: SnapshotOwner & FoldSnapshot & Readonly<{ handlerVersion: string }>,
-  hash: HashProvider,
-): Uint8Array<ArrayBuffer> {
-  const { kind, name, streamName, handlerVersion, version, position, eventHash, erasures, types } = snapshot
-  const { state, facts } = snapshot
-  const record: SnapshotRecord = {
+export async function snapshotToBytes(
+  { kind, name, streamName }: SnapshotOwner,
+  { version, position, eventHash, erasures, types, state, facts }: FoldSnapshot,
+  code: Pick<FoldCode, 'base' | 'hashOf'>,
+  { hash, codec }: SnapshotForm,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const header: SnapshotHeader = {
     format: FORMAT,
+    codec: codec.name,
     kind,
     name,
     streamName,
-    handlerVersion,
+    base: code.base,
     version,
     position,
     eventHash,
     erasures,
-    types,
-    stateHash: stateHashOf(state, hash),
-    facts,
-    state,
+    types: [...types].map(([type, last]) => [type, last, code.hashOf(type)]),
+    contentHash: contentHashOf({ state, facts }, hash),
   }
-  const text = utf8(JSON.stringify(record))
-  const bytes = new Uint8Array(TEXT_START + text.length)
-  bytes.set(hash.digest(text))
-  bytes.set(text, TEXT_START)
+  return bytesOf(utf8(JSON.stringify(header)), await codec.encode({ state, facts }), hash)
+}
+
+function bytesOf(header: Uint8Array, content: Uint8Array, hash: HashProvider): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(TEXT_START + LENGTH_BYTES + header.length + content.length)
+  new DataView(bytes.buffer).setUint32(TEXT_START, header.length)
+  bytes.set(header, TEXT_START + LENGTH_BYTES)
+  bytes.set(content, TEXT_START + LENGTH_BYTES + header.length)
+  bytes.set(hash.digest(bytes.subarray(TEXT_START)))
   return bytes
 }
 
-/** What is wrong with bytes that are not what was written, or were written in another version of the format. */
-export function snapshotFromBytes(
-  bytes: Uint8Array,
-  hash: HashProvider,
-): SnapshotRecord | 'damaged' | 'other-format' {
-  const text = bytes.subarray(TEXT_START)
-  if (!equalBytes(hash.digest(text), bytes.subarray(0, HASH_BYTES))) return 'damaged'
+/** @throws `InvalidEvent` with the path of what JSON cannot carry in the state. */
+export const contentHashOf = ({ state, facts }: SnapshotContent, hash: HashProvider): Hash =>
+  stateHashOf([stateHashOf(state, hash), facts], hash)
+
+/** What is wrong with bytes that are not what was written, or were written in another form. */
+export function headerFromBytes(
+  bytes: Uint8Array<ArrayBuffer>,
+  { hash, codec }: SnapshotForm,
+): SnapshotHeader | 'damaged' | 'other-format' {
+  if (!equalBytes(hash.digest(bytes.subarray(TEXT_START)), bytes.subarray(0, HASH_BYTES))) return 'damaged'
   try {
-    const record = JSON.parse(textOf(text)) as SnapshotRecord
-    if (record.format !== FORMAT) return 'other-format'
-    return record.stateHash === stateHashOf(record.state, hash) ? record : 'damaged'
+    const header = JSON.parse(textOf(partsOf(bytes).header)) as SnapshotHeader
+    return header.format === FORMAT && header.codec === codec.name ? header : 'other-format'
   } catch {
     // Somebody else's bytes can have the right digest, too.
     return 'damaged'
   }
+}
+
+/** The bytes are those that the header was read from. */
+export async function contentFromBytes(
+  bytes: Uint8Array<ArrayBuffer>,
+  { contentHash }: SnapshotHeader,
+  { hash, codec }: SnapshotForm,
+): Promise<SnapshotContent | 'damaged'> {
+  try {
+    const content = (await codec.decode(partsOf(bytes).content)) as SnapshotContent
+    return contentHashOf(content, hash) === contentHash ? content : 'damaged'
+  } catch {
+    return 'damaged'
+  }
+}
+
+function partsOf(bytes: Uint8Array<ArrayBuffer>) {
+  const headerStart = TEXT_START + LENGTH_BYTES
+  const { buffer, byteOffset, byteLength } = bytes
+  const headerEnd = headerStart + new DataView(buffer, byteOffset, byteLength).getUint32(TEXT_START)
+  return { header: bytes.subarray(headerStart, headerEnd), content: bytes.subarray(headerEnd) }
 }
 
 /** The text says whose state it is and what it stands on, so that a sealed one is of no use anywhere else. */

@@ -3,12 +3,12 @@
 import type { LogStorage } from '../../storage/log-storage.ts'
 import { ALL_SNAPSHOTS } from './snapshot-key.ts'
 
-/** @param isMeant by their keys */
+/** @param meantOf all their keys, in order; all of them where it is left out */
 export async function deleteSnapshots(
   storage: Pick<LogStorage, 'keys' | 'put'>,
-  isMeant: (key: string) => boolean = () => true,
+  meantOf: (keys: readonly string[]) => readonly string[] = keys => keys,
 ): Promise<void> {
-  const keys = (await storage.keys(ALL_SNAPSHOTS, ALL)).filter(isMeant)
+  const keys = meantOf(await storage.keys(ALL_SNAPSHOTS, ALL))
   if (keys.length > 0) await storage.put(Object.fromEntries(keys.map(key => [key, null])))
 }
 

@@ -1,27 +1,32 @@
-// Persisted snapshots: which there are, whether one may be used, and how long it is kept.
+// Persisted snapshots: which may be used, and how long they are kept.
 
 import type { GlobalPosition, RecordedEvent } from '../../log/event.ts'
+import { jsonCodec, type SnapshotCodec } from '../../model/snapshot-codec.ts'
+import type { SinceSnapshot } from '../../model/snapshot-policy.ts'
 import type { Audit, Refold } from './audit.ts'
 import type { FoldLog } from './fold.ts'
-import type { HandlerVersions } from './handler-versions.ts'
-import { type Kept, keptAt, keyOf, ownerPrefixOf, prefixOf } from './snapshot-key.ts'
+import type { FoldCode } from './fold-code.ts'
+import { isMadeBy } from './replay-plan.ts'
+import { newestOf, SnapshotCatalog } from './snapshot-catalog.ts'
+import { familyPrefixOf, type Kept, prefixOf } from './snapshot-key.ts'
 import {
+  contentFromBytes,
   type FoldSnapshot,
   faultOfSeal,
+  headerFromBytes,
+  type SnapshotForm,
+  type SnapshotHeader,
   type SnapshotOwner,
-  type SnapshotRecord,
-  sealSnapshot,
-  snapshotFromBytes,
-  snapshotToBytes,
 } from './snapshot-record.ts'
-import { deleteSnapshots } from './snapshot-rows.ts'
-import { TaskChain } from './task-chain.ts'
+import { retained } from './snapshot-retention.ts'
+import type { SnapshotTerms } from './snapshot-terms.ts'
+import { SnapshotWriter } from './snapshot-writer.ts'
 
 /** Why a snapshot was not used, or not written. The state is folded from the events instead. */
 export type SnapshotProblem =
   /** Its bytes are not what was written, or its state does not have the hash it was stored with. */
   | 'damaged'
-  /** It was written in another version of this format. */
+  /** It was written in another version of this format, or by another codec. */
   | 'other-format'
   /** It bears no seal, as none could be made when it was written, or none was wanted; or somebody wrote it from outside. */
   | 'unsealed'
@@ -29,8 +34,6 @@ export type SnapshotProblem =
   | 'wrong-seal'
   /** It is a snapshot of something else. */
   | 'foreign'
-  /** Some event in it would be folded by other code today. */
-  | 'handler-version'
   /** It stands on an event that this log does not have, or has in another place. */
   | 'other-history'
   /** It stands on an event that a rebase superseded. */
@@ -65,182 +68,232 @@ export type SnapshotStoreOptions = Readonly<{
   onSnapshotDropped?: ((drop: SnapshotDrop) => void) | undefined
   /** Folds some of what is saved a second time. Left out: nobody does. */
   audit?: Audit | undefined
+  /** Default: JSON. */
+  codec?: SnapshotCodec | undefined
 }>
 
-export type LoadOptions = Readonly<{
-  handlers: HandlerVersions
+export type LoadBounds = Readonly<{
   /** Only snapshots at or before. */
   maxVersion?: number
   maxPosition?: GlobalPosition
 }>
 
-type Unwritten = Readonly<{ owner: SnapshotOwner; handlers: HandlerVersions; snapshot: FoldSnapshot }>
-
-/** How many of the newest are kept, beside the newest one that is confirmed. */
-const NEWEST_KEPT = 3
-/** Snapshots wait so long for others to be written with, and for newer ones to be written in their place. */
-const LINGER_MS = 250
-/** Of a projection with up to so many snapshots it is known which documents have one: others are not looked up. */
-const MAX_KNOWN = 5_000
+/** What there is to begin with. */
+export type FoundSnapshots = Readonly<{
+  /** The newest snapshot that holds, null where none does. */
+  start: FoldSnapshot | null
+  /** Newer ones that were made by other code, in order of position. */
+  ahead: readonly SnapshotHeader[]
+  /** What was wrong with newer ones. */
+  problems: readonly SnapshotProblem[]
+}>
 
 export class SnapshotStore {
   readonly #log: SnapshotStoreOptions['log']
+  readonly #form: SnapshotForm
   readonly #onDropped: (drop: SnapshotDrop) => void
   readonly #audit: Audit | undefined
-  /** By prefix, in order of position: what this worker has seen or saved. */
-  readonly #kept = new Map<string, Kept[]>()
-  /** Prefixes that the storage had snapshots under when it was asked; null where it has too many. By projection. */
-  readonly #known = new Map<string, Promise<ReadonlySet<string> | null>>()
-  /** Keys that could not be written: not tried again, but no reason to give up older ones. */
-  readonly #failed = new Set<string>()
-  readonly #unwritten = new Map<string, Unwritten>()
-  readonly #deletions = new Set<string>()
-  /** Prefixes of what is not in the storage yet. */
-  #waiting = new Set<string>()
-  #beingWritten = new Set<string>()
-  readonly #writes = new TaskChain()
+  readonly #catalog: SnapshotCatalog
+  readonly #writer: SnapshotWriter
+  /** Could not be written: not tried again, but no reason to give up older ones. */
+  readonly #failed = new WeakSet<Kept>()
+  /** Made by code that is not today's, but makes the same of what is in it. */
+  readonly #ofUse = new WeakSet<Kept>()
   #forgetting: Promise<void> = Promise.resolve()
-  #timer: ReturnType<typeof setTimeout> | undefined
 
-  constructor({ log, onSnapshotDropped, audit }: SnapshotStoreOptions) {
+  constructor({ log, onSnapshotDropped, audit, codec = jsonCodec }: SnapshotStoreOptions) {
     this.#log = log
+    this.#form = { hash: log.hash, codec }
     this.#audit = audit
     this.#onDropped = onSnapshotDropped ?? (() => {})
+    this.#catalog = new SnapshotCatalog(log.storage)
+    this.#writer = new SnapshotWriter({
+      storage: log.storage,
+      form: this.#form,
+      seal: () => log.seal(),
+      onWritten: ({ prefix }, was, now) => this.#written(prefix, was, now),
+      onFailed: ({ owner }, kept, cause) => {
+        this.#failed.add(kept)
+        this.#onDropped({ owner, position: kept.position, problem: 'not-written', cause })
+      },
+    })
   }
 
-  /** The newest snapshot that holds. Those that do not are deleted and reported, and the next older is tried. */
-  async load(owner: SnapshotOwner, options: LoadOptions): Promise<FoldSnapshot | null> {
-    const { maxVersion = Infinity, maxPosition = Infinity } = options
+  /** The newest snapshot that holds; see {@link find}. */
+  async load(owner: SnapshotOwner, terms: SnapshotTerms, bounds?: LoadBounds): Promise<FoldSnapshot | null> {
+    return (await this.find(owner, terms, bounds)).start
+  }
+
+  /**
+   * Looks for the newest snapshot that holds. On the way there, those that do not are deleted and reported; those of
+   * other code stay: somebody else may use them, or this code come to the same.
+   */
+  async find(
+    owner: SnapshotOwner,
+    { code }: SnapshotTerms,
+    { maxVersion = Infinity, maxPosition = Infinity }: LoadBounds = {},
+  ): Promise<FoundSnapshots> {
     await this.#forgetting
     const prefix = prefixOf(owner)
-    if (await this.#hasNone(owner, prefix)) return null
-    if (this.#waiting.has(prefix) || this.#beingWritten.has(prefix)) await this.flush()
-    const rows = await this.#log.storage.list(prefix)
-    this.#kept.set(
-      prefix,
-      rows.map(([key]) => keptAt(key)),
-    )
-    for (const [key, bytes] of rows.reverse()) {
-      const kept = keptAt(key)
-      if (kept.version > maxVersion || kept.position > maxPosition) continue
-      const checked = await this.#check(owner, kept, bytes, options.handlers)
-      if (typeof checked !== 'string') return checked
-      this.#remove(prefix, kept)
-      this.#onDropped({ owner, position: kept.position, problem: checked })
+    await this.#catalog.read(owner)
+    await this.#writer.settled(prefix)
+    const ahead: SnapshotHeader[] = []
+    const problems: SnapshotProblem[] = []
+    for (const kept of this.#catalog.known(prefix).toReversed()) {
+      if (kept.version > maxVersion || kept.position > maxPosition || this.#failed.has(kept)) continue
+      const opened = await this.#open(owner, kept)
+      if (opened === 'gone') continue
+      if (typeof opened === 'string') {
+        problems.push(opened)
+        continue
+      }
+      if (isMadeBy(opened.header, code)) {
+        const start = await this.#contentOf(owner, kept, opened)
+        if (typeof start === 'string') {
+          problems.push(start)
+          continue
+        }
+        this.#ofUse.add(kept)
+        return { start, ahead, problems }
+      }
+      ahead.unshift(opened.header)
+    }
+    return { start: null, ahead, problems }
+  }
+
+  /** The snapshot that a header is of; null where it is gone, or does not hold any more. */
+  async fetch(owner: SnapshotOwner, { position, contentHash }: SnapshotHeader): Promise<FoldSnapshot | null> {
+    const kept = this.#catalog.known(prefixOf(owner)).filter(one => one.position === position)
+    for (const one of kept) {
+      const opened = await this.#open(owner, one)
+      if (typeof opened === 'string' || opened.header.contentHash !== contentHash) continue
+      const snapshot = await this.#contentOf(owner, one, opened)
+      if (typeof snapshot !== 'string') return snapshot
     }
     return null
   }
 
-  /** Version of the newest snapshot at or before a position, 0 where there is none. */
-  newestVersion(owner: SnapshotOwner, maxPosition: GlobalPosition): number {
-    const kept = this.#kept.get(prefixOf(owner))
-    const newest = kept?.findLast(
-      ({ position }) => position <= maxPosition && this.#log.isEffective(position),
-    )
-    return newest?.version ?? 0
+  /** What came since the newest snapshot at or before a place, of this code or of one that makes the same. */
+  since(
+    owner: SnapshotOwner,
+    { code }: SnapshotTerms,
+    {
+      version,
+      position,
+      msPerEvent,
+    }: Readonly<{ version: number; position: GlobalPosition; msPerEvent: number }>,
+  ): SinceSnapshot {
+    const snapshots = this.#catalog.known(prefixOf(owner))
+    const isMeant = (kept: Kept) =>
+      this.#log.isEffective(kept.position) && this.#isOfUse(kept, snapshots, code)
+    const newest = newestOf(snapshots, isMeant, position)
+    const events = version - (newest?.version ?? 0)
+    const ms = newest ? Date.now() - newest.savedAt * 1_000 : Infinity
+    return { events, ms, replayMs: events * msPerEvent }
   }
 
   /**
    * Written soon, together with others, never in the caller's way. The state must not be changed any more. Of who is
    * found not to be deterministic, nothing is written.
    *
-   * @param refold makes the state anew from its events, for an audit
+   * @param refold makes the state anew from its events, for an audit; null: not to be audited
    */
-  save(owner: SnapshotOwner, handlers: HandlerVersions, snapshot: FoldSnapshot, refold?: Refold): void {
+  save(
+    owner: SnapshotOwner,
+    terms: SnapshotTerms,
+    snapshot: FoldSnapshot,
+    refold: Refold | null = null,
+  ): void {
     if (this.#audit?.trusts(owner) === false) return
+    const { code } = terms
     const prefix = prefixOf(owner)
     const { version, position } = snapshot
+    const isThere = this.#catalog
+      .known(prefix)
+      .some(one => one.position === position && one.version === version && one.codeId === code.id)
+    if (isThere) return
     if (refold) {
-      const older = () => this.load(owner, { handlers, maxVersion: version - 1 })
+      const older = () => this.load(owner, terms, { maxVersion: version - 1 })
       this.#audit?.consider({ owner, snapshot, refold, older })
     }
-    const key = keyOf(prefix, version, position)
-    const others = (this.#kept.get(prefix) ?? []).filter(kept => kept.key !== key)
-    const kept = [...others, { key, version, position }].sort((a, b) => a.position - b.position)
-    this.#kept.set(prefix, kept)
-    this.#unwritten.set(key, { owner, handlers, snapshot })
-    for (const one of this.#outlived(kept)) this.#remove(prefix, one)
-    this.#writeSoon(prefix)
+    const savedAt = Math.floor(Date.now() / 1_000)
+    const kept: Kept = { key: '', position, version, codeId: code.id, savedAt, bytes: 0 }
+    this.#catalog.add(prefix, kept)
+    this.#writer.write(kept, { prefix, owner, code, snapshot })
+    this.#thinOut(prefix, terms)
   }
 
   /** Deletes all snapshots of a decider or projection, of whichever stream. */
-  async dropAll({ kind, name }: Pick<SnapshotOwner, 'kind' | 'name'>): Promise<void> {
-    await this.flush()
-    const prefix = prefixOf({ kind, name, streamName: null }).slice(0, -1)
-    await deleteSnapshots(this.#log.storage, key => key.startsWith(prefix))
-    for (const kept of [...this.#kept.keys()]) if (kept.startsWith(prefix)) this.#kept.delete(kept)
-    this.#known.delete(prefix)
+  async dropAll(owner: Pick<SnapshotOwner, 'kind' | 'name'>): Promise<void> {
+    const family = familyPrefixOf(owner)
+    await this.#writer.deleteUnder(family)
+    this.#catalog.forgetFamily(family)
   }
 
   /** Deletes all there are, whoever wrote them: they may be of events that were not what was recorded. */
   forget(): void {
-    for (const one of [
-      this.#kept,
-      this.#known,
-      this.#failed,
-      this.#unwritten,
-      this.#deletions,
-      this.#waiting,
-    ]) {
-      one.clear()
-    }
-    this.#forgetting = this.#writes.run(() => deleteSnapshots(this.#log.storage))
+    this.#catalog.forget()
+    this.#forgetting = this.#writer.deleteAll()
     // Who wants to load one is told.
     this.#forgetting.catch(() => {})
   }
 
   /** Writes what waits. Never rejects: what cannot be written is reported. */
   flush(): Promise<void> {
-    clearTimeout(this.#timer)
-    this.#timer = undefined
-    return this.#writes.run(() => this.#writeWaiting())
+    return this.#writer.flush()
   }
 
-  /** What another tab wrote since counts as none: it costs a longer fold. */
-  async #hasNone({ kind, name }: SnapshotOwner, prefix: string): Promise<boolean> {
-    if (this.#kept.has(prefix)) return false
-    const of = prefixOf({ kind, name, streamName: null }).slice(0, -1)
-    if (!this.#known.has(of)) this.#known.set(of, this.#prefixesUnder(of))
-    const prefixes = await this.#known.get(of)!
-    return prefixes !== null && !prefixes.has(prefix) && !this.#kept.has(prefix)
-  }
-
-  async #prefixesUnder(prefix: string): Promise<ReadonlySet<string> | null> {
-    try {
-      const keys = await this.#log.storage.keys(prefix, MAX_KNOWN + 1)
-      return keys.length > MAX_KNOWN ? null : new Set(keys.map(ownerPrefixOf))
-    } catch (error) {
-      this.#known.delete(prefix)
-      throw error
+  /** 'gone': another tab deleted it. Anything else that is wrong is reported, and the snapshot deleted. */
+  async #open(owner: SnapshotOwner, kept: Kept): Promise<OpenedSnapshot | SnapshotProblem | 'gone'> {
+    const bytes = await this.#log.storage.get(kept.key)
+    if (!bytes) {
+      this.#catalog.remove(prefixOf(owner), kept)
+      return 'gone'
     }
+    const header = headerFromBytes(bytes, this.#form)
+    const problem = typeof header === 'string' ? header : await this.#faultOf(owner, kept, header, bytes)
+    if (problem) return this.#drop(owner, kept, problem)
+    return { header: header as SnapshotHeader, bytes }
   }
 
-  async #check(
+  async #contentOf(
     owner: SnapshotOwner,
     kept: Kept,
+    { header, bytes }: OpenedSnapshot,
+  ): Promise<FoldSnapshot | SnapshotProblem> {
+    if (!(await this.#standsOn(header))) return this.#drop(owner, kept, 'other-history')
+    const content = await contentFromBytes(bytes, header, this.#form)
+    if (content === 'damaged') return this.#drop(owner, kept, content)
+    const { version, position, eventHash, erasures } = header
+    const types = new Map(header.types.map(([type, last]) => [type, last]))
+    return { version, position, eventHash, erasures, types, ...content }
+  }
+
+  #drop(owner: SnapshotOwner, kept: Kept, problem: SnapshotProblem): SnapshotProblem {
+    this.#remove(prefixOf(owner), kept)
+    this.#onDropped({ owner, position: kept.position, problem })
+    return problem
+  }
+
+  async #faultOf(
+    owner: SnapshotOwner,
+    kept: Kept,
+    header: SnapshotHeader,
     bytes: Uint8Array,
-    handlers: HandlerVersions,
-  ): Promise<SnapshotRecord | SnapshotProblem> {
-    const record = snapshotFromBytes(bytes, this.#log.hash)
-    if (typeof record === 'string') return record
+  ): Promise<SnapshotProblem | null> {
     const fault = await faultOfSeal(bytes, await this.#log.seal())
     if (fault) return fault
-    if (!isOf(record, owner, kept)) return 'foreign'
-    if (record.handlerVersion !== handlers.versionOf(record.types)) return 'handler-version'
+    if (!isOf(header, owner, kept)) return 'foreign'
     // Another tab may be ahead of what this one has read of the log.
-    if (record.position > this.#log.head()) await this.#log.catchUp()
-    if (record.position > this.#log.head()) return 'other-history'
-    if (!this.#log.isEffective(record.position)) return 'superseded'
-    if (this.#isErased(record, record)) return 'erased'
-    return (await this.#standsOn(record)) ? record : 'other-history'
+    if (header.position > this.#log.head()) await this.#log.catchUp()
+    if (header.position > this.#log.head()) return 'other-history'
+    if (!this.#log.isEffective(header.position)) return 'superseded'
+    return this.#log.erasures.touchedSince(header.erasures, owner.streamName) <= header.position
+      ? 'erased'
+      : null
   }
 
-  /** Something of what it was folded of was erased since. */
-  #isErased({ position, erasures }: FoldSnapshot, { streamName }: SnapshotOwner): boolean {
-    return this.#log.erasures.touchedSince(erasures, streamName) <= position
-  }
-
-  async #standsOn({ streamName, version, position, eventHash }: SnapshotRecord): Promise<boolean> {
+  async #standsOn({ streamName, version, position, eventHash }: SnapshotHeader): Promise<boolean> {
     const events =
       streamName === null
         ? this.#log.readAll({ from: position, to: position })
@@ -249,84 +302,46 @@ export class SnapshotStore {
     return event?.metadata.globalPosition === position && event.metadata.hash === eventHash
   }
 
-  /**
-   * Superseded ones, and those older than the newest few. One that no rebase can supersede is always kept, and
-   * so is the last one: when it failed to be written, it tells when to try again.
-   */
-  #outlived(kept: readonly Kept[]): Kept[] {
+  /** Deletes what is superseded, and what is not worth its room. The last one that failed tells when to try again. */
+  #thinOut(prefix: string, { code, schedule }: SnapshotTerms): void {
     const { confirmedThrough } = this.#log.cursor()
-    const usable = kept.filter(
-      ({ key, position }) => this.#log.isEffective(position) && !this.#failed.has(key),
+    const all = this.#catalog.known(prefix)
+    const usable = all.filter(kept => this.#log.isEffective(kept.position) && !this.#failed.has(kept))
+    const isOfUse = (kept: Kept) => this.#isOfUse(kept, usable, code)
+    const wanted = retained(usable, schedule.retention, { isOfUse, confirmedThrough })
+    for (const kept of all) if (!wanted.has(kept) && kept !== all.at(-1)) this.#remove(prefix, kept)
+  }
+
+  /** Made by today's code, or before one of the same code that is known to be of use. */
+  #isOfUse(kept: Kept, all: readonly Kept[], code: FoldCode): boolean {
+    if (kept.codeId === code.id) return true
+    return all.some(
+      other => other.codeId === kept.codeId && other.position >= kept.position && this.#ofUse.has(other),
     )
-    const confirmed = usable.findLast(({ position }) => position <= confirmedThrough)
-    const wanted = new Set([...usable.slice(-NEWEST_KEPT), confirmed, kept.at(-1)])
-    return kept.filter(one => !wanted.has(one))
   }
 
-  #remove(prefix: string, { key }: Kept): void {
-    this.#kept.set(
-      prefix,
-      this.#kept.get(prefix)!.filter(kept => kept.key !== key),
-    )
-    this.#failed.delete(key)
-    this.#unwritten.delete(key)
-    this.#deletions.add(key)
-    this.#writeSoon(prefix)
+  #written(prefix: string, was: Kept, now: Kept): boolean {
+    if (!this.#catalog.known(prefix).includes(was)) return false
+    this.#catalog.remove(prefix, was)
+    this.#catalog.add(prefix, now)
+    return true
   }
 
-  #writeSoon(prefix: string): void {
-    this.#waiting.add(prefix)
-    this.#timer ??= setTimeout(() => this.flush(), LINGER_MS)
-  }
-
-  async #writeWaiting(): Promise<void> {
-    if (this.#waiting.size === 0) return
-    this.#beingWritten = this.#waiting
-    this.#waiting = new Set()
-    const values: Record<string, Uint8Array<ArrayBuffer> | null> = {}
-    for (const key of this.#deletions) values[key] = null
-    const written: [string, Unwritten][] = []
-    for (const [key, unwritten] of this.#unwritten) {
-      try {
-        const { owner, handlers, snapshot } = unwritten
-        // What was erased since must not be written down once more.
-        if (this.#isErased(snapshot, owner)) continue
-        const handlerVersion = handlers.versionOf(snapshot.types)
-        values[key] = snapshotToBytes({ ...owner, ...snapshot, handlerVersion }, this.#log.hash)
-        written.push([key, unwritten])
-      } catch (cause) {
-        this.#fail(key, unwritten, cause)
-      }
-    }
-    this.#deletions.clear()
-    this.#unwritten.clear()
-    try {
-      await this.#sealAll(written.map(([key]) => values[key]!))
-      await this.#log.storage.put(values)
-    } catch (cause) {
-      for (const [key, unwritten] of written) this.#fail(key, unwritten, cause)
-    }
-    this.#beingWritten.clear()
-  }
-
-  async #sealAll(snapshots: readonly Uint8Array[]): Promise<void> {
-    const seal = await this.#log.seal()
-    if (seal) await Promise.all(snapshots.map(bytes => sealSnapshot(bytes, seal)))
-  }
-
-  #fail(key: string, { owner, snapshot }: Unwritten, cause: unknown): void {
-    this.#failed.add(key)
-    this.#onDropped({ owner, position: snapshot.position, problem: 'not-written', cause })
+  #remove(prefix: string, kept: Kept): void {
+    this.#catalog.remove(prefix, kept)
+    this.#writer.delete(prefix, kept)
   }
 }
 
-function isOf(record: SnapshotRecord, owner: SnapshotOwner, { version, position }: Kept): boolean {
+type OpenedSnapshot = Readonly<{ header: SnapshotHeader; bytes: Uint8Array<ArrayBuffer> }>
+
+function isOf(header: SnapshotHeader, owner: SnapshotOwner, { version, position }: Kept): boolean {
   return (
-    record.kind === owner.kind &&
-    record.name === owner.name &&
-    record.streamName === owner.streamName &&
-    record.version === version &&
-    record.position === position
+    header.kind === owner.kind &&
+    header.name === owner.name &&
+    header.streamName === owner.streamName &&
+    header.version === version &&
+    header.position === position
   )
 }
 

@@ -1,28 +1,23 @@
 // Documents of a projection that folds every stream into a document of its own.
 
-import type { AnyProjection } from '../../model/app.ts'
+import type { ReplayExplanation } from '../../model/replay-report.ts'
 import type { LogChange } from '../event-log.ts'
-import type { FoldLog } from './fold.ts'
-import type { OnFoldFailure, ProjectionDocument, ProjectionDocuments } from './projection-documents.ts'
-import type { SnapshotStore } from './snapshot-store.ts'
+import type {
+  OnFoldFailure,
+  ProjectionDocument,
+  ProjectionDocuments,
+  ProjectionParts,
+} from './projection-documents.ts'
 import { StreamFold } from './stream-fold.ts'
 import { Watchers } from './watchers.ts'
-
-export type StreamDocumentsOptions = Readonly<{
-  log: FoldLog
-  name: string
-  definition: AnyProjection
-  snapshots: SnapshotStore
-  onFailure: OnFoldFailure
-}>
 
 export class StreamDocuments implements ProjectionDocuments {
   readonly watchers = new Watchers()
   readonly #fold: StreamFold
   readonly #onFailure: OnFoldFailure
 
-  constructor({ log, name, definition, snapshots, onFailure }: StreamDocumentsOptions) {
-    this.#fold = new StreamFold({ log, kind: 'projection', name, definition, snapshots })
+  constructor({ onFailure, ...parts }: ProjectionParts) {
+    this.#fold = new StreamFold({ kind: 'projection', ...parts })
     this.#onFailure = onFailure
   }
 
@@ -31,6 +26,10 @@ export class StreamDocuments implements ProjectionDocuments {
     if (failure) this.#onFailure(failure)
     if (folded.count === 0) return null
     return { state, streamVersion: folded.version, globalPosition: folded.position, pending }
+  }
+
+  explain(streamName: string): Promise<ReplayExplanation> {
+    return this.#fold.explain(streamName)
   }
 
   /** Nothing is folded here: whether a stream has changed can be told from the index. */

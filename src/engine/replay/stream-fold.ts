@@ -2,20 +2,24 @@
 // still stands, else from a snapshot, and only what is new.
 
 import type { GlobalPosition, RecordedEvent, StreamVersion } from '../../log/event.ts'
+import type { ReplayExplanation, ReplayReport } from '../../model/replay-report.ts'
+import type { Refold } from './audit.ts'
+import { explainReplay } from './explain-replay.ts'
 import {
-  countConfirmed,
+  countThrough,
   type FoldDefinition,
   type FoldFailure,
   type FoldLog,
   isStanding,
   markNow,
-  snapshotEvery,
 } from './fold.ts'
+import { FoldCost } from './fold-cost.ts'
 import { type Folded, type FoldedEvents, type FoldStep, foldStepOf, initiallyFolded } from './folded.ts'
-import { type HandlerVersions, handlerVersionsOf } from './handler-versions.ts'
 import { Pace } from './pace.ts'
+import { Replay } from './replay.ts'
 import type { FoldSnapshot, SnapshotOwner } from './snapshot-record.ts'
-import type { LoadOptions, SnapshotStore } from './snapshot-store.ts'
+import type { LoadBounds, SnapshotStore } from './snapshot-store.ts'
+import { type SnapshotTerms, termsOf } from './snapshot-terms.ts'
 import { TaskChain } from './task-chain.ts'
 
 export type StreamFoldOptions<S> = Readonly<{
@@ -25,6 +29,8 @@ export type StreamFoldOptions<S> = Readonly<{
   name: string
   definition: FoldDefinition<S>
   snapshots: SnapshotStore
+  /** Told of each fold that did not go on from what is in memory. */
+  onReplayed?: ((report: ReplayReport) => void) | undefined
   /** How many streams are kept in memory, the recently used ones. Default 1,000. */
   maxStreams?: number
 }>
@@ -52,6 +58,8 @@ type StreamInMemory<S> = {
   failure: FoldFailure | null
   /** Version of the stream when it was last brought up to date. */
   seenVersion: StreamVersion
+  /** What brings it up from a snapshot, as long as it is not there. */
+  replay: Replay | null
 }
 
 const MAX_STREAMS = 1_000
@@ -60,8 +68,8 @@ export class StreamFold<S = unknown> {
   readonly #options: StreamFoldOptions<S>
   readonly #log: FoldLog
   readonly #step: FoldStep<S>
-  readonly #every: number
-  readonly #handlers: HandlerVersions
+  readonly #terms: SnapshotTerms
+  readonly #cost = new FoldCost()
   /** In order of use, the oldest first. */
   readonly #streams = new Map<string, StreamInMemory<S>>()
 
@@ -69,8 +77,7 @@ export class StreamFold<S = unknown> {
     this.#options = options
     this.#log = options.log
     this.#step = foldStepOf(options.definition)
-    this.#every = snapshotEvery(options.definition)
-    this.#handlers = handlerVersionsOf(options.definition)
+    this.#terms = termsOf(options.definition, options.log.hash)
   }
 
   /** Folds what is new. A handler that fails is no error here: the state before it comes, with the failure. */
@@ -103,6 +110,13 @@ export class StreamFold<S = unknown> {
       if (stream.latest.read.version < version && stream.failure) throw stream.failure.error
       return stream.latest.state
     })
+  }
+
+  /** What a fold would do that has nothing in memory. */
+  explain(streamName: string): Promise<ReplayExplanation> {
+    const target = this.#log.streamVersion(streamName)
+    const { snapshots } = this.#options
+    return explainReplay({ owner: this.#ownerOf(streamName), terms: this.#terms, snapshots, target })
   }
 
   /** True when `current` would give something new, as far as that can be told without reading. */
@@ -143,31 +157,83 @@ export class StreamFold<S = unknown> {
       if (this.#isStuck(streamName, stream)) return
       stream.failure = null
       stream.latest = this.#markedNow(streamName, stream.latest)
-      await this.#readOn(streamName, stream, to)
+      await this.#cost.measure(
+        () => this.#readOn(streamName, stream, to),
+        () => stream.latest.read.version,
+      )
       // A rebase in the meantime takes back what was just folded.
     } while (!this.#stands(streamName, stream.latest))
+    if (stream.replay) this.#options.onReplayed?.(stream.replay.report(stream.latest.read.version))
+    stream.replay = null
   }
 
   /** To the newest state there is that no rebase took back, and no erasure. */
   async #goBack(streamName: string, stream: StreamInMemory<S>): Promise<void> {
     const base = this.#stands(streamName, stream.base) ? stream.base : this.#initial()
-    stream.latest = base.read.version > 0 ? base : await this.#load(streamName)
+    stream.latest = base.read.version > 0 ? base : await this.#beginReplay(streamName, stream)
     const isConfirmed = stream.latest.read.position <= this.#log.cursor().confirmedThrough
     stream.base = isConfirmed ? stream.latest : base
+  }
+
+  /** A stream that is too short to have a snapshot is not looked up, and nothing is told of it. */
+  async #beginReplay(streamName: string, stream: StreamInMemory<S>): Promise<Folded<S>> {
+    const target = this.#log.streamVersion(streamName)
+    stream.replay = null
+    if (target < this.#terms.schedule.fewestEvents) return this.#initial()
+    const { snapshots } = this.#options
+    const owner = this.#ownerOf(streamName)
+    const found = await snapshots.find(owner, this.#terms)
+    stream.replay = new Replay({ owner, terms: this.#terms, snapshots, hash: this.#log.hash, found, target })
+    return found.start ? foldedFrom(found.start) : this.#initial()
   }
 
   async #readOn(streamName: string, stream: StreamInMemory<S>, to?: StreamVersion): Promise<void> {
     const pace = new Pace()
     const { confirmedThrough } = this.#log.cursor()
-    const range = { from: stream.latest.read.version + 1, ...(to !== undefined && { to }) }
-    for await (const events of this.#log.readStream(streamName, range)) {
-      const confirmed = countConfirmed(events, confirmedThrough)
-      this.#fold(stream, events.slice(0, confirmed))
-      if (confirmed > 0) stream.base = stream.latest
-      if (confirmed < events.length && !stream.failure) this.#fold(stream, events.slice(confirmed))
-      if (stream.failure) return
-      await pace.breathe()
+    let hasJumped: boolean
+    do {
+      hasJumped = false
+      const range = { from: stream.latest.read.version + 1, ...(to !== undefined && { to }) }
+      for await (const events of this.#log.readStream(streamName, range)) {
+        const confirmed = countThrough(events, confirmedThrough)
+        hasJumped =
+          (await this.#foldPart(streamName, stream, events.slice(0, confirmed), confirmedThrough)) ||
+          (await this.#foldPart(streamName, stream, events.slice(confirmed), confirmedThrough))
+        if (stream.failure) return
+        if (hasJumped) break
+        await pace.breathe()
+      }
+    } while (hasJumped)
+  }
+
+  /** Folds events that are confirmed, or events that are not. True when the replay could end: what is left is behind. */
+  async #foldPart(
+    streamName: string,
+    stream: StreamInMemory<S>,
+    events: readonly RecordedEvent[],
+    confirmedThrough: GlobalPosition,
+  ): Promise<boolean> {
+    let rest = events
+    while (rest.length > 0 && !stream.failure) {
+      const { replay } = stream
+      const part = replay ? replay.partOf(rest, stream.latest.read) : rest
+      rest = rest.slice(part.length)
+      this.#fold(stream, part)
+      this.#confirm(stream, confirmedThrough)
+      if (!replay || stream.failure) continue
+      if (replay.hasFolded(part.length, stream.latest.read)) this.#keep(streamName, stream.latest, null)
+      const { state, folded } = stream.latest
+      const end = await replay.endAt(stream.latest.read, () => ({ state, facts: folded }))
+      if (!end) continue
+      stream.latest = foldedFrom(end)
+      this.#confirm(stream, confirmedThrough)
+      return true
     }
+    return false
+  }
+
+  #confirm(stream: StreamInMemory<S>, confirmedThrough: GlobalPosition): void {
+    if (stream.latest.read.position <= confirmedThrough) stream.base = stream.latest
   }
 
   #fold(stream: StreamInMemory<S>, events: readonly RecordedEvent[]): void {
@@ -211,7 +277,7 @@ export class StreamFold<S = unknown> {
     const pace = new Pace()
     let folded = this.#markedNow(streamName, from)
     for await (const events of this.#log.readStream(streamName, { from: from.read.version + 1, to })) {
-      const wanted = events.slice(0, countConfirmed(events, through))
+      const wanted = events.slice(0, countThrough(events, through))
       const { reached, failure } = this.#step(folded, wanted)
       if (failure) throw failure.error
       folded = reached
@@ -221,28 +287,31 @@ export class StreamFold<S = unknown> {
     return folded
   }
 
-  /** The newest snapshot, or the initial state. A stream that is too short to have one is not looked up. */
-  async #load(streamName: string, bounds: Omit<LoadOptions, 'handlers'> = {}): Promise<Folded<S>> {
-    if (this.#log.streamVersion(streamName) < this.#every) return this.#initial()
-    const options = { ...bounds, handlers: this.#handlers }
-    const snapshot = await this.#options.snapshots.load(this.#ownerOf(streamName), options)
+  /** The newest snapshot within bounds, or the initial state. */
+  async #load(streamName: string, bounds: LoadBounds): Promise<Folded<S>> {
+    if (this.#log.streamVersion(streamName) < this.#terms.schedule.fewestEvents) return this.#initial()
+    const snapshot = await this.#options.snapshots.load(this.#ownerOf(streamName), this.#terms, bounds)
     return snapshot ? foldedFrom(snapshot) : this.#initial()
   }
 
   #keepSnapshots(streamName: string, stream: StreamInMemory<S>): void {
     // Forgotten meanwhile.
     if (this.#streams.get(streamName) !== stream) return
-    const { base, latest } = stream
-    const { snapshots } = this.#options
-    const owner = this.#ownerOf(streamName)
     // The confirmed state first: it outlives every rebase.
-    for (const { state, read, folded } of [base, latest]) {
-      const { version, position, eventHash, erasures, types } = read
-      const isDue = version - snapshots.newestVersion(owner, position) >= this.#every
-      if (!isDue || eventHash === null) continue
-      const snapshot = { version, position, eventHash, erasures, types: [...types], state, facts: folded }
-      snapshots.save(owner, this.#handlers, snapshot, from => this.#refold(streamName, from, version))
+    for (const folded of [stream.base, stream.latest]) {
+      const place = { ...folded.read, msPerEvent: this.#cost.msPerEvent }
+      const since = this.#options.snapshots.since(this.#ownerOf(streamName), this.#terms, place)
+      if (!this.#terms.schedule.isDue(since)) continue
+      const { version } = folded.read
+      this.#keep(streamName, folded, from => this.#refold(streamName, from, version))
     }
+  }
+
+  #keep(streamName: string, { state, read, folded }: Folded<S>, refold: Refold | null): void {
+    const { version, position, eventHash, erasures, types } = read
+    if (eventHash === null) return
+    const snapshot = { version, position, eventHash, erasures, types, state, facts: folded }
+    this.#options.snapshots.save(this.#ownerOf(streamName), this.#terms, snapshot, refold)
   }
 
   async #refold(streamName: string, from: FoldSnapshot | null, to: StreamVersion): Promise<S> {
@@ -277,6 +346,7 @@ export class StreamFold<S = unknown> {
       baseThrough: 0,
       failure: null,
       seenVersion: 0,
+      replay: null,
     }
   }
 
@@ -290,7 +360,7 @@ function foldedFrom<S>(snapshot: FoldSnapshot): Folded<S> {
   const { version, position, eventHash, erasures, types, state, facts } = snapshot
   return {
     state: state as S,
-    read: { version, position, eventHash, erasures, types: new Set(types) },
+    read: { version, position, eventHash, erasures, types },
     folded: facts as FoldedEvents,
   }
 }

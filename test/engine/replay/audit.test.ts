@@ -139,7 +139,7 @@ test('a rebase between the two folds is no fault of the projection', async () =>
       position: 1,
       eventHash: '' as Hash,
       erasures: 0,
-      types: ['Counted'],
+      types: new Map([['Counted', 1]]),
       state: 1,
       facts: null,
     },

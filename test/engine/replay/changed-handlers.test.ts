@@ -1,15 +1,19 @@
 // A changed handler has folded again what it folded, and nothing else; what comes of it is what a full fold makes.
 
 import fc from 'fast-check'
-import { expect, test, vi } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
+import type { EventLog } from '../../../src/engine/event-log.ts'
 import { createProjector } from '../../../src/engine/replay/projector.ts'
 import type { RecordedEvent } from '../../../src/log/event.ts'
 import type { App } from '../../../src/model/app.ts'
+import type { ReplayReport } from '../../../src/model/replay-report.ts'
+import { deflatedJsonCodec, jsonCodec, type SnapshotCodec } from '../../../src/model/snapshot-codec.ts'
+import type { SnapshotPolicy } from '../../../src/model/snapshot-policy.ts'
 import { createMemoryDatabase } from '../../../src/storage/memory/index.ts'
-import { append, openDevice } from './replicas.ts'
+import { append, openDevice, openServer, sync } from './replicas.ts'
 
 // Nothing here waits for time to pass; this is for a machine that is busy.
-vi.setConfig({ testTimeout: 60_000 })
+vi.setConfig({ testTimeout: 240_000 })
 
 const TYPES = ['A', 'B', 'C'] as const
 type Type = (typeof TYPES)[number]
@@ -19,19 +23,27 @@ type Code = Readonly<Record<Type, number | null>>
 
 type Folding = Readonly<{ app: App; folded: () => number }>
 
+/** Handlers of which some forget what was before, so that a fold with other code can come to the same again. */
+const HANDLERS: ((state: number, data: number) => number)[] = [
+  (state, data) => state * 3 + data,
+  (state, data) => state * 3 + 2 * data,
+  (_, data) => data,
+  state => state % 2,
+]
+
 /** An application whose handlers are as the build plugin would leave them. */
-function appOf(code: Code, isOverAll: boolean, every: number | null): Folding {
+function appOf(code: Code, isOverAll: boolean, snapshot: SnapshotPolicy): Folding {
   let folded = 0
   const canHandle = TYPES.filter(type => code[type] !== null)
-  const handler = (factor: number) => (state: number, event: RecordedEvent) => {
+  const handler = (n: number) => (state: number, event: RecordedEvent) => {
     folded++
-    return state * 3 + factor * (event.data as number)
+    return HANDLERS[n]!(state, event.data as number) % 1_000_003
   }
   const counter = {
     canHandle,
     initialState: () => 0,
     evolve: Object.fromEntries(canHandle.map(type => [type, handler(code[type]!)])),
-    snapshot: every === null ? ('never' as const) : { every },
+    snapshot,
     handlerCode: {
       hasher: 1,
       base: 'b',
@@ -42,71 +54,238 @@ function appOf(code: Code, isOverAll: boolean, every: number | null): Folding {
   return { app: { projections: { counter } }, folded: () => folded }
 }
 
-const STREAMS = ['s1', 's2', 's3']
+const STREAMS = ['s1', 's2']
 
-test('whatever the history and whichever handlers change, the state is that of a full fold, for no more events', async () => {
-  const kept = { all: 0, some: 0 }
-  const event = fc.record({
-    stream: fc.constantFrom(...STREAMS),
-    type: fc.constantFrom(...TYPES),
-    data: fc.integer({ min: 1, max: 9 }),
+/** What the documents are, folded with nothing in memory. */
+async function statesOf(
+  log: EventLog,
+  app: App,
+  snapshotCodec?: SnapshotCodec,
+): Promise<Readonly<{ states: unknown; reports: readonly ReplayReport[] }>> {
+  const reports: ReplayReport[] = []
+  const projector = createProjector({
+    log,
+    app,
+    audit: false,
+    onReplayed: report => reports.push(report),
+    ...(snapshotCodec && { snapshotCodec }),
   })
-  const handler = fc.option(fc.integer({ min: 1, max: 2 }), { nil: null })
+  const all = await Promise.all(STREAMS.map(stream => projector.latest('counter', stream)))
+  await projector.close()
+  return {
+    states: all.map(one => one && [one.state, one.streamVersion, one.globalPosition, one.pending]),
+    reports,
+  }
+}
+
+test('whatever the history, whichever handlers change and however snapshots are kept, the state is that of a full fold, for no more events', async () => {
+  const seen = { fewer: 0, converged: 0 }
+  const event = fc.record({ type: fc.constantFrom(...TYPES), data: fc.integer({ min: 1, max: 9 }) })
+  const batch = fc.record({
+    stream: fc.constantFrom(...STREAMS),
+    events: fc.array(event, { minLength: 1, maxLength: 12 }),
+  })
+  const handler = fc.constantFrom(0, 1, 2, 2, 2, 3, null)
   const code = fc.record({ A: handler, B: handler, C: handler })
+  const policy: fc.Arbitrary<SnapshotPolicy> = fc.oneof(
+    fc.record({
+      every: fc.integer({ min: 1, max: 4 }),
+      keep: fc.record({
+        latest: fc.integer({ min: 1, max: 4 }),
+        spaced: fc.boolean(),
+        maxBytes: fc.constantFrom(200, 2_000, 1e9),
+      }),
+    }),
+    fc.constantFrom<SnapshotPolicy>(
+      'never',
+      { everyMs: 0 },
+      { replayMs: 0.01 },
+      { when: ({ events }) => events > 3 },
+    ),
+  )
+  const change = fc.record({ type: fc.constantFrom(...TYPES), to: handler })
+  const build = fc.record({
+    change: fc.option(change, { nil: null }),
+    policy,
+    batches: fc.array(batch, { maxLength: 6 }),
+    does: fc.constantFrom('nothing', 'nothing', 'sync', 'race'),
+  })
   await fc.assert(
     fc.asyncProperty(
-      fc.array(fc.tuple(code, fc.array(event, { minLength: 1, maxLength: 12 })), {
-        minLength: 2,
-        maxLength: 4,
-      }),
+      code,
+      fc.array(build, { minLength: 2, maxLength: 4 }),
       fc.boolean(),
-      async (builds, isOverAll) => {
+      fc.constantFrom(deflatedJsonCodec, ...Array.from({ length: 19 }, () => jsonCodec)),
+      async (firstCode, builds, isOverAll, codec) => {
+        let code: Code = firstCode
         const database = createMemoryDatabase()
-        for (const [build, events] of builds) {
+        const server = await openServer()
+        for (const { change, policy, batches, does } of builds) {
+          if (change) code = { ...code, [change.type]: change.to }
           const log = await openDevice(database)
-          for (const { stream, type, data } of events) await append(log, stream, { type, data })
-          const [smart, full] = [appOf(build, isOverAll, 2), appOf(build, isOverAll, null)]
-          const states = async ({ app }: Folding) => {
-            const projector = createProjector({ log, app, audit: false })
-            const all = await Promise.all(STREAMS.map(stream => projector.latest('counter', stream)))
-            await projector.close()
-            return all.map(one => one && [one.state, one.streamVersion, one.globalPosition])
-          }
-          expect(await states(smart)).toEqual(await states(full))
+          for (const { stream, events } of batches) await append(log, stream, ...events)
+          if (does === 'race') await append(server, 's1', { type: 'A', data: 5 })
+          if (does !== 'nothing') await sync(log, server)
+          const [smart, full] = [appOf(code, isOverAll, policy), appOf(code, isOverAll, 'never')]
+          const { states, reports } = await statesOf(log, smart.app, codec)
+          expect(states).toEqual((await statesOf(log, full.app)).states)
           expect(smart.folded()).toBeLessThanOrEqual(full.folded())
-          kept[smart.folded() < full.folded() ? 'some' : 'all']++
+          if (smart.folded() < full.folded()) seen.fewer++
+          if (reports.some(({ converged }) => converged)) seen.converged++
+          for (const { replayed, total } of reports) expect(replayed).toBeLessThanOrEqual(total)
           await log.close()
         }
       },
     ),
-    { numRuns: 500 },
+    { numRuns: 5_000 },
   )
-  // Snapshots were of use.
-  expect(kept.some).toBeGreaterThan(100)
+  // Snapshots were of use, and so were old ones.
+  expect(seen.fewer).toBeGreaterThan(1_000)
+  expect(seen.converged).toBeGreaterThan(20)
 })
 
-test('of many streams, those without the type are folded no further', async () => {
+describe('of a changed handler', () => {
+  const before = { A: 0, B: 0, C: 0 } as const
+  const every2 = { every: 2 }
+
+  async function openWith(...events: readonly (readonly [stream: string, type: Type, count: number])[]) {
+    const log = await openDevice(createMemoryDatabase())
+    for (const [stream, type, count] of events) {
+      for (let n = 1; n <= count; n++) await append(log, stream, { type, data: n })
+    }
+    const read = async (code: Code, isOverAll = false, policy: SnapshotPolicy = every2) => {
+      const { app, folded } = appOf(code, isOverAll, policy)
+      const { reports } = await statesOf(log, app)
+      return { folded: folded(), reports, app }
+    }
+    const foldedBy = async (...args: Parameters<typeof read>) => (await read(...args)).folded
+    return { log, read, foldedBy }
+  }
+
+  test('streams without its type are folded no further', async () => {
+    const { foldedBy } = await openWith(['s1', 'A', 10], ['s2', 'A', 10], ['s2', 'B', 1], ['s2', 'A', 1])
+    expect(await foldedBy(before)).toBe(22)
+    expect(await foldedBy(before)).toBe(0)
+    expect(await foldedBy({ ...before, C: 1 })).toBe(0)
+    // From the snapshot that stands right before it.
+    expect(await foldedBy({ ...before, B: 1 })).toBe(4)
+    expect(await foldedBy({ ...before, B: 1 })).toBe(0)
+    // What was passed by is not the same as what is folded, and the other way round.
+    expect(await foldedBy({ ...before, B: null })).toBe(3)
+    // Code that was there before finds its own snapshots again.
+    expect(await foldedBy({ ...before, B: 1 })).toBe(0)
+    expect(await foldedBy(before)).toBe(0)
+  })
+
+  test.each([['stream by stream', false] as const, ['over all', true] as const])(
+    'the fold ends where the state is what it was, and the snapshots behind are right again, %s',
+    async (_, isOverAll) => {
+      // The first C after the B makes everything before it forgotten.
+      const { read, foldedBy } = await openWith(
+        ['s1', 'A', 10],
+        ['s1', 'B', 1],
+        ['s1', 'C', 3],
+        ['s1', 'A', 60],
+      )
+      const code = { A: 0, B: 0, C: 2 }
+      await read(code, isOverAll)
+      const { folded, reports } = await read({ ...code, B: 1 }, isOverAll)
+      expect(reports).toMatchObject([
+        { reason: 'handler-changed', converged: true, total: 74, changedTypes: ['B'], isWeak: false },
+      ])
+      const [{ from, stoppedAt, replayed }] = reports as [ReplayReport]
+      expect(from).toBeLessThanOrEqual(10)
+      expect(stoppedAt).toBeGreaterThanOrEqual(12)
+      expect(stoppedAt).toBeLessThan(74)
+      expect(replayed).toBe(stoppedAt - from)
+      expect(folded).toBe(replayed)
+      expect(await foldedBy({ ...code, B: 1 }, isOverAll)).toBe(0)
+    },
+  )
+
+  test('the fold does not end where another changed type lies ahead, however equal the state is', async () => {
+    const { read } = await openWith(['s1', 'B', 1], ['s1', 'C', 20], ['s1', 'B', 1], ['s1', 'A', 20])
+    const code = { A: 0, B: 0, C: 2 }
+    await read(code)
+    const { reports } = await read({ ...code, B: 1 })
+    expect(reports).toMatchObject([{ converged: false, replayed: 42 }])
+  })
+
+  test('nothing is left of a raised version, as it says what hashes cannot', async () => {
+    const { log, read } = await openWith(['s1', 'C', 30])
+    const { app } = await read({ ...before, C: 2 })
+    const counter = { ...app.projections!['counter']!, version: '2' }
+    const { reports } = await statesOf(log, { projections: { counter } })
+    expect(reports).toMatchObject([
+      { reason: 'handler-changed', replayed: 30, converged: false, changedTypes: null },
+    ])
+  })
+
+  test('what would be done can be asked before', async () => {
+    const { log, read } = await openWith(['s1', 'A', 10], ['s1', 'B', 1], ['s1', 'C', 3], ['s1', 'A', 60])
+    const code = { A: 0, B: 0, C: 2 }
+    const explain = async (asked: Code) => {
+      const { app } = appOf(asked, false, every2)
+      const projector = createProjector({ log, app, audit: false })
+      const explanation = await projector.explain('counter', 's1')
+      await projector.close()
+      return explanation
+    }
+    expect(await explain(code)).toMatchObject({ reason: 'no-snapshot', from: 0, total: 74 })
+    await read(code)
+    expect((await explain(code)).text).toBe(
+      'projection counter, stream s1: nothing is folded, the newest snapshot holds all 74 events.',
+    )
+    const changed = await explain({ ...code, B: 1 })
+    expect(changed).toMatchObject({ reason: 'handler-changed', from: 10, changedTypes: ['B'], total: 74 })
+    expect(changed.text).toBe(
+      `projection counter, stream s1: 64 of 74 events are folded, behind the snapshot at 10. Newer snapshots have events before them whose handlers changed: B. It ends early at ${changed.mayStopAt.join(' or ')}, if the state is then what it was.`,
+    )
+    const [{ stoppedAt }] = (await read({ ...code, B: 1 })).reports as [ReplayReport]
+    expect(changed.mayStopAt).toContain(stoppedAt)
+  })
+})
+
+test('two tabs with different code on one log each keep their own snapshots', async () => {
   const database = createMemoryDatabase()
-  const log = await openDevice(database)
-  for (const stream of STREAMS) {
-    for (let n = 1; n <= 10; n++) await append(log, stream, { type: 'A', data: n })
+  const [mine, theirs] = [
+    { A: 0, B: 0, C: 0 },
+    { A: 1, B: 0, C: 0 },
+  ]
+  const [log, other] = [await openDevice(database), await openDevice(database)]
+  for (let n = 1; n <= 100; n++) {
+    await append(log, 's1', { type: 'A', data: n })
+    await other.catchUp()
+    if (n % 10 > 0) continue
+    const [a, b] = [appOf(mine, false, { every: 5 }), appOf(theirs, false, { every: 5 })]
+    await statesOf(log, a.app)
+    await statesOf(other, b.app)
+    expect([a.folded(), b.folded()]).toEqual([10, 10])
   }
-  await append(log, 's2', { type: 'B', data: 1 }, { type: 'A', data: 1 })
-  const read = async (code: Code) => {
-    const { app, folded } = appOf(code, false, 2)
-    const projector = createProjector({ log, app, audit: false })
-    for (const stream of STREAMS) await projector.latest('counter', stream)
-    await projector.close()
-    return folded()
-  }
-  const before = { A: 1, B: 1, C: 1 } as const
-  expect(await read(before)).toBe(32)
-  expect(await read(before)).toBe(0)
-  expect(await read({ ...before, C: 2 })).toBe(0)
-  expect(await read({ ...before, B: 2 })).toBe(12)
-  expect(await read({ ...before, B: 2 })).toBe(0)
-  // What was passed by is not the same as what is folded, and the other way round.
-  expect(await read({ ...before, B: null })).toBe(11)
-  expect(await read({ ...before, B: 2 })).toBe(12)
-  await log.close()
+})
+
+describe('without the build plugin', () => {
+  const projectionWith = (evolve: object, version = '1') => ({
+    projections: {
+      counter: { canHandle: TYPES, initialState: () => 0, evolve, version, snapshot: { every: 2 } },
+    } as never,
+  })
+
+  test('the text of the handlers is compared, and the version', async () => {
+    const log = await openDevice()
+    for (const type of ['A', 'A', 'A', 'A', 'B', 'A'] as const) await append(log, 's1', { type, data: 1 })
+    const A = (state: number) => state + 1
+    const B = (state: number) => state + 10
+    const changed = (state: number) => state + 20
+    const replay = async (...args: Parameters<typeof projectionWith>) =>
+      (await statesOf(log, projectionWith(...args))).reports[0]
+    expect(await replay({ A, B })).toMatchObject({ reason: 'no-snapshot', replayed: 6, isWeak: true })
+    expect(await replay({ A, B })).toMatchObject({ reason: 'tail', replayed: 0 })
+    expect(await replay({ A, B: changed })).toMatchObject({
+      reason: 'handler-changed',
+      from: 2,
+      changedTypes: ['B'],
+    })
+    expect(await replay({ A, B: changed }, '2')).toMatchObject({ from: 0, changedTypes: null })
+  })
 })

@@ -1,15 +1,17 @@
 import { describe, expect, test } from 'vitest'
 import type { EventLog } from '../../../src/engine/event-log.ts'
-import { handlerVersionsOf } from '../../../src/engine/replay/handler-versions.ts'
+import { readKey } from '../../../src/engine/replay/snapshot-key.ts'
 import {
+  contentFromBytes,
   type FoldSnapshot,
+  headerFromBytes,
+  type SnapshotForm,
   type SnapshotOwner,
-  type SnapshotRecord,
   sealSnapshot,
-  snapshotFromBytes,
   snapshotToBytes,
 } from '../../../src/engine/replay/snapshot-record.ts'
 import { type SnapshotDrop, SnapshotStore } from '../../../src/engine/replay/snapshot-store.ts'
+import { type SnapshotTerms, termsOf } from '../../../src/engine/replay/snapshot-terms.ts'
 import {
   createStateSeal,
   generateSealKey,
@@ -17,13 +19,18 @@ import {
   type StateSeal,
 } from '../../../src/integrity/state-seal.ts'
 import { StorageFailed } from '../../../src/log/errors.ts'
+import { jsonCodec } from '../../../src/model/snapshot-codec.ts'
 import type { KeyValues, LogStorage } from '../../../src/storage/log-storage.ts'
 import { createMemoryDatabase } from '../../../src/storage/memory/index.ts'
 import { append, count, foldLogOf, openDevice, openServer, pull, sync } from './replicas.ts'
 
 const OWNER: SnapshotOwner = { kind: 'projection', name: 'board', streamName: 'a' }
 const ALL: SnapshotOwner = { kind: 'projection', name: 'board', streamName: null }
-const handlers = handlerVersionsOf({ version: '1' })
+const { hash } = await openDevice()
+const form: SnapshotForm = { hash, codec: jsonCodec }
+const termsIn = (version: string): SnapshotTerms =>
+  termsOf({ version, initialState: () => null, evolve: () => null }, hash)
+const terms = termsIn('1')
 const seal = createStateSeal(await generateSealKey(), 'test')
 
 async function openStore(log?: EventLog, database = createMemoryDatabase()) {
@@ -61,7 +68,7 @@ async function snapshotAt(log: EventLog, version: number, streamName = 'a'): Pro
       position: globalPosition,
       eventHash: hash,
       erasures: 0,
-      types: ['Counted'],
+      types: new Map([['Counted', globalPosition]]),
       state: { at: version },
       facts: null,
     }
@@ -82,7 +89,7 @@ async function openWithSnapshots(seal?: StateSeal) {
   const opened = await openStore(await openDevice(database, seal), database)
   await count(opened.log, 'a', 1, 40)
   for (const version of [10, 20, 30]) {
-    opened.store.save(OWNER, handlers, await snapshotAt(opened.log, version))
+    opened.store.save(OWNER, terms, await snapshotAt(opened.log, version))
   }
   await opened.store.flush()
   const [oldest, middle, newest] = snapshotKeys(opened.database)
@@ -90,12 +97,12 @@ async function openWithSnapshots(seal?: StateSeal) {
 }
 
 const load = async (store: SnapshotStore, options = {}) =>
-  (await store.load(OWNER, { handlers, ...options }))?.version ?? null
+  (await store.load(OWNER, terms, options))?.version ?? null
 
 describe('the newest snapshot', () => {
   test('is used, and none is dropped', async () => {
     const { store, problems } = await openWithSnapshots()
-    expect(await store.load(OWNER, { handlers })).toMatchObject({ version: 30, state: { at: 30 } })
+    expect(await store.load(OWNER, terms)).toMatchObject({ version: 30, state: { at: 30 } })
     expect(problems()).toEqual([])
   })
 
@@ -116,10 +123,10 @@ describe('the newest snapshot', () => {
   test('is looked up only for a document that may have one', async () => {
     const { log, store, database, lists } = await openStore()
     const others = Array.from({ length: 50 }, (_, n) => ({ ...OWNER, streamName: `other-${n}` }))
-    for (const owner of others) expect(await store.load(owner, { handlers })).toBeNull()
+    for (const owner of others) expect(await store.load(owner, terms)).toBeNull()
     expect(lists).toEqual([])
     await count(log, 'a', 1, 10)
-    store.save(OWNER, handlers, await snapshotAt(log, 10))
+    store.save(OWNER, terms, await snapshotAt(log, 10))
     expect(await load(store)).toBe(10)
     expect(await load((await openStore(log, database)).store)).toBe(10)
   })
@@ -127,7 +134,7 @@ describe('the newest snapshot', () => {
   test('is found where the projection has too many to know them all', async () => {
     const { log, store } = await openStore()
     await count(log, 'a', 1, 10)
-    store.save(OWNER, handlers, await snapshotAt(log, 10))
+    store.save(OWNER, terms, await snapshotAt(log, 10))
     await store.flush()
     const many = Array.from({ length: 5_001 }, (_, n) => [
       `snapshot/projection/board/_${n}/0/0`,
@@ -143,10 +150,22 @@ describe('the newest snapshot', () => {
   })
 })
 
-function recordIn(bytes: Uint8Array, { hash }: EventLog): SnapshotRecord {
-  const record = snapshotFromBytes(bytes, hash)
-  if (typeof record === 'string') throw new Error(record)
-  return record
+/** The same snapshot with some of it changed, and all hashes mended. */
+async function forged(
+  bytes: Uint8Array<ArrayBuffer>,
+  { owner = OWNER, state }: { owner?: SnapshotOwner; state?: unknown },
+): Promise<Uint8Array<ArrayBuffer>> {
+  const header = headerFromBytes(bytes, form)
+  if (typeof header === 'string') throw new Error(header)
+  const content = await contentFromBytes(bytes, header, form)
+  if (typeof content === 'string') throw new Error(content)
+  const types = new Map(header.types.map(([type, last]) => [type, last]))
+  return snapshotToBytes(
+    owner,
+    { ...header, ...content, types, ...(state !== undefined && { state }) },
+    terms.code,
+    form,
+  )
 }
 
 describe('a snapshot that does not hold is dropped, reported, and the next older one is used:', () => {
@@ -175,8 +194,8 @@ describe('a snapshot that does not hold is dropped, reported, and the next older
     const { database, newest, log } = await openWithSnapshots()
     const bytes = database.values.get(newest)!
     const text = new TextEncoder().encode('null')
-    const forged = withDigest(log, text)
-    for (const changed of [bytes.slice(0, -1), bytes.slice(0, 20), new Uint8Array(), forged]) {
+    const other = withDigest(log, text)
+    for (const changed of [bytes.slice(0, -1), bytes.slice(0, 20), new Uint8Array(), other]) {
       database.values.set(newest, changed)
       const { store, problems } = await openStore(log)
       expect(await load(store)).toBe(20)
@@ -184,10 +203,12 @@ describe('a snapshot that does not hold is dropped, reported, and the next older
     }
   })
 
-  test('another state under the same stateHash', async () => {
+  test('another state under the same hash', async () => {
     const { database, newest, log, store, problems } = await openWithSnapshots()
-    const record = recordIn(database.values.get(newest)!, log)
-    const text = new TextEncoder().encode(JSON.stringify({ ...record, state: { at: 31 } }))
+    const bytes = database.values.get(newest)!
+    const text = new TextEncoder().encode(
+      new TextDecoder('latin1').decode(bytes.subarray(64)).replace('"at":30', '"at":31'),
+    )
     database.values.set(newest, withDigest(log, text))
     expect(await load(store)).toBe(20)
     expect(problems()).toEqual(['damaged'])
@@ -196,14 +217,13 @@ describe('a snapshot that does not hold is dropped, reported, and the next older
   test('another state, all hashes mended, but without the seal of this device', async () => {
     const { database, newest, log } = await openWithSnapshots(seal)
     expect(await load((await openStore(log)).store)).toBe(30)
-    const record = recordIn(database.values.get(newest)!, log)
-    const forged = snapshotToBytes({ ...record, state: { at: 31 } }, log.hash)
-    const bySomebodyElse = forged.slice()
+    const unsealed = await forged(database.values.get(newest)!, { state: { at: 31 } })
+    const bySomebodyElse = unsealed.slice()
     await sealSnapshot(bySomebodyElse, createStateSeal(await generateSealKey(), 'test'))
-    const withOldSeal = forged.slice()
+    const withOldSeal = unsealed.slice()
     withOldSeal.set(database.values.get(newest)!.subarray(32, 64), 32)
     for (const [bytes, problem] of [
-      [forged, 'unsealed'],
+      [unsealed, 'unsealed'],
       [bySomebodyElse, 'wrong-seal'],
       [withOldSeal, 'wrong-seal'],
     ] as const) {
@@ -221,16 +241,10 @@ describe('a snapshot that does not hold is dropped, reported, and the next older
     expect(problems()).toEqual(['wrong-seal', 'wrong-seal', 'wrong-seal'])
   })
 
-  test('made by handlers of another version', async () => {
-    const { store, problems } = await openWithSnapshots()
-    expect(await load(store, { handlers: handlerVersionsOf({ version: '2' }) })).toBe(null)
-    expect(problems()).toEqual(['handler-version', 'handler-version', 'handler-version'])
-  })
-
   test('transplanted from another stream, another projection, a decider, or all documents', async () => {
     const { database, newest, log } = await openWithSnapshots()
     await count(log, 'b', 1, 30)
-    const record = recordIn(database.values.get(newest)!, log)
+    const bytes = database.values.get(newest)!
     const owners = [
       { ...OWNER, streamName: 'b' },
       { ...OWNER, name: 'other' },
@@ -238,7 +252,7 @@ describe('a snapshot that does not hold is dropped, reported, and the next older
       ALL,
     ]
     for (const owner of owners) {
-      database.values.set(newest, snapshotToBytes({ ...record, ...owner }, log.hash))
+      database.values.set(newest, await forged(bytes, { owner }))
       const { store, problems } = await openStore(log)
       expect(await load(store)).toBe(20)
       expect(problems()).toEqual(['foreign'])
@@ -263,7 +277,7 @@ describe('a snapshot that does not hold is dropped, reported, and the next older
     for (const change of changes) {
       const { log, store, problems } = await openWithSnapshots()
       const bad = change(await snapshotAt(log, 35), await snapshotAt(log, 34))
-      store.save(OWNER, handlers, bad)
+      store.save(OWNER, terms, bad)
       expect(await load(store)).toBe(30)
       expect(problems()).toEqual(['other-history'])
     }
@@ -272,9 +286,9 @@ describe('a snapshot that does not hold is dropped, reported, and the next older
   test('of all documents, on an event with another hash', async () => {
     const { log, store, problems } = await openWithSnapshots()
     const good = await snapshotAt(log, 35)
-    store.save(ALL, handlers, good)
-    store.save(ALL, handlers, { ...(await snapshotAt(log, 38)), eventHash: good.eventHash })
-    expect((await store.load(ALL, { handlers }))?.version).toBe(35)
+    store.save(ALL, terms, good)
+    store.save(ALL, terms, { ...(await snapshotAt(log, 38)), eventHash: good.eventHash })
+    expect((await store.load(ALL, terms))?.version).toBe(35)
     expect(problems()).toEqual(['other-history'])
   })
 
@@ -293,7 +307,7 @@ describe('a snapshot that does not hold is dropped, reported, and the next older
     await count(log, 'a', 1, 10)
     await sync(log, server)
     await count(log, 'a', 11, 20)
-    for (const version of [10, 20]) store.save(OWNER, handlers, await snapshotAt(log, version))
+    for (const version of [10, 20]) store.save(OWNER, terms, await snapshotAt(log, version))
     await append(server, 'a', { data: 'theirs' })
     await pull(log, server)
     expect(await load(store)).toBe(10)
@@ -307,7 +321,7 @@ test('a snapshot that another tab made ahead of this one is used once the log ha
   const behind = await openStore(await openDevice(database))
   await count(log, 'a', 11, 20)
   const ahead = await openStore(log)
-  ahead.store.save(OWNER, handlers, await snapshotAt(log, 20))
+  ahead.store.save(OWNER, terms, await snapshotAt(log, 20))
   await ahead.store.flush()
   expect(behind.log.head()).toBe(10)
   expect(await load(behind.store)).toBe(20)
@@ -319,12 +333,12 @@ describe('writing', () => {
     const names = ['a', 'b/c', 'ü', 'b%2Fc', '__proto__']
     for (const name of names) await count(log, name, 1, 10)
     for (const streamName of names) {
-      store.save({ ...OWNER, streamName }, handlers, await snapshotAt(log, 10, streamName))
+      store.save({ ...OWNER, streamName }, terms, await snapshotAt(log, 10, streamName))
     }
     await store.flush()
     expect(puts.map(values => Object.keys(values).length)).toEqual([names.length])
     for (const streamName of names) {
-      expect(await store.load({ ...OWNER, streamName }, { handlers })).toMatchObject({
+      expect(await store.load({ ...OWNER, streamName }, terms)).toMatchObject({
         position: (await snapshotAt(log, 10, streamName)).position,
       })
     }
@@ -340,20 +354,20 @@ describe('writing', () => {
         return push(...values)
       }
     })
-    store.save(OWNER, handlers, await snapshotAt(log, 10))
+    store.save(OWNER, terms, await snapshotAt(log, 10))
     await written
   })
 
-  test('keeps the newest three, and leaves out what newer ones replaced before it was written', async () => {
+  test('keeps the newest three and some far back, and leaves out what newer ones replaced before it was written', async () => {
     const { log, database, store } = await openStore()
     await count(log, 'a', 1, 60)
     for (const version of [10, 20, 30, 40]) {
-      store.save(OWNER, handlers, await snapshotAt(log, version))
+      store.save(OWNER, terms, await snapshotAt(log, version))
       await store.flush()
     }
-    for (const version of [50, 60]) store.save(OWNER, handlers, await snapshotAt(log, version))
+    for (const version of [50, 60]) store.save(OWNER, terms, await snapshotAt(log, version))
     await store.flush()
-    expect(snapshotKeys(database).map(key => key.split('/').at(-1))).toEqual(['40', '50', '60'])
+    expect(snapshotKeys(database).map(key => readKey(key)!.version)).toEqual([10, 30, 40, 50, 60])
   })
 
   test('keeps one that no rebase can supersede', async () => {
@@ -361,11 +375,12 @@ describe('writing', () => {
     await count(log, 'a', 1, 12)
     await sync(log, server)
     await count(log, 'a', 13, 60)
+    const newestOnly = { ...terms, schedule: { ...terms.schedule, retention: { latest: 2, spaced: false } } }
     for (const version of [5, 10, 20, 30, 40, 50]) {
-      store.save(OWNER, handlers, await snapshotAt(log, version))
+      store.save(OWNER, newestOnly, await snapshotAt(log, version))
     }
     await store.flush()
-    expect(snapshotKeys(database).map(key => key.split('/').at(-1))).toEqual(['10', '30', '40', '50'])
+    expect(snapshotKeys(database).map(key => readKey(key)!.version)).toEqual([10, 40, 50])
   })
 
   test('that fails is reported, tried again only with the next one, and gives up no older one', async () => {
@@ -373,7 +388,7 @@ describe('writing', () => {
     await count(log, 'a', 1, 60)
     let isFull = false
     const storage = {
-      ...foldLogOf(log, {}).storage,
+      get: (key: string) => log.storage.get(key),
       list: (prefix: string) => log.storage.list(prefix),
       keys: (prefix: string, limit: number) => log.storage.keys(prefix, limit),
       swap: (...args: Parameters<LogStorage['swap']>) => log.storage.swap(...args),
@@ -387,13 +402,15 @@ describe('writing', () => {
       log: foldLogOf(log, { storage }),
       onSnapshotDropped: drop => drops.push(drop),
     })
-    store.save(OWNER, handlers, await snapshotAt(log, 10))
+    store.save(OWNER, terms, await snapshotAt(log, 10))
     await store.flush()
     isFull = true
     for (const version of [20, 30, 40, 50]) {
-      store.save(OWNER, handlers, await snapshotAt(log, version))
+      store.save(OWNER, terms, await snapshotAt(log, version))
       await store.flush()
-      expect(store.newestVersion(OWNER, 60)).toBe(version)
+      expect(store.since(OWNER, terms, { version: 60, position: 60, msPerEvent: 1 }).events).toBe(
+        60 - version,
+      )
     }
     expect(drops).toMatchObject(
       [20, 30, 40, 50].map(position => ({
@@ -410,8 +427,8 @@ describe('writing', () => {
     const { log, store, drops } = await openStore()
     await count(log, 'a', 1, 20)
     const bad = { ...(await snapshotAt(log, 20)), state: { when: new Map() } }
-    store.save(OWNER, handlers, await snapshotAt(log, 10))
-    store.save(OWNER, handlers, bad)
+    store.save(OWNER, terms, await snapshotAt(log, 10))
+    store.save(OWNER, terms, bad)
     await store.flush()
     expect(drops).toMatchObject([{ problem: 'not-written', cause: { facts: { path: 'state.when' } } }])
     expect(await load(store)).toBe(10)
@@ -420,9 +437,9 @@ describe('writing', () => {
   test('of states that JSON cannot carry, however many, gives up no older one', async () => {
     const { log, store } = await openStore()
     await count(log, 'a', 1, 60)
-    store.save(OWNER, handlers, await snapshotAt(log, 10))
+    store.save(OWNER, terms, await snapshotAt(log, 10))
     for (const version of [20, 30, 40, 50]) {
-      store.save(OWNER, handlers, { ...(await snapshotAt(log, version)), state: undefined })
+      store.save(OWNER, terms, { ...(await snapshotAt(log, version)), state: undefined })
       await store.flush()
     }
     expect(await load(store)).toBe(10)

@@ -1,8 +1,6 @@
-// When blocks are merged: once nothing was appended for a while, until something is.
+// When what is stored is put in order: once nothing was appended for a while, until something is.
 
-import { type CompactionParts, compactLog } from './compaction.ts'
-
-export type IdleCompactionOptions = Readonly<{
+export type IdleUpkeepOptions = Readonly<{
   /** How long nothing must have been appended, in milliseconds. Default 1,000. */
   idleMs?: number
   /**
@@ -12,18 +10,25 @@ export type IdleCompactionOptions = Readonly<{
   runAlone?: (work: () => Promise<void>) => Promise<void>
 }>
 
-export class IdleCompaction {
-  readonly #parts: CompactionParts
-  readonly #options: IdleCompactionOptions
+export class IdleUpkeep {
+  readonly #work: (signal: AbortSignal) => Promise<void>
+  readonly #options: IdleUpkeepOptions
   readonly #onFailed: (error: unknown) => void
   #timer: ReturnType<typeof setTimeout> | undefined
   #round = new AbortController()
   #running: Promise<void> = Promise.resolve()
   #isClosed = false
 
-  /** @param onFailed told of a round that failed; the next one tries again */
-  constructor(parts: CompactionParts, options: IdleCompactionOptions, onFailed: (error: unknown) => void) {
-    this.#parts = parts
+  /**
+   * @param work one round; to end soon when the signal is aborted
+   * @param onFailed told of a round that failed; the next one tries again
+   */
+  constructor(
+    work: (signal: AbortSignal) => Promise<void>,
+    options: IdleUpkeepOptions,
+    onFailed: (error: unknown) => void,
+  ) {
+    this.#work = work
     this.#options = options
     this.#onFailed = onFailed
   }
@@ -54,7 +59,7 @@ export class IdleCompaction {
   async #runRound(signal: AbortSignal): Promise<void> {
     const { runAlone = work => work() } = this.#options
     try {
-      if (!signal.aborted) await runAlone(() => compactLog(this.#parts, signal))
+      if (!signal.aborted) await runAlone(() => this.#work(signal))
     } catch (error) {
       this.#onFailed(error)
     }

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import type { IdleCompactionOptions } from '../../src/engine/idle-compaction.ts'
+import type { IdleUpkeepOptions } from '../../src/engine/idle-upkeep.ts'
 import { openLog } from '../../src/engine/open-log.ts'
 import { StorageFailed } from '../../src/log/errors.ts'
 import type { LogStorage } from '../../src/storage/log-storage.ts'
@@ -16,7 +16,7 @@ afterEach(() => {
 
 type Replace = NonNullable<LogStorage['replace']>
 
-type Opening = Pick<IdleCompactionOptions, 'runAlone'> & {
+type Opening = Pick<IdleUpkeepOptions, 'runAlone'> & {
   storageOn?: (memory: LogStorage) => LogStorage
 }
 

@@ -1,0 +1,61 @@
+// By which code events are folded. A snapshot is of use as long as every event in it would be folded the same way today.
+
+import { hexOf, utf8 } from '../../log/bytes.ts'
+import type { HashProvider } from '../../log/hash-provider.ts'
+import type { HandlerCode } from '../../model/app.ts'
+import type { FoldDefinition } from './fold.ts'
+
+/** The code of a decider or projection, as it is in this worker. */
+export type FoldCode = Readonly<{
+  /** Short name of all of it. Snapshots of one code are kept apart from those of another. */
+  id: string
+  /** What counts for every event: the definition's version, the initial state, to which document an event belongs. */
+  base: string
+  /** Null for a type that nothing handles. */
+  hashOf: (type: string) => string | null
+  /** True where only the text of the handlers is known, as the build plugin was not there: helpers are not in it. */
+  isWeak: boolean
+}>
+
+type CodeDefinition = Pick<FoldDefinition<unknown>, 'version' | 'handlerCode' | 'canHandle'> &
+  Readonly<{ evolve: unknown; initialState?: unknown; getDocumentId?: unknown }>
+
+/** With the hashes that the build plugin wrote; without them, with hashes of the handlers' text beside the version. */
+export function foldCodeOf(definition: CodeDefinition, hash: HashProvider): FoldCode {
+  const { version = '1', canHandle } = definition
+  const code = definition.handlerCode ?? codeInText(definition, hash)
+  const handled = canHandle && new Set(canHandle)
+  const base = JSON.stringify([version, code.hasher, code.base])
+  const handlers = Object.entries(code.handlers).toSorted(([a], [b]) => (a < b ? -1 : 1))
+  return {
+    id: shortHash([base, handlers, canHandle?.toSorted() ?? null], hash),
+    base,
+    hashOf: type => (!handled || handled.has(type) ? hashIn(code, type) : null),
+    isWeak: !definition.handlerCode,
+  }
+}
+
+function hashIn({ handlers }: HandlerCode, type: string): string | null {
+  if (Object.hasOwn(handlers, type)) return handlers[type]!
+  return handlers['*'] ?? null
+}
+
+/** The text of a function says nothing of what it calls: better than nothing where there is nothing else. */
+const TEXT_HASHER = 0
+
+function codeInText(
+  { evolve, initialState, getDocumentId }: CodeDefinition,
+  hash: HashProvider,
+): HandlerCode {
+  const hashText = (value: unknown) => shortHash(String(value), hash)
+  const handlers =
+    typeof evolve === 'object' && evolve !== null
+      ? Object.fromEntries(Object.entries(evolve).map(([type, handler]) => [type, hashText(handler)]))
+      : { '*': hashText(evolve) }
+  return { hasher: TEXT_HASHER, base: hashText([initialState, getDocumentId].map(String)), handlers }
+}
+
+const SHORT_HASH_DIGITS = 16
+
+const shortHash = (value: unknown, hash: HashProvider): string =>
+  hexOf(hash.digest(utf8(JSON.stringify(value)))).slice(0, SHORT_HASH_DIGITS)
