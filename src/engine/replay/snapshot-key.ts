@@ -22,7 +22,7 @@ export type Kept = Readonly<{
 
 /** A stream name is never empty, so all documents together have a prefix of their own. */
 export function prefixOf({ kind, name, streamName }: SnapshotOwner): string {
-  return `${ALL_SNAPSHOTS}${[kind, name, streamName ?? ''].map(encodeURIComponent).join('/')}/`
+  return `${ALL_SNAPSHOTS}${kind}/${encodeURIComponent(name)}/${encodeURIComponent(streamName ?? '')}/`
 }
 
 /** What the keys of all snapshots of a decider or projection begin with. */
@@ -38,7 +38,12 @@ export function keyOf(prefix: string, { position, version, codeId, savedAt, byte
 export function readKey(key: string): (SnapshotOwner & Kept & Readonly<{ prefix: string }>) | null {
   const parts = key.split('/')
   if (parts.length !== KEY_PARTS) return null
-  const [, kind, name, streamName] = parts.map(decodeURIComponent) as [string, string, string, string]
+  const [, kind, name, streamName] = parts.slice(0, 4).map(decodeURIComponent) as [
+    string,
+    string,
+    string,
+    string,
+  ]
   const [position, version, codeId, savedAt, bytes] = parts.slice(4) as [
     string,
     string,

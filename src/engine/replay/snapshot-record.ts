@@ -3,7 +3,7 @@
 
 import { stateHashOf } from '../../integrity/state-hash.ts'
 import { SEAL_BYTES, type StateSeal } from '../../integrity/state-seal.ts'
-import { equalBytes, textOf, utf8 } from '../../log/bytes.ts'
+import { equalBytes, hexOf, textOf, utf8 } from '../../log/bytes.ts'
 import type { GlobalPosition, Hash } from '../../log/event.ts'
 import { HASH_BYTES, type HashProvider } from '../../log/hash-provider.ts'
 import type { SnapshotCodec } from '../../model/snapshot-codec.ts'
@@ -28,7 +28,7 @@ type SnapshotPlace = Readonly<{
 
 type SnapshotContent = Readonly<{
   state: unknown
-  /** What the fold has to remember beside the state; plain JSON. */
+  /** What the fold has to remember beside the state: plain JSON, the same text for the same. */
   facts: unknown
 }>
 
@@ -95,7 +95,7 @@ function bytesOf(header: Uint8Array, content: Uint8Array, hash: HashProvider): U
 
 /** @throws `InvalidEvent` with the path of what JSON cannot carry in the state. */
 export const contentHashOf = ({ state, facts }: SnapshotContent, hash: HashProvider): Hash =>
-  stateHashOf([stateHashOf(state, hash), facts], hash)
+  hexOf(hash.digest(utf8(stateHashOf(state, hash) + JSON.stringify(facts)))) as Hash
 
 /** What is wrong with bytes that are not what was written, or were written in another form. */
 export function headerFromBytes(

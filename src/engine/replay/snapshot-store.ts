@@ -306,6 +306,7 @@ export class SnapshotStore {
   #thinOut(prefix: string, { code, schedule }: SnapshotTerms): void {
     const { confirmedThrough } = this.#log.cursor()
     const all = this.#catalog.known(prefix)
+    if (all.length === 1) return
     const usable = all.filter(kept => this.#log.isEffective(kept.position) && !this.#failed.has(kept))
     const isOfUse = (kept: Kept) => this.#isOfUse(kept, usable, code)
     const wanted = retained(usable, schedule.retention, { isOfUse, confirmedThrough })

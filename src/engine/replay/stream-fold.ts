@@ -297,13 +297,15 @@ export class StreamFold<S = unknown> {
   #keepSnapshots(streamName: string, stream: StreamInMemory<S>): void {
     // Forgotten meanwhile.
     if (this.#streams.get(streamName) !== stream) return
+    const { schedule } = this.#terms
     // The confirmed state first: it outlives every rebase.
-    for (const folded of [stream.base, stream.latest]) {
+    for (const folded of stream.base === stream.latest ? [stream.latest] : [stream.base, stream.latest]) {
+      const { version } = folded.read
+      if (version < schedule.fewestEvents) continue
       const place = { ...folded.read, msPerEvent: this.#cost.msPerEvent }
       const since = this.#options.snapshots.since(this.#ownerOf(streamName), this.#terms, place)
-      if (!this.#terms.schedule.isDue(since)) continue
-      const { version } = folded.read
-      this.#keep(streamName, folded, from => this.#refold(streamName, from, version))
+      if (schedule.isDue(since))
+        this.#keep(streamName, folded, from => this.#refold(streamName, from, version))
     }
   }
 
