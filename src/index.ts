@@ -73,6 +73,7 @@ export type {
   RecoveryAction,
   Verdict,
 } from './model/integrity-status.ts'
+export type { Moment } from './model/moment.ts'
 export type { ReplayExplanation, ReplayReason, ReplayReport } from './model/replay-report.ts'
 export type { HashedSnapshot, Snapshot } from './model/snapshot.ts'
 export type { SinceSnapshot, SnapshotPolicy, SnapshotRetention } from './model/snapshot-policy.ts'

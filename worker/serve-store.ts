@@ -189,7 +189,7 @@ async function assemble(
     ...(options.audit !== undefined && { audit: options.audit }),
     onAuditFailed: failure => void integrity.projectionFound(failure),
   })
-  const { latest, watch, snapshot, explain } = projector
+  const { latest, watch } = projector
   const failure = failures.holdingBack.bind(failures)
   const views = new ViewFeeds({ latest, watch, failure }, page)
   const subscriptions = new SubscriptionFeeds(createEventStore(log), () => log.head(), page)
@@ -220,8 +220,7 @@ async function assemble(
   showStatus()
   return {
     log,
-    snapshot,
-    explain,
+    projector,
     replays,
     views,
     subscriptions,

@@ -3,10 +3,10 @@
 import type { EventLog } from '../src/engine/event-log.ts'
 import { exportStart } from '../src/engine/export-log.ts'
 import { readQuarantine } from '../src/engine/recovery/quarantine.ts'
+import type { Projector } from '../src/engine/replay/projector.ts'
 import { StoreError } from '../src/log/errors.ts'
 import type { Erasure } from '../src/model/erasure.ts'
 import type { VerifyProgress } from '../src/model/event-store.ts'
-import type { ReplayExplanation } from '../src/model/replay-report.ts'
 import type { HashedSnapshot } from '../src/model/snapshot.ts'
 import type {
   Connected,
@@ -31,8 +31,7 @@ import type { ViewFeeds } from './view-feeds.ts'
 /** An open store with all that stands on it. */
 export type StoreParts = Readonly<{
   log: EventLog
-  snapshot: (projection: string, documentId: string) => Promise<HashedSnapshot<unknown> | null>
-  explain: (projection: string, documentId: string) => Promise<ReplayExplanation>
+  projector: Pick<Projector, 'snapshot' | 'at' | 'explain'>
   replays: ReplayReports
   views: ViewFeeds
   subscriptions: SubscriptionFeeds
@@ -100,11 +99,15 @@ export class StoreService implements WorkerApi {
   }
 
   snapshot(projection: string, documentId: string): Promise<Reply<HashedSnapshot<unknown> | null>> {
-    return this.#reply(({ snapshot }) => snapshot(projection, documentId))
+    return this.#reply(({ projector }) => projector.snapshot(projection, documentId))
   }
 
-  explain(projection: string, documentId: string): Promise<Reply<ReplayExplanation>> {
-    return this.#reply(({ explain }) => explain(projection, documentId))
+  documentAt(...args: Parameters<WorkerApi['documentAt']>): ReturnType<WorkerApi['documentAt']> {
+    return this.#reply(({ projector }) => projector.at(...args))
+  }
+
+  explain(...args: Parameters<WorkerApi['explain']>): ReturnType<WorkerApi['explain']> {
+    return this.#reply(({ projector }) => projector.explain(...args))
   }
 
   replayReports(): ReturnType<WorkerApi['replayReports']> {

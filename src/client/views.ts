@@ -1,7 +1,8 @@
 // Documents of projections on the page: the latest snapshot of each, shown once a frame.
 
 import { isStoreError } from '../log/errors.ts'
-import type { Snapshot } from '../model/snapshot.ts'
+import type { Moment } from '../model/moment.ts'
+import type { HashedSnapshot, Snapshot } from '../model/snapshot.ts'
 import { errorFromWire } from '../protocol/wire-error.ts'
 import type { ViewUpdate } from '../protocol/worker-api.ts'
 import { nextFrame } from './next-frame.ts'
@@ -18,6 +19,12 @@ export interface View<S> extends Readable<Snapshot<S> | null | undefined> {
    * well. Subscribers are told.
    */
   readonly getError: () => Error | null
+  /**
+   * The document as it was at a moment; null where it had no events then. The view itself stays as it is.
+   *
+   * @throws `StoreError` `handler-failed` when a handler fails before that moment; `invalid-argument`.
+   */
+  readonly at: (moment: Moment) => Promise<HashedSnapshot<S> | null>
 }
 
 /** A view without subscribers is kept this long: frameworks unsubscribe and subscribe again when they re-render. */
@@ -42,7 +49,10 @@ export class Views {
     const key = JSON.stringify([projection, documentId])
     const known = this.#views.get(key)?.deref()
     if (known) return known
+    const at = (moment: Moment) =>
+      this.#link.call(worker => worker.documentAt(projection, documentId, moment))
     const view = new DocumentView(this.#link, {
+      at,
       watch: shown => {
         const viewId = ++this.#lastId
         this.#watching.set(viewId, shown)
@@ -70,6 +80,7 @@ export class Views {
 const ONCE = { resend: false } as const
 
 type Watcher = Readonly<{
+  at: View<unknown>['at']
   watch: (view: DocumentView) => { viewId: number; watched: Promise<void> }
   unwatch: (viewId: number) => void
 }>
@@ -77,6 +88,7 @@ type Watcher = Readonly<{
 class DocumentView implements View<unknown>, Attachment {
   readonly #link: WorkerLink
   readonly #watcher: Watcher
+  readonly at: View<unknown>['at']
   readonly #shown = new Cell<Snapshot<unknown> | null | undefined>(undefined)
   #error: Error | null = null
   #viewId: number | null = null
@@ -86,6 +98,7 @@ class DocumentView implements View<unknown>, Attachment {
   constructor(link: WorkerLink, watcher: Watcher) {
     this.#link = link
     this.#watcher = watcher
+    this.at = watcher.at
   }
 
   readonly getSnapshot = (): Snapshot<unknown> | null | undefined => this.#shown.getSnapshot()

@@ -18,6 +18,7 @@ import type {
   VerifyReport,
 } from '../model/event-store.ts'
 import type { IntegrityStatus, QuarantinedBlock } from '../model/integrity-status.ts'
+import type { Moment } from '../model/moment.ts'
 import type { ReplayExplanation, ReplayReport } from '../model/replay-report.ts'
 import type { HashedSnapshot, Snapshot } from '../model/snapshot.ts'
 import type { Rejection, SyncStatus } from '../model/sync-status.ts'
@@ -131,6 +132,11 @@ export interface WorkerApi {
   streamVersion(streamName: string): Promise<Reply<StreamVersion>>
   snapshot(projection: string, documentId: string): Promise<Reply<HashedSnapshot<unknown> | null>>
 
+  documentAt(
+    projection: string,
+    documentId: string,
+    moment: Moment,
+  ): Promise<Reply<HashedSnapshot<unknown> | null>>
   explain(projection: string, documentId: string): Promise<Reply<ReplayExplanation>>
   /** The latest of this worker, the last one last. */
   replayReports(): Promise<Reply<readonly ReplayReport[]>>

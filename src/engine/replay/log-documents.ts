@@ -2,6 +2,7 @@
 // all.
 
 import type { GlobalPosition, RecordedEvent } from '../../log/event.ts'
+import type { Moment } from '../../model/moment.ts'
 import type { ReplayExplanation } from '../../model/replay-report.ts'
 import type { SinceSnapshot } from '../../model/snapshot-policy.ts'
 import type { LogChange } from '../event-log.ts'
@@ -11,6 +12,7 @@ import { explainReplay } from './explain-replay.ts'
 import { countThrough, type FoldFailure, type FoldLog, isStanding, markNow } from './fold.ts'
 import { FoldCost } from './fold-cost.ts'
 import { Pace } from './pace.ts'
+import { pastBoundsOf } from './past.ts'
 import type { ProjectionDocument, ProjectionDocuments, ProjectionParts } from './projection-documents.ts'
 import { Replay } from './replay.ts'
 import type { FoldSnapshot, SnapshotOwner } from './snapshot-record.ts'
@@ -61,6 +63,24 @@ export class LogDocuments implements ProjectionDocuments {
       const pending = count - (this.#base.get(documentId)?.count ?? 0)
       return { state, streamVersion: count, globalPosition: position, pending }
     })
+  }
+
+  async at(documentId: string, moment: Moment): Promise<ProjectionDocument | null> {
+    const readBackwards = () => this.#log.readAll({ direction: 'backwards' })
+    for (;;) {
+      const { maxVersion, maxPosition } = await pastBoundsOf(moment, readBackwards)
+      const { confirmedThrough } = this.#log.cursor()
+      const layer = await this.#loadBefore(documentId, maxVersion, Math.min(maxPosition, confirmedThrough))
+      await this.#readUntil(layer, documentId, maxVersion, Math.min(maxPosition, confirmedThrough))
+      const confirmed = layer.get(documentId)?.count ?? 0
+      await this.#readUntil(layer, documentId, maxVersion, Math.min(maxPosition, this.#log.head()))
+      // A rebase in the meantime takes back what was just folded.
+      if (!isStanding(layer.mark, null, this.#log)) continue
+      const document = layer.get(documentId)
+      if (!document) return null
+      const { state, count, position } = document
+      return { state, streamVersion: count, globalPosition: position, pending: count - confirmed }
+    }
   }
 
   explain(): Promise<ReplayExplanation> {
@@ -217,6 +237,40 @@ export class LogDocuments implements ProjectionDocuments {
     for await (const events of this.#log.readAll({ from: layer.mark.position + 1, to })) {
       const failure = this.#step(layer, events, touched)
       if (failure) throw failure.error
+      await pace.breathe()
+    }
+  }
+
+  /** The newest snapshot in which the document has no more than so many events. */
+  async #loadBefore(documentId: string, maxCount: number, through: GlobalPosition): Promise<DocumentLayer> {
+    for (let maxPosition = through; maxPosition > 0; ) {
+      const snapshot = await this.#options.snapshots.load(this.#owner, this.#terms, { maxPosition })
+      if (!snapshot) break
+      const layer = new DocumentLayer()
+      layer.restore(snapshot)
+      if ((layer.get(documentId)?.count ?? 0) <= maxCount) return layer
+      maxPosition = snapshot.position - 1
+    }
+    return new DocumentLayer()
+  }
+
+  /** Reads up to a position, or until the document has so many events. */
+  async #readUntil(
+    layer: DocumentLayer,
+    documentId: string,
+    maxCount: number,
+    to: GlobalPosition,
+  ): Promise<void> {
+    const pace = new Pace()
+    layer.mark = markNow(layer.mark, null, this.#log)
+    const isFull = () => (layer.get(documentId)?.count ?? 0) >= maxCount
+    for await (const events of this.#log.readAll({ from: layer.mark.position + 1, to })) {
+      // One by one only where the number matters.
+      for (const part of maxCount === Infinity ? [events] : events.map(event => [event])) {
+        if (isFull()) return
+        const failure = this.#step(layer, part, new Set())
+        if (failure) throw failure.error
+      }
       await pace.breathe()
     }
   }

@@ -3,6 +3,7 @@
 import { stateHashOf } from '../../integrity/state-hash.ts'
 import { StoreError } from '../../log/errors.ts'
 import type { App } from '../../model/app.ts'
+import type { Moment } from '../../model/moment.ts'
 import type { ReplayExplanation, ReplayReport } from '../../model/replay-report.ts'
 import type { HashedSnapshot, Snapshot } from '../../model/snapshot.ts'
 import type { SnapshotCodec } from '../../model/snapshot-codec.ts'
@@ -10,7 +11,7 @@ import { Audit, type AuditFailure, type AuditOptions } from './audit.ts'
 import type { FoldLog } from './fold.ts'
 import { foldCodeOf } from './fold-code.ts'
 import { LogDocuments } from './log-documents.ts'
-import type { OnFoldFailure, ProjectionDocuments } from './projection-documents.ts'
+import type { OnFoldFailure, ProjectionDocument, ProjectionDocuments } from './projection-documents.ts'
 import type { SnapshotOwner } from './snapshot-record.ts'
 import { type SnapshotDrop, SnapshotStore } from './snapshot-store.ts'
 import { StreamDocuments } from './stream-documents.ts'
@@ -46,6 +47,12 @@ export interface Projector {
   latest(projection: string, documentId: string): Promise<Snapshot<unknown> | null>
   /** As {@link latest}. @throws `InvalidEvent` with the path of what JSON cannot carry in the state. */
   snapshot(projection: string, documentId: string): Promise<HashedSnapshot<unknown> | null>
+  /**
+   * The document as it was at a moment, folded aside.
+   *
+   * @throws `StoreError` `handler-failed` when a handler fails before that moment; `invalid-argument`.
+   */
+  at(projection: string, documentId: string, moment: Moment): Promise<HashedSnapshot<unknown> | null>
   /** What a fold of the document would do that has nothing in memory: how much, from where, and why. */
   explain(projection: string, documentId: string): Promise<ReplayExplanation>
   /**
@@ -81,16 +88,23 @@ export function createProjector(options: ProjectorOptions): Projector {
     for (const { documents } of projections.values()) documents.onChange(change)
   }, life.signal)
 
-  const latest: Projector['latest'] = async (projection, documentId) => {
-    const document = await projectionNamed(projection).documents.latest(documentId)
-    return document && { ...document, confirmedPosition: log.cursor().serverPosition }
+  const shown = (document: ProjectionDocument | null): Snapshot<unknown> | null =>
+    document && { ...document, confirmedPosition: log.cursor().serverPosition }
+  const hashed = (document: ProjectionDocument | null, handlerVersion: string) => {
+    const snapshot = shown(document)
+    return snapshot && { ...snapshot, handlerVersion, stateHash: stateHashOf(snapshot.state, log.hash) }
   }
   return {
-    latest,
+    async latest(projection, documentId) {
+      return shown(await projectionNamed(projection).documents.latest(documentId))
+    },
     async snapshot(projection, documentId) {
-      const { handlerVersion } = projectionNamed(projection)
-      const document = await latest(projection, documentId)
-      return document && { ...document, handlerVersion, stateHash: stateHashOf(document.state, log.hash) }
+      const { documents, handlerVersion } = projectionNamed(projection)
+      return hashed(await documents.latest(documentId), handlerVersion)
+    },
+    async at(projection, documentId, moment) {
+      const { documents, handlerVersion } = projectionNamed(projection)
+      return hashed(await documents.at(documentId, moment), handlerVersion)
     },
     async explain(projection, documentId) {
       return projectionNamed(projection).documents.explain(documentId)

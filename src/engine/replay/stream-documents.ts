@@ -1,5 +1,6 @@
 // Documents of a projection that folds every stream into a document of its own.
 
+import type { Moment } from '../../model/moment.ts'
 import type { ReplayExplanation } from '../../model/replay-report.ts'
 import type { LogChange } from '../event-log.ts'
 import type {
@@ -24,6 +25,12 @@ export class StreamDocuments implements ProjectionDocuments {
   async latest(streamName: string): Promise<ProjectionDocument | null> {
     const { state, folded, pending, failure } = await this.#fold.current(streamName)
     if (failure) this.#onFailure(failure)
+    if (folded.count === 0) return null
+    return { state, streamVersion: folded.version, globalPosition: folded.position, pending }
+  }
+
+  async at(streamName: string, moment: Moment): Promise<ProjectionDocument | null> {
+    const { state, folded, pending } = await this.#fold.at(streamName, moment)
     if (folded.count === 0) return null
     return { state, streamVersion: folded.version, globalPosition: folded.position, pending }
   }

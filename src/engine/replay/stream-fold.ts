@@ -2,6 +2,7 @@
 // still stands, else from a snapshot, and only what is new.
 
 import type { GlobalPosition, RecordedEvent, StreamVersion } from '../../log/event.ts'
+import type { Moment } from '../../model/moment.ts'
 import type { ReplayExplanation, ReplayReport } from '../../model/replay-report.ts'
 import type { Refold } from './audit.ts'
 import { explainReplay } from './explain-replay.ts'
@@ -16,6 +17,7 @@ import {
 import { FoldCost } from './fold-cost.ts'
 import { type Folded, type FoldedEvents, type FoldStep, foldStepOf, initiallyFolded } from './folded.ts'
 import { Pace } from './pace.ts'
+import { pastBoundsOf } from './past.ts'
 import { Replay } from './replay.ts'
 import type { FoldSnapshot, SnapshotOwner } from './snapshot-record.ts'
 import type { LoadBounds, SnapshotStore } from './snapshot-store.ts'
@@ -110,6 +112,29 @@ export class StreamFold<S = unknown> {
       if (stream.latest.read.version < version && stream.failure) throw stream.failure.error
       return stream.latest.state
     })
+  }
+
+  /**
+   * The stream as it was, folded aside: what is in memory stays as it is.
+   *
+   * @throws `StoreError` `handler-failed` when a handler fails before that moment; `invalid-argument`.
+   */
+  async at(
+    streamName: string,
+    moment: Moment,
+  ): Promise<Pick<FoldedStream<S>, 'state' | 'folded' | 'pending'>> {
+    const readBackwards = () => this.#log.readStream(streamName, { direction: 'backwards' })
+    for (;;) {
+      const { maxVersion, maxPosition } = await pastBoundsOf(moment, readBackwards)
+      const { confirmedThrough } = this.#log.cursor()
+      const through = Math.min(maxPosition, confirmedThrough)
+      const from = await this.#load(streamName, { maxVersion, maxPosition: through })
+      const confirmed = await this.#foldOn(streamName, from, { to: maxVersion, through })
+      const past = await this.#foldOn(streamName, confirmed, { to: maxVersion, through: maxPosition })
+      // A rebase in the meantime takes back what was just folded.
+      if (!this.#stands(streamName, past)) continue
+      return { state: past.state, folded: past.folded, pending: past.folded.count - confirmed.folded.count }
+    }
   }
 
   /** What a fold would do that has nothing in memory. */
