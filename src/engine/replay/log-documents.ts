@@ -12,7 +12,7 @@ import { explainReplay } from './explain-replay.ts'
 import { countThrough, type FoldFailure, type FoldLog, isStanding, markNow } from './fold.ts'
 import { FoldCost } from './fold-cost.ts'
 import { Pace } from './pace.ts'
-import { pastBoundsOf } from './past.ts'
+import { NO_BOUND, pastBoundsOf } from './past.ts'
 import type { ProjectionDocument, ProjectionDocuments, ProjectionParts } from './projection-documents.ts'
 import { Replay } from './replay.ts'
 import type { FoldSnapshot, SnapshotOwner } from './snapshot-record.ts'
@@ -70,15 +70,17 @@ export class LogDocuments implements ProjectionDocuments {
     for (;;) {
       const { maxVersion, maxPosition } = await pastBoundsOf(moment, readBackwards)
       const { confirmedThrough } = this.#log.cursor()
-      const layer = await this.#loadBefore(documentId, maxVersion, Math.min(maxPosition, confirmedThrough))
-      await this.#readUntil(layer, documentId, maxVersion, Math.min(maxPosition, confirmedThrough))
-      const confirmed = layer.get(documentId)?.count ?? 0
-      await this.#readUntil(layer, documentId, maxVersion, Math.min(maxPosition, this.#log.head()))
+      const layer = await this.#foldedThrough(documentId, maxVersion, maxPosition)
       // A rebase in the meantime takes back what was just folded.
       if (!isStanding(layer.mark, null, this.#log)) continue
       const document = layer.get(documentId)
       if (!document) return null
       const { state, count, position } = document
+      const confirmed =
+        position <= confirmedThrough
+          ? count
+          : ((await this.#foldedThrough(documentId, maxVersion, confirmedThrough)).get(documentId)?.count ??
+            0)
       return { state, streamVersion: count, globalPosition: position, pending: count - confirmed }
     }
   }
@@ -241,6 +243,28 @@ export class LogDocuments implements ProjectionDocuments {
     }
   }
 
+  /** All documents, made aside: up to a position, or until the one has so many events. */
+  async #foldedThrough(
+    documentId: string,
+    maxCount: number,
+    maxPosition: GlobalPosition,
+  ): Promise<DocumentLayer> {
+    const layer = await this.#loadBefore(documentId, maxCount, maxPosition)
+    layer.mark = markNow(layer.mark, null, this.#log)
+    const pace = new Pace()
+    const range = { from: layer.mark.position + 1, to: Math.min(maxPosition, this.#log.head()) }
+    for await (const events of this.#log.readAll(range)) {
+      // One by one only where the number matters.
+      for (const part of maxCount === NO_BOUND ? [events] : events.map(event => [event])) {
+        if ((layer.get(documentId)?.count ?? 0) >= maxCount) return layer
+        const failure = this.#step(layer, part, new Set())
+        if (failure) throw failure.error
+      }
+      await pace.breathe()
+    }
+    return layer
+  }
+
   /** The newest snapshot in which the document has no more than so many events. */
   async #loadBefore(documentId: string, maxCount: number, through: GlobalPosition): Promise<DocumentLayer> {
     for (let maxPosition = through; maxPosition > 0; ) {
@@ -252,27 +276,6 @@ export class LogDocuments implements ProjectionDocuments {
       maxPosition = snapshot.position - 1
     }
     return new DocumentLayer()
-  }
-
-  /** Reads up to a position, or until the document has so many events. */
-  async #readUntil(
-    layer: DocumentLayer,
-    documentId: string,
-    maxCount: number,
-    to: GlobalPosition,
-  ): Promise<void> {
-    const pace = new Pace()
-    layer.mark = markNow(layer.mark, null, this.#log)
-    const isFull = () => (layer.get(documentId)?.count ?? 0) >= maxCount
-    for await (const events of this.#log.readAll({ from: layer.mark.position + 1, to })) {
-      // One by one only where the number matters.
-      for (const part of maxCount === Infinity ? [events] : events.map(event => [event])) {
-        if (isFull()) return
-        const failure = this.#step(layer, part, new Set())
-        if (failure) throw failure.error
-      }
-      await pace.breathe()
-    }
   }
 
   #mergeDown(): void {

@@ -4,6 +4,8 @@ import { StoreError } from '../../log/errors.ts'
 import type { GlobalPosition, RecordedEvent } from '../../log/event.ts'
 import type { Moment } from '../../model/moment.ts'
 
+export const NO_BOUND = Number.MAX_SAFE_INTEGER
+
 /** Both hold. */
 export type PastBounds = Readonly<{ maxVersion: number; maxPosition: GlobalPosition }>
 
@@ -20,9 +22,9 @@ export async function pastBoundsOf(
     const problem = 'A moment is a version or position from 0 on, or a time in milliseconds'
     throw new StoreError('invalid-argument', problem, { moment })
   }
-  if (kind === 'version') return { maxVersion: value, maxPosition: Infinity }
-  if (kind === 'position') return { maxVersion: Infinity, maxPosition: value }
-  return { maxVersion: Infinity, maxPosition: await lastRecordedBy(value, readBackwards()) }
+  if (kind === 'version') return { maxVersion: value, maxPosition: NO_BOUND }
+  if (kind === 'position') return { maxVersion: NO_BOUND, maxPosition: value }
+  return { maxVersion: NO_BOUND, maxPosition: await lastRecordedBy(value, readBackwards()) }
 }
 
 /** Position of the last event that was recorded at or before a time; 0 where there is none. */

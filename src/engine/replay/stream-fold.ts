@@ -127,10 +127,11 @@ export class StreamFold<S = unknown> {
     for (;;) {
       const { maxVersion, maxPosition } = await pastBoundsOf(moment, readBackwards)
       const { confirmedThrough } = this.#log.cursor()
-      const through = Math.min(maxPosition, confirmedThrough)
-      const from = await this.#load(streamName, { maxVersion, maxPosition: through })
-      const confirmed = await this.#foldOn(streamName, from, { to: maxVersion, through })
-      const past = await this.#foldOn(streamName, confirmed, { to: maxVersion, through: maxPosition })
+      const past = await this.#foldedThrough(streamName, maxVersion, maxPosition)
+      const confirmed =
+        past.folded.position <= confirmedThrough
+          ? past
+          : await this.#foldedThrough(streamName, maxVersion, confirmedThrough)
       // A rebase in the meantime takes back what was just folded.
       if (!this.#stands(streamName, past)) continue
       return { state: past.state, folded: past.folded, pending: past.folded.count - confirmed.folded.count }
@@ -291,6 +292,16 @@ export class StreamFold<S = unknown> {
       while (!this.#stands(streamName, from))
     }
     return (await this.#foldOn(streamName, from, { to: version })).state
+  }
+
+  async #foldedThrough(
+    streamName: string,
+    maxVersion: StreamVersion,
+    maxPosition: GlobalPosition,
+  ): Promise<Folded<S>> {
+    if (maxPosition === 0) return this.#initial()
+    const from = await this.#load(streamName, { maxVersion, maxPosition })
+    return this.#foldOn(streamName, from, { to: maxVersion, through: maxPosition })
   }
 
   /** Folds aside, up to a version and a position. */
