@@ -5,7 +5,7 @@ const RANKS = [
   ['src/integrity', 'src/model', 'src/storage'],
   ['src/protocol'],
   ['src/engine', 'src/client'],
-  ['src/sync', 'src/server', 'src/testing', 'src/cli', 'src/build'],
+  ['src/sync', 'src/server', 'src/conformance', 'src/testing', 'src/cli', 'src/build'],
   ['worker'],
 ]
 
@@ -43,7 +43,7 @@ module.exports = {
     {
       name: 'browser-has-no-node',
       severity: 'error',
-      from: { path: '^(worker|src)/', pathNot: '^src/(server|testing|cli|build|storage/postgres)/' },
+      from: { path: '^(worker|src)/', pathNot: '^src/(server|conformance|testing|cli|build|storage/postgres)/' },
       to: { dependencyTypes: ['core'] },
     },
     {

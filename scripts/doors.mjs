@@ -6,6 +6,7 @@ export const DOORS = {
   server: 'src/server/index.ts',
   'server-node': 'src/server/node.ts',
   integrity: 'src/integrity/index.ts',
+  conformance: 'src/conformance/index.ts',
   testing: 'src/testing/index.ts',
   'storage-indexeddb': 'src/storage/indexeddb/index.ts',
   'storage-memory': 'src/storage/memory/index.ts',

@@ -1,5 +1,7 @@
-// The door streamdingo/testing: suites that hold a storage, or a whole store, to what it promises.
+// The door streamdingo/testing: an application's deciders and projections put to the test, with any test runner.
 
-export { type FixtureOptions, fixtureBlock } from './block-fixtures.ts'
-export { describeEventStore, type OpenStore } from './event-store-contract.ts'
-export { describeLogStorage, type StorageUnderTest } from './log-storage-contract.ts'
+export { type DeciderSpecification, type Outcome, specifyDecider } from './decider-specification.ts'
+export { type ProjectionSpecification, specifyProjection } from './projection-specification.ts'
+export type { GivenEvent } from './recorded.ts'
+export { type ReplayBuild, replayEquivalence } from './replay-equivalence.ts'
+export { SpecificationFailed } from './specification-failed.ts'

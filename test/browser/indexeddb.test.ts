@@ -3,7 +3,7 @@ import { cdp } from 'vitest/browser'
 import { createEventStore } from '../../src/engine/event-store.ts'
 import { openLog } from '../../src/engine/open-log.ts'
 import { indexedDbStorage } from '../../src/storage/indexeddb/index.ts'
-import { describeEventStore, describeLogStorage, fixtureBlock } from '../../src/testing/index.ts'
+import { describeEventStore, describeLogStorage, fixtureBlock } from '../../src/conformance/index.ts'
 
 const freshName = (): string => `browser-${crypto.randomUUID()}`
 

@@ -12,7 +12,7 @@ import type { RecordedEvent } from '../../src/log/event.ts'
 import { createSha256 } from '../../src/log/sha256/create-sha256.ts'
 import type { LogStorage } from '../../src/storage/log-storage.ts'
 import { createMemoryDatabase, type MemoryDatabase, memoryStorage } from '../../src/storage/memory/index.ts'
-import { decodeBlocks, entriesOf } from '../../src/testing/block-contents.ts'
+import { decodeBlocks, entriesOf } from '../../src/conformance/block-contents.ts'
 import { wrapStorage } from '../support/wrap-storage.ts'
 import { append, count, openDevice, openServer, pull, push, sync } from './replay/replicas.ts'
 

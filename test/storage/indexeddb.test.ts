@@ -5,7 +5,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest'
 import { createEventStore } from '../../src/engine/event-store.ts'
 import { openLog } from '../../src/engine/open-log.ts'
 import { indexedDbStorage } from '../../src/storage/indexeddb/index.ts'
-import { describeEventStore, describeLogStorage, fixtureBlock } from '../../src/testing/index.ts'
+import { describeEventStore, describeLogStorage, fixtureBlock } from '../../src/conformance/index.ts'
 
 let databases = 0
 const freshName = (): string => `test-${++databases}`

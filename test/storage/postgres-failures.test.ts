@@ -7,7 +7,7 @@ import { PostgresStorage } from '../../src/storage/postgres/postgres-storage.ts'
 import type { SqlDriver } from '../../src/storage/postgres/sql-driver.ts'
 import { READ_ENTRIES } from '../../src/storage/postgres/statements.ts'
 import { storageFailureFrom } from '../../src/storage/postgres/storage-failure.ts'
-import { fixtureBlock } from '../../src/testing/index.ts'
+import { fixtureBlock } from '../../src/conformance/index.ts'
 import { openCommitProxy } from '../support/commit-proxy.ts'
 import {
   hasPostgres,

@@ -9,7 +9,7 @@ import {
   openPostgres,
   type PostgresDatabase,
 } from '../../src/storage/postgres/index.ts'
-import { describeEventStore, describeLogStorage, fixtureBlock } from '../../src/testing/index.ts'
+import { describeEventStore, describeLogStorage, fixtureBlock } from '../../src/conformance/index.ts'
 import { hasPostgres, POSTGRES_NAME, POSTGRES_URL, runSql } from '../support/postgres.ts'
 
 vi.setConfig({ testTimeout: 30_000, hookTimeout: 60_000 })

@@ -2,7 +2,7 @@
 
 import { openStore } from '../../src/client/open-store.ts'
 import { createMemoryDatabase, memoryStorage } from '../../src/storage/memory/index.ts'
-import { describeEventStore } from '../../src/testing/index.ts'
+import { describeEventStore } from '../../src/conformance/index.ts'
 import { serveStoreOn } from '../../worker/serve-store.ts'
 
 describeEventStore('a store over a port', () => {
