@@ -43,7 +43,10 @@ module.exports = {
     {
       name: 'browser-has-no-node',
       severity: 'error',
-      from: { path: '^(worker|src)/', pathNot: '^src/(server|conformance|testing|cli|build|storage/postgres)/' },
+      from: {
+        path: '^(worker|src)/',
+        pathNot: '^src/(server|conformance|testing|cli|build|storage/postgres)/',
+      },
       to: { dependencyTypes: ['core'] },
     },
     {

@@ -1,7 +1,7 @@
 // The behaviour of every EventStore, over a real worker and IndexedDB.
 
-import { openStore } from '../../src/index.ts'
 import { describeEventStore } from '../../src/conformance/index.ts'
+import { openStore } from '../../src/index.ts'
 
 let stores = 0
 

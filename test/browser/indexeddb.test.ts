@@ -1,9 +1,9 @@
 import { afterEach, expect, test } from 'vitest'
 import { cdp } from 'vitest/browser'
+import { describeEventStore, describeLogStorage, fixtureBlock } from '../../src/conformance/index.ts'
 import { createEventStore } from '../../src/engine/event-store.ts'
 import { openLog } from '../../src/engine/open-log.ts'
 import { indexedDbStorage } from '../../src/storage/indexeddb/index.ts'
-import { describeEventStore, describeLogStorage, fixtureBlock } from '../../src/conformance/index.ts'
 
 const freshName = (): string => `browser-${crypto.randomUUID()}`
 

@@ -2,10 +2,10 @@ import 'fake-indexeddb/auto'
 import { forceCloseDatabase } from 'fake-indexeddb'
 import { openDB } from 'idb'
 import { afterEach, describe, expect, test, vi } from 'vitest'
+import { describeEventStore, describeLogStorage, fixtureBlock } from '../../src/conformance/index.ts'
 import { createEventStore } from '../../src/engine/event-store.ts'
 import { openLog } from '../../src/engine/open-log.ts'
 import { indexedDbStorage } from '../../src/storage/indexeddb/index.ts'
-import { describeEventStore, describeLogStorage, fixtureBlock } from '../../src/conformance/index.ts'
 
 let databases = 0
 const freshName = (): string => `test-${++databases}`

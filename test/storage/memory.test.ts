@@ -1,5 +1,5 @@
-import { createMemoryDatabase, memoryStorage } from '../../src/storage/memory/index.ts'
 import { describeLogStorage } from '../../src/conformance/index.ts'
+import { createMemoryDatabase, memoryStorage } from '../../src/storage/memory/index.ts'
 
 describeLogStorage('memory', async () => {
   const database = createMemoryDatabase()

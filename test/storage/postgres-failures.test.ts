@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { fixtureBlock } from '../../src/conformance/index.ts'
 import { createSha256 } from '../../src/log/sha256/create-sha256.ts'
 import { openPostgres, type PostgresDatabase } from '../../src/storage/postgres/index.ts'
 import { migrate } from '../../src/storage/postgres/migrate.ts'
@@ -7,7 +8,6 @@ import { PostgresStorage } from '../../src/storage/postgres/postgres-storage.ts'
 import type { SqlDriver } from '../../src/storage/postgres/sql-driver.ts'
 import { READ_ENTRIES } from '../../src/storage/postgres/statements.ts'
 import { storageFailureFrom } from '../../src/storage/postgres/storage-failure.ts'
-import { fixtureBlock } from '../../src/conformance/index.ts'
 import { openCommitProxy } from '../support/commit-proxy.ts'
 import {
   hasPostgres,

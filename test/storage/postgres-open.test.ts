@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest'
+import { fixtureBlock } from '../../src/conformance/index.ts'
 import { lockDataDir } from '../../src/storage/postgres/data-dir-lock.ts'
 import { openPostgres } from '../../src/storage/postgres/index.ts'
-import { fixtureBlock } from '../../src/conformance/index.ts'
 import { hasPostgres, POSTGRES_NAME, POSTGRES_URL, runSql } from '../support/postgres.ts'
 
 vi.setConfig({ testTimeout: 60_000 })

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { describeEventStore, describeLogStorage, fixtureBlock } from '../../src/conformance/index.ts'
 import { createEventStore } from '../../src/engine/event-store.ts'
 import { openLog } from '../../src/engine/open-log.ts'
 import { decodeBlock } from '../../src/log/block.ts'
@@ -9,7 +10,6 @@ import {
   openPostgres,
   type PostgresDatabase,
 } from '../../src/storage/postgres/index.ts'
-import { describeEventStore, describeLogStorage, fixtureBlock } from '../../src/conformance/index.ts'
 import { hasPostgres, POSTGRES_NAME, POSTGRES_URL, runSql } from '../support/postgres.ts'
 
 vi.setConfig({ testTimeout: 30_000, hookTimeout: 60_000 })

@@ -1,8 +1,8 @@
 // The behaviour of every EventStore, over the worker port.
 
 import { openStore } from '../../src/client/open-store.ts'
-import { createMemoryDatabase, memoryStorage } from '../../src/storage/memory/index.ts'
 import { describeEventStore } from '../../src/conformance/index.ts'
+import { createMemoryDatabase, memoryStorage } from '../../src/storage/memory/index.ts'
 import { serveStoreOn } from '../../worker/serve-store.ts'
 
 describeEventStore('a store over a port', () => {
