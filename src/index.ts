@@ -43,6 +43,7 @@ export type {
   ProjectionDefinition,
   ProjectionsOf,
   StateOf,
+  Upcaster,
 } from './model/app.ts'
 export type { EraseOptions, Erasure } from './model/erasure.ts'
 export type {

@@ -2,11 +2,11 @@
 
 import type { App } from '../src/model/app.ts'
 
-/** Names of deciders and projections that the build plugin did not hash. */
-export function weaklyKnown({ deciders = {}, projections = {} }: App): string[] {
-  return Object.entries({ ...deciders, ...projections })
-    .filter(([, { handlerCode }]) => !handlerCode)
-    .map(([name]) => name)
+/** Names of deciders, projections and upcasters that the build plugin did not hash. */
+function weaklyKnown({ deciders = {}, projections = {}, upcasters = [] }: App): string[] {
+  const named = [...Object.entries(deciders), ...Object.entries(projections)]
+  const upcasting = upcasters.map(upcaster => [`the upcaster of ${upcaster.type}`, upcaster] as const)
+  return [...named, ...upcasting].filter(([, { handlerCode }]) => !handlerCode).map(([name]) => name)
 }
 
 export function sayWeaklyKnown(app: App): void {

@@ -37,9 +37,8 @@ async function hashDefinition(
     return { name, node, base: '', handlers: {}, problems: [partsProblem(node, module)], files: new Set() }
   const ofAll = ['initialState', 'getDocumentId'].flatMap(key => properties.get(key) ?? [])
   const base = await Promise.all(ofAll.map(one => graph.hashOf({ node: one, module })))
-  const evolve = { node: properties.get('evolve')!, module }
   const handlers = await Promise.all(
-    [...(await handlersOf(evolve, graph))].map(
+    [...(await foldingParts(properties, module, graph))].map(
       async ([type, code]) => [type, await graph.hashOf(code)] as const,
     ),
   )
@@ -61,6 +60,17 @@ const partsProblem = ({ start }: Node, module: SourceModule): Problem => ({
   message: 'Parts of the definition are only known when the code runs',
   wayOut: 'Write down each of its properties by name.',
 })
+
+/** What makes something of an event, by the type of it. */
+async function foldingParts(
+  properties: FoundDefinition['properties'],
+  module: SourceModule,
+  graph: CodeGraph,
+): Promise<ReadonlyMap<string, PlacedNode>> {
+  const upcast = properties.get('upcast')
+  if (upcast) return new Map([[EVERY_TYPE, { node: upcast, module }]])
+  return handlersOf({ node: properties.get('evolve')!, module }, graph)
+}
 
 /** One expression for each event type, wherever the table of them stands; else one for all. */
 async function handlersOf(evolve: PlacedNode, graph: CodeGraph): Promise<ReadonlyMap<string, PlacedNode>> {

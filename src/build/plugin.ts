@@ -43,7 +43,7 @@ export const streamdingo: UnpluginInstance<StreamDingoPluginOptions | undefined,
       transform: {
         filter: {
           id: { include: /\.[cm]?[jt]sx?$/, exclude: /[\\/]node_modules[\\/]/ },
-          code: /\b(evolve|initialState|getDocumentId)\b/,
+          code: /\b(evolve|initialState|getDocumentId|upcast)\b/,
         },
         async handler(code, id) {
           const native = this as unknown as { resolve?: NativeResolve }

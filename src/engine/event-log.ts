@@ -21,6 +21,7 @@ import type { Erasures } from './erasure/erasures.ts'
 import type { exportPart } from './export-log.ts'
 import type { LogProofs } from './log-proofs.ts'
 import type { Healing } from './recovery/healing.ts'
+import type { TodaysEvents } from './todays-events.ts'
 
 /** An atomic append of checked, encoded events. */
 export type AppendRequest = Readonly<{
@@ -110,6 +111,8 @@ export interface EventLog {
   /** For side-table values: snapshots, cursors. Blocks are the log's alone. */
   readonly storage: Pick<LogStorage, 'get' | 'list' | 'keys' | 'put' | 'swap'>
 
+  /** What is read, as the application of today knows it. Reads of the log itself give what was recorded. */
+  readonly today: TodaysEvents
   /** What the log can show to others. */
   readonly proofs: LogProofs
   /** What was erased in the log, and the way to erase more. */

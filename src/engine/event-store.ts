@@ -49,7 +49,8 @@ export function createEventStore(log: EventLog): EventStore {
 
     async readStream<E extends Event>(streamName: string, options: ReadStreamOptions = {}) {
       const events: RecordedEvent[] = []
-      for await (const part of log.readStream(streamName, options)) {
+      const read = log.today.read(options, bounded => log.readStream(streamName, bounded))
+      for await (const part of read) {
         for (const event of part) events.push(plainEvent(event))
       }
       const version = log.streamVersion(streamName)
@@ -59,7 +60,7 @@ export function createEventStore(log: EventLog): EventStore {
     },
 
     async *readAll<E extends Event>(options: ReadAllOptions = {}) {
-      for await (const part of log.readAll(options)) {
+      for await (const part of log.today.read(options, bounded => log.readAll(bounded))) {
         for (const event of part) yield plainEvent(event) as RecordedEvent<E>
       }
     },
@@ -70,7 +71,7 @@ export function createEventStore(log: EventLog): EventStore {
 
     async aggregateStream(streamName, { evolve, initialState }) {
       let state = initialState()
-      for await (const part of log.readStream(streamName)) {
+      for await (const part of log.today.read({}, () => log.readStream(streamName))) {
         for (const event of part) state = evolveState(evolve, state, event as never)
       }
       const version = log.streamVersion(streamName)

@@ -40,6 +40,7 @@ import { createDeciderFolds } from './replay/decider-folds.ts'
 import { SnapshotCleanup } from './replay/snapshot-cleanup.ts'
 import { SavedIndex } from './saved-index.ts'
 import { type ServerTreeParts, serverTreeBehind } from './server-tree.ts'
+import { TodaysEvents } from './todays-events.ts'
 import { Writer } from './writer.ts'
 
 export type OpenLogOptions = Readonly<{
@@ -47,7 +48,7 @@ export type OpenLogOptions = Readonly<{
   storage: LogStorage
   /** Part of every stream's genesis hash: replicas that sync must use the same one. */
   storeId: string
-  /** Its deciders carry out commands. */
+  /** Its deciders carry out commands, and its upcasters are heard. */
   app?: App
   /** True on the server: what is in this log is confirmed by being there. */
   isAuthority?: boolean
@@ -92,6 +93,7 @@ class OpenLog implements EventLog {
   readonly storeId: string
   readonly hash: HashProvider
   readonly storage: LogStorage
+  readonly today: TodaysEvents
   readonly proofs: LogProofs
   readonly erasures: Erasures
   readonly #options: OpenLogOptions
@@ -116,6 +118,7 @@ class OpenLog implements EventLog {
     this.storeId = options.storeId
     this.storage = options.storage
     this.hash = hash
+    this.today = new TodaysEvents(options.app ?? {})
     this.#chain = new HashChain(hash)
     this.#blocks = new BlockStore(this.storage, hash, position => this.#damages.tell(position))
     this.proofs = new LogProofs({

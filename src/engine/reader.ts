@@ -181,7 +181,7 @@ function rangeOf(options: ReadStreamOptions, end: StreamVersion | GlobalPosition
   return first > last ? null : { first, last, backwards: isBackwards }
 }
 
-function checkCount(maxCount: number): void {
+export function checkCount(maxCount: number): void {
   if (maxCount !== Infinity && (!Number.isSafeInteger(maxCount) || maxCount < 0)) {
     throw new StoreError('invalid-argument', `maxCount must be a whole number from 0, not ${maxCount}`, {
       maxCount,

@@ -76,7 +76,9 @@ class SubscriptionLoop {
     if (!this.#signal.aborted) this.position = head
   }
 
-  async #handle(event: RecordedEvent): Promise<void> {
+  async #handle(recorded: RecordedEvent): Promise<void> {
+    const event = this.#log.today.of(recorded)
+    if (!event) return
     this.isHandling = true
     try {
       await this.#onEvent(event)

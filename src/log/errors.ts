@@ -31,6 +31,8 @@ const RECOVERY = {
   'unknown-projection': 'Name a projection of the app that the worker serves.',
   'command-refused': 'The decider refused the command. Show the reason; nothing was written.',
   'handler-failed': 'A handler of the app threw. Mend the handler; the log is intact.',
+  'upcast-failed': 'An upcaster of the app threw. Mend the upcaster; the log is intact.',
+  'unknown-event-type': 'The log has events of a newer version of the app. Update this one.',
   'log-damaged':
     'The stored log does not match its hashes. Open the store with `restore: true`: what is pending and can be read stays, what the server has comes again.',
   'unsupported-format': 'The log was written by a newer version. Update the app.',

@@ -1,6 +1,6 @@
 // What an application writes: deciders, projections, and the app that names them.
 
-import type { Event, RecordedEvent } from '../log/event.ts'
+import type { Event, RecordedEvent, RecordedMetadata } from '../log/event.ts'
 import type { SnapshotPolicy } from './snapshot-policy.ts'
 
 /** A wish that a decider turns into events or refuses. Plain JSON: it crosses to the worker and is kept. */
@@ -76,10 +76,39 @@ export type AnyDecider = DeciderDefinition<any, any, any>
 // biome-ignore lint/suspicious/noExplicitAny: a bound for definitions of any state and event
 export type AnyProjection = ProjectionDefinition<any, any>
 
+/**
+ * Brings an event that was recorded in an older shape into the next one, whenever it is read. What is recorded, and what
+ * is hashed of it, stays as it is.
+ */
+export type Upcaster = Readonly<{
+  /** Of the event as it is now. */
+  type: string
+  /** Schema version of the event as it is now: what its `schemaVersion` was when it was appended, 1 without one. */
+  from: number
+  /** Type of the event that it makes. Default: the same. */
+  to?: string
+  /** Schema version of the event that it makes. Default: one more. */
+  toVersion?: number
+  /** Pure and synchronous. Gives the data in the next shape. */
+  upcast: (data: unknown, metadata: RecordedMetadata) => unknown
+  /** Written by the build plugin. */
+  handlerCode?: HandlerCode
+}>
+
 /** Everything of an application that the worker needs. The page imports only its type. */
 export type App = Readonly<{
   deciders?: Readonly<Record<string, AnyDecider>>
   projections?: Readonly<Record<string, AnyProjection>>
+  /** One after the other, as long as one fits. */
+  upcasters?: readonly Upcaster[]
+  /** All types of events that this version of the application knows. Left out: whatever there is. */
+  eventTypes?: readonly string[]
+  /**
+   * What is done with events of other types, such as those of a newer version that another tab runs: `keep` hands them on
+   * as they are, `ignore` leaves them out of reads and folds, `fail` has reads fail and folds stop there, so that nothing
+   * is decided in ignorance. Default `keep`.
+   */
+  unknownEvents?: 'keep' | 'ignore' | 'fail'
 }>
 
 export type DecidersOf<A extends App> = A extends { deciders: infer D } ? D : Record<never, never>

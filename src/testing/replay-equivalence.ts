@@ -32,7 +32,7 @@ export async function replayEquivalence(
   const database = createMemoryDatabase()
   const reports: (readonly ReplayReport[])[] = []
   for (const [i, { app, events }] of builds.entries()) {
-    const log = await openLog({ storage: memoryStorage({ database }), storeId: 'replay-equivalence' })
+    const log = await openLog({ storage: memoryStorage({ database }), storeId: 'replay-equivalence', app })
     await append(log, events)
     const all = await eventsOf(log)
     const full = await documentsOf(log, withPolicy(app, 'never'), all)
@@ -55,7 +55,7 @@ async function append(log: EventLog, events: readonly GivenEvent[]): Promise<voi
 
 async function eventsOf(log: EventLog): Promise<readonly RecordedEvent[]> {
   const all: RecordedEvent[] = []
-  for await (const part of log.readAll()) all.push(...part)
+  for await (const part of log.today.read({}, () => log.readAll())) all.push(...part)
   return all
 }
 

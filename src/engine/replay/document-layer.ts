@@ -4,6 +4,7 @@
 import type { Event, GlobalPosition, RecordedEvent } from '../../log/event.ts'
 import type { AnyProjection, Evolve } from '../../model/app.ts'
 import { evolveState } from '../../model/evolve.ts'
+import type { TodaysEvents } from '../todays-events.ts'
 import { type FoldFailure, failureFrom, type Mark, markBehind, NOTHING_READ } from './fold.ts'
 import type { FoldSnapshot } from './snapshot-record.ts'
 
@@ -90,7 +91,10 @@ export type LayerStep = (
   touched: Set<string>,
 ) => FoldFailure | null
 
-export function layerStepOf({ canHandle, getDocumentId, initialState, evolve }: AnyProjection): LayerStep {
+export function layerStepOf(
+  { canHandle, getDocumentId, initialState, evolve }: AnyProjection,
+  today: TodaysEvents,
+): LayerStep {
   const handles = new Set<string>(canHandle)
   // Run as a handler is, it fails as one.
   const identify: Evolve<string | null, Event> = (_, event) => getDocumentId!(event)
@@ -99,8 +103,8 @@ export function layerStepOf({ canHandle, getDocumentId, initialState, evolve }: 
     let failure: FoldFailure | null = null
     try {
       for (; i < events.length; i++) {
-        const event = events[i]!
-        if (!handles.has(event.type)) continue
+        const event = today.of(events[i]!)
+        if (event === null || !handles.has(event.type)) continue
         const id = evolveState(identify, null, event)
         if (id === null) continue
         const before = layer.get(id)

@@ -2,8 +2,8 @@
 
 import { hexOf, utf8 } from '../../log/bytes.ts'
 import type { HashProvider } from '../../log/hash-provider.ts'
-import type { HandlerCode } from '../../model/app.ts'
-import type { FoldDefinition } from './fold.ts'
+import type { HandlerCode, Upcaster } from '../../model/app.ts'
+import type { FoldDefinition, FoldLog } from './fold.ts'
 
 /** The code of a decider or projection, as it is in this worker. */
 export type FoldCode = Readonly<{
@@ -21,27 +21,43 @@ type CodeDefinition = Pick<FoldDefinition<unknown>, 'version' | 'handlerCode' | 
   Readonly<{ evolve: unknown; initialState?: unknown; getDocumentId?: unknown }>
 
 /** With the hashes that the build plugin wrote; without them, with hashes of the handlers' text beside the version. */
-export function foldCodeOf(definition: CodeDefinition, hash: HashProvider): FoldCode {
+export function foldCodeOf(
+  definition: CodeDefinition,
+  { hash, today }: Pick<FoldLog, 'hash' | 'today'>,
+): FoldCode {
   const { version = '1', canHandle } = definition
   const code = definition.handlerCode ?? codeInText(definition, hash)
   const handled = canHandle && new Set(canHandle)
   const base = JSON.stringify([version, code.hasher, code.base])
-  const handlers = Object.entries(code.handlers).toSorted(([a], [b]) => (a < b ? -1 : 1))
-  return {
-    id: shortHash([base, handlers, canHandle?.toSorted() ?? null], hash),
-    base,
-    hashOf: type => (!handled || handled.has(type) ? hashIn(code, type) : null),
-    isWeak: !definition.handlerCode,
+  const handlerOf = (type: string): string | null => {
+    const isFolded = today.knows(type) && (!handled || handled.has(type))
+    return isFolded ? hashIn(code, type) : null
   }
+  const hashOf = (type: string): string | null => {
+    const { upcasters, types } = today.waysFrom(type)
+    if (upcasters.length === 0) return handlerOf(type)
+    return shortHash(
+      [upcasters.map(one => upcasterIn(one, hash)), types.map(one => [one, handlerOf(one)])],
+      hash,
+    )
+  }
+  const named = new Set([...Object.keys(code.handlers), ...(canHandle ?? []), ...today.namedTypes])
+  const all = [...named].sort().map(type => [type, hashOf(type)])
+  return { id: shortHash([base, all], hash), base, hashOf, isWeak: !definition.handlerCode }
+}
+
+/** All of it that makes a difference. */
+function upcasterIn({ type, from, to, toVersion, upcast, handlerCode }: Upcaster, hash: HashProvider) {
+  const code = handlerCode
+    ? [handlerCode.hasher, handlerCode.handlers]
+    : [TEXT_HASHER, shortHash(String(upcast), hash)]
+  return [type, from, to, toVersion, code]
 }
 
 function hashIn({ handlers }: HandlerCode, type: string): string | null {
   if (Object.hasOwn(handlers, type)) return handlers[type]!
   return handlers['*'] ?? null
 }
-
-/** The text of a function says nothing of what it calls: better than nothing where there is nothing else. */
-const TEXT_HASHER = 0
 
 function codeInText(
   { evolve, initialState, getDocumentId }: CodeDefinition,
@@ -55,6 +71,8 @@ function codeInText(
   return { hasher: TEXT_HASHER, base: hashText([initialState, getDocumentId].map(String)), handlers }
 }
 
+/** The text of a function says nothing of what it calls: better than nothing where there is nothing else. */
+const TEXT_HASHER = 0
 const SHORT_HASH_DIGITS = 16
 
 const shortHash = (value: unknown, hash: HashProvider): string =>

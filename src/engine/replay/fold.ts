@@ -1,6 +1,6 @@
 // What all folds share: the part of the log they read, what they fold with, and where they come to stand.
 
-import { isStoreError, type StoreError } from '../../log/errors.ts'
+import { isStoreError, type StoreError, type StoreErrorCode } from '../../log/errors.ts'
 import type { Event, GlobalPosition, Hash, RecordedEvent } from '../../log/event.ts'
 import type { Evolve, HandlerCode } from '../../model/app.ts'
 import type { SnapshotPolicy } from '../../model/snapshot-policy.ts'
@@ -21,6 +21,7 @@ export type FoldLog = Pick<
   | 'catchUp'
   | 'onChange'
   | 'erasures'
+  | 'today'
 >
 
 /** The part of a decider or projection that folds. */
@@ -113,8 +114,14 @@ export function countThrough(events: readonly RecordedEvent[], position: GlobalP
   return low
 }
 
-/** Rethrows what is no failure of a handler. */
+/** Rethrows what is no failure of the app's own code. */
 export function failureFrom(error: unknown, event: RecordedEvent): FoldFailure {
-  if (!isStoreError(error, 'handler-failed')) throw error
+  if (!isStoreError(error) || !OF_THE_APP.has(error.code)) throw error
   return { error, position: event.metadata.globalPosition }
 }
+
+const OF_THE_APP: ReadonlySet<StoreErrorCode> = new Set([
+  'handler-failed',
+  'upcast-failed',
+  'unknown-event-type',
+])

@@ -2,6 +2,7 @@
 
 import type { GlobalPosition, RecordedEvent, StreamVersion } from '../../log/event.ts'
 import { evolveState } from '../../model/evolve.ts'
+import type { TodaysEvents } from '../todays-events.ts'
 import {
   type FoldDefinition,
   type FoldFailure,
@@ -26,7 +27,7 @@ export function initiallyFolded<S>({ initialState }: FoldDefinition<S>): Folded<
   return { state: initialState(), read: NOTHING_READ, folded: { count: 0, version: 0, position: 0 } }
 }
 
-export function foldStepOf<S>({ evolve, canHandle }: FoldDefinition<S>): FoldStep<S> {
+export function foldStepOf<S>({ evolve, canHandle }: FoldDefinition<S>, today: TodaysEvents): FoldStep<S> {
   const handles = canHandle ? new Set(canHandle) : null
   return (before, events) => {
     let { state } = before
@@ -36,8 +37,8 @@ export function foldStepOf<S>({ evolve, canHandle }: FoldDefinition<S>): FoldSte
     let i = 0
     try {
       for (; i < events.length; i++) {
-        const event = events[i]!
-        if (handles !== null && !handles.has(event.type)) continue
+        const event = today.of(events[i]!)
+        if (event === null || (handles !== null && !handles.has(event.type))) continue
         state = evolveState(evolve, state, event)
         count++
         last = event

@@ -49,8 +49,8 @@ export class LogDocuments implements ProjectionDocuments {
   constructor(options: ProjectionParts) {
     this.#options = options
     this.#log = options.log
-    this.#step = layerStepOf(options.definition)
-    this.#terms = termsOf(options.definition, options.log.hash)
+    this.#step = layerStepOf(options.definition, options.log.today)
+    this.#terms = termsOf(options.definition, options.log)
     this.#owner = { kind: 'projection', name: options.name, streamName: null }
   }
 

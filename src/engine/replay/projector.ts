@@ -75,7 +75,7 @@ export function createProjector(options: ProjectorOptions): Projector {
       const documents: ProjectionDocuments = definition.getDocumentId
         ? new LogDocuments(parts)
         : new StreamDocuments(parts)
-      return [name, { documents, handlerVersion: foldCodeOf(definition, log.hash).id }]
+      return [name, { documents, handlerVersion: foldCodeOf(definition, log).id }]
     }),
   )
   const projectionNamed = (name: string) => {

@@ -78,8 +78,8 @@ export class StreamFold<S = unknown> {
   constructor(options: StreamFoldOptions<S>) {
     this.#options = options
     this.#log = options.log
-    this.#step = foldStepOf(options.definition)
-    this.#terms = termsOf(options.definition, options.log.hash)
+    this.#step = foldStepOf(options.definition, options.log.today)
+    this.#terms = termsOf(options.definition, options.log)
   }
 
   /** Folds what is new. A handler that fails is no error here: the state before it comes, with the failure. */

@@ -26,10 +26,10 @@ import { append, count, foldLogOf, openDevice, openServer, pull, sync } from './
 
 const OWNER: SnapshotOwner = { kind: 'projection', name: 'board', streamName: 'a' }
 const ALL: SnapshotOwner = { kind: 'projection', name: 'board', streamName: null }
-const { hash } = await openDevice()
+const { hash, today } = await openDevice()
 const form: SnapshotForm = { hash, codec: jsonCodec }
 const termsIn = (version: string): SnapshotTerms =>
-  termsOf({ version, initialState: () => null, evolve: () => null }, hash)
+  termsOf({ version, initialState: () => null, evolve: () => null }, { hash, today })
 const terms = termsIn('1')
 const seal = createStateSeal(await generateSealKey(), 'test')
 
