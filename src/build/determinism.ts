@@ -56,7 +56,7 @@ export function determinismProblem(node: Node, parent: Node | null, module: Sour
   return found && { kind: 'not-deterministic', module, start: node.start, ...found }
 }
 
-type Fault = Pick<Problem, 'message' | 'wayOut'>
+type Fault = Pick<Problem, 'subject' | 'message' | 'wayOut'>
 
 function faultOf(node: Node, parent: Node | null, module: SourceModule): Fault | null {
   switch (node.type) {
@@ -77,9 +77,9 @@ function faultOf(node: Node, parent: Node | null, module: SourceModule): Fault |
 }
 
 function faultOfGlobal(name: string, node: Node, parent: Node | null): Fault | null {
-  if (name === 'Date') return isOfGivenTime(node, parent) ? null : fault('`Date` reads the clock', CLOCK)
+  if (name === 'Date') return isOfGivenTime(node, parent) ? null : fault(name, 'reads the clock', CLOCK)
   const wayOut = Object.hasOwn(GLOBALS, name) ? GLOBALS[name]! : null
-  return wayOut === null ? null : fault(`\`${name}\` is not the same everywhere`, wayOut)
+  return wayOut === null ? null : fault(name, 'is not the same everywhere', wayOut)
 }
 
 /** `new Date(time)`, `Date.UTC(…)` and `Date.parse(…)`. Of several numbers, the time zone makes a time. */
@@ -97,8 +97,12 @@ function faultOfMember(node: Node, module: SourceModule): Fault | null {
   const property = nameOf(nodeIn(node, 'property')!)
   const object = nodeIn(node, 'object')!
   const isMath = object.type === 'Identifier' && nameOf(object) === 'Math' && !module.bindingOf(object)
-  if (isMath && property === 'random') return fault('`Math.random` is another one each time', CHANCE)
-  return LOCAL_METHODS.test(property) ? fault(`\`${property}\` depends on where the device is`, LOCALE) : null
+  if (isMath && property === 'random') return fault('Math.random', 'is another one each time', CHANCE)
+  return LOCAL_METHODS.test(property) ? fault(property, 'depends on where the device is', LOCALE) : null
 }
 
-const fault = (message: string, wayOut: string): Fault => ({ message, wayOut })
+const fault = (subject: string, problem: string, wayOut: string): Fault => ({
+  subject,
+  message: `\`${subject}\` ${problem}`,
+  wayOut,
+})

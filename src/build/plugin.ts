@@ -3,6 +3,7 @@
 import MagicString from 'magic-string'
 import { ResolverFactory } from 'oxc-resolver'
 import { createUnplugin, type UnpluginInstance } from 'unplugin'
+import { ChangeReport, type ChangeReportOptions } from './change-report.ts'
 import { CodeGraph } from './code-graph.ts'
 import { HANDLER_CODE } from './find-definitions.ts'
 import { HASHER_VERSION, type HashedDefinition, hashHandlers } from './handler-hashes.ts'
@@ -17,6 +18,15 @@ export type StreamDingoPluginOptions = Readonly<{
    * a warning of the bundler.
    */
   onUnknown?: (message: string) => void
+  /**
+   * Names of globals and methods that handlers may use all the same, such as `Intl` or `toLocaleString`: where you know
+   * that they give the same everywhere and always.
+   */
+  allow?: readonly string[]
+  /** Which handlers changed since the last build. False: nothing is kept or said. */
+  report?: ChangeReportOptions | false
+  /** Told what changed, after a build. Default: it is printed. */
+  onReport?: (report: string) => void
 }>
 
 /** Of a bundler: how it finds a file. */
@@ -26,6 +36,8 @@ type Resolve = (specifier: string, importer: string) => Promise<string | null>
 export const streamdingo: UnpluginInstance<StreamDingoPluginOptions | undefined, false> = createUnplugin(
   (options: StreamDingoPluginOptions | undefined) => {
     const files = new ModuleFiles()
+    const changes = options?.report === false ? null : new ChangeReport(options?.report ?? {})
+    const allowed = new Set(options?.allow)
     const resolver = new ResolverFactory({
       conditionNames: ['browser', 'import', 'module', 'default'],
       extensions: ['.ts', '.tsx', '.mts', '.js', '.jsx', '.mjs', '.cjs', '.json'],
@@ -59,14 +71,15 @@ export const streamdingo: UnpluginInstance<StreamDingoPluginOptions | undefined,
           const text = new MagicString(code)
           for (const definition of definitions) {
             for (const file of definition.files) if (file !== id) this.addWatchFile(file)
-            const fault = definition.problems.find(({ kind }) => kind === 'not-deterministic')
+            const fault = definition.problems.find(problem => isFault(problem, allowed))
             if (fault) return this.error(faultOf(definition, fault))
-            const [unknown] = definition.problems
+            const unknown = definition.problems.find(({ kind }) => kind !== 'not-deterministic')
             if (unknown) {
               const message = `The code of ${definition.name} cannot be known: ${tellProblem(unknown)}`
               if (options?.onUnknown) options.onUnknown(message)
               else this.warn(message)
             }
+            if (!unknown) changes?.add(definition.name, id, definition)
             const written = unknown ? 'undefined' : JSON.stringify(codeOf(definition))
             // Last, and of an unknown one, too: the hashes of a definition that is spread into it are not its own.
             text.appendLeft(endOfProperties(definition), `, ${HANDLER_CODE}: ${written} `)
@@ -74,9 +87,18 @@ export const streamdingo: UnpluginInstance<StreamDingoPluginOptions | undefined,
           return { code: text.toString(), map: text.generateMap({ hires: true, source: id }) }
         },
       },
+      async buildEnd() {
+        const report = await changes?.finish()
+        if (!report) return
+        if (options?.onReport) options.onReport(report)
+        else console.info(report)
+      },
     }
   },
 )
+
+const isFault = ({ kind, subject }: Problem, allowed: ReadonlySet<string>): boolean =>
+  kind === 'not-deterministic' && !(subject !== undefined && allowed.has(subject))
 
 /** Behind the last property, before a comma that may follow. */
 const endOfProperties = ({ node }: HashedDefinition): number => nodesIn(node, 'properties').at(-1)!.end

@@ -8,6 +8,8 @@ export type Problem = Readonly<{
   module: SourceModule
   /** In the module's code. */
   start: number
+  /** The name of what must not be used, where it has one. */
+  subject?: string
   message: string
   wayOut: string
 }>

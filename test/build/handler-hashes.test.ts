@@ -1,14 +1,19 @@
 // A handler's hash is the same as long as its code does the same, and another one as soon as it does not.
 
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import {
   type Builder,
   byEsbuild,
+  byRollup,
+  byRspack,
   byVite,
   byViteDev,
+  byWebpack,
   handlerCodeIn,
   inFolder,
   withDevServer,
+  write,
 } from './bundle.ts'
 import { BEFORE, EDITS, edited, type Sources } from './edits.ts'
 
@@ -22,6 +27,9 @@ describe.each([
   ['vite build', byVite],
   ['vite dev', byViteDev],
   ['esbuild', byEsbuild],
+  ['rollup', byRollup],
+  ['webpack', byWebpack],
+  ['rspack', byRspack],
 ] as const)('%s', (_, build) => {
   test.each(EDITS.map(edit => [edit.isSame ? 'same' : 'another', edit.name, edit] as const))(
     '%s: %s',
@@ -35,7 +43,7 @@ describe.each([
 })
 
 test('all bundlers come to the same hashes', async () => {
-  const builders = [byVite, byViteDev, byEsbuild]
+  const builders = [byVite, byViteDev, byEsbuild, byRollup, byWebpack, byRspack]
   const [first, ...others] = await Promise.all(builders.map(build => hashesOf(BEFORE, build)))
   for (const other of others) expect(other).toEqual(first)
 })
@@ -118,6 +126,97 @@ describe('what cannot be deterministic fails the build, with its place and the w
   })
 })
 
+test('what is known to be the same everywhere can be allowed, by its name', async () => {
+  const sources = handlerWith(
+    'Intl.NumberFormat("en-GB").format(state) + state.toLocaleString("en-GB") + Math.random()',
+  )
+  const allow = ['Intl', 'toLocaleString']
+  for (const build of [byVite, byEsbuild]) {
+    const withAllowed = (allowed: readonly string[]) =>
+      inFolder(sources, folder => build(folder, 'app.ts', { report: false, allow: allowed }))
+    await expect(withAllowed(allow)).rejects.toThrow('`Math.random` is another one each time')
+    expect(handlerCodeIn(await withAllowed([...allow, 'Math.random']))).not.toBeNull()
+  }
+})
+
+test('upcasters are hashed as well', async () => {
+  const upcasterWith = (body: string): Sources => ({
+    'app.ts': `const rate = 100
+export const upcaster = { type: 'Bought', from: 1, upcast: (data: any) => ${body} }
+`,
+  })
+  const [first, same, other] = await Promise.all(
+    ['({ cents: data.euros * rate })', '({ cents: (data.euros) * rate })', '({ cents: data.euros })'].map(
+      body => hashesOf(upcasterWith(body), byVite),
+    ),
+  )
+  expect(Object.keys(first!)).toEqual(['*'])
+  expect(same).toEqual(first)
+  expect(other).not.toEqual(first)
+  await expect(inFolder(upcasterWith('Date.now()'), byVite)).rejects.toThrow('reads the clock')
+})
+
+describe('the report', () => {
+  const cart = (added: string, more = ''): Sources => ({
+    'app.ts': `export const cart = {
+  initialState: () => 0,
+  evolve: { Added: (n: number) => n + ${added}, Emptied: () => 0${more} },
+}
+`,
+  })
+
+  async function reportsOf(builds: readonly Sources[], typeCounts?: Record<string, number>, build = byVite) {
+    return inFolder(builds[0]!, async folder => {
+      const reports: string[] = []
+      const report = { file: join(folder, 'kept', 'handlers.json'), ...(typeCounts && { typeCounts }) }
+      for (const sources of builds) {
+        await write(folder, sources)
+        let said = ''
+        await build(folder, 'app.ts', {
+          report,
+          onReport: text => {
+            said = text.replace(/\(.*?\/app\.ts\)/, '(app.ts)')
+          },
+        })
+        reports.push(said)
+      }
+      return reports
+    })
+  }
+
+  test.each([
+    ['vite', byVite],
+    ['esbuild', byEsbuild],
+    ['rollup', byRollup],
+    ['webpack', byWebpack],
+    ['rspack', byRspack],
+  ])('says what changed since the last build, and nothing where nothing did: %s', async (_, build) => {
+    const builds = [cart('1'), cart('1'), cart('2'), cart('2', ', Removed: () => 1'), cart('2')]
+    expect(await reportsOf(builds, undefined, build)).toEqual([
+      '',
+      '',
+      'Handlers changed since the last build:\n  cart (app.ts): Added',
+      'Handlers changed since the last build:\n  cart (app.ts): Removed is new',
+      'Handlers changed since the last build:\n  cart (app.ts): Removed is gone',
+    ])
+  })
+
+  test('says how many events of a store that concerns', async () => {
+    const counts = { Added: 1_200, Other: 48_800 }
+    const otherStart = {
+      'app.ts': cart('2')['app.ts']!.replace('initialState: () => 0', 'initialState: () => 5'),
+    }
+    expect(
+      await reportsOf([cart('1'), cart('2'), cart('2', ', Removed: () => 1'), otherStart], counts),
+    ).toEqual([
+      '',
+      'Handlers changed since the last build:\n  cart (app.ts): Added (1,200 of 50,000 events)',
+      'Handlers changed since the last build:\n  cart (app.ts): Removed is new (the store has none)',
+      'Handlers changed since the last build:\n  cart (app.ts): what counts for every event (all 50,000 events)',
+    ])
+  })
+})
+
 describe('what is hashed apart:', () => {
   test('one function for all types', async () => {
     const sources = {
@@ -175,7 +274,7 @@ describe('what cannot be known is told, and left as it is without a plugin:', ()
   ])('%s', async (_, code, problem) => {
     const told: string[] = []
     const built = await inFolder({ 'app.ts': code }, folder =>
-      byVite(folder, 'app.ts', message => told.push(message)),
+      byVite(folder, 'app.ts', { report: false, onUnknown: message => told.push(message) }),
     )
     expect(handlerCodeIn(built)).toBeNull()
     expect(told).toEqual([expect.stringMatching(problem)])
@@ -189,7 +288,9 @@ export const second = { ...first, evolve: { Added: (n: number) => n + 2 } }
 export const third = { initialState: () => 0, evolve: { Added: (n: number) => n + 3 }, ...first }
 `,
     }
-    const built = await inFolder(sources, folder => byVite(folder, 'app.ts', message => told.push(message)))
+    const built = await inFolder(sources, folder =>
+      byVite(folder, 'app.ts', { report: false, onUnknown: message => told.push(message) }),
+    )
     expect(handlerCodeIn(built)).not.toBeNull()
     const module = await import(`data:text/javascript,${encodeURIComponent(built)}`)
     expect([module.second.handlerCode, module.third.handlerCode]).toEqual([undefined, undefined])
