@@ -4,6 +4,7 @@ import type { EventLog } from '../src/engine/event-log.ts'
 import { exportStart } from '../src/engine/export-log.ts'
 import { readQuarantine } from '../src/engine/recovery/quarantine.ts'
 import type { Projector } from '../src/engine/replay/projector.ts'
+import { countTypes } from '../src/engine/replay/type-counts.ts'
 import { StoreError } from '../src/log/errors.ts'
 import type { Erasure } from '../src/model/erasure.ts'
 import type { VerifyProgress } from '../src/model/event-store.ts'
@@ -112,6 +113,10 @@ export class StoreService implements WorkerApi {
 
   replayReports(): ReturnType<WorkerApi['replayReports']> {
     return this.#reply(({ replays }) => replays.list())
+  }
+
+  typeCounts(): ReturnType<WorkerApi['typeCounts']> {
+    return this.#reply(({ log }) => countTypes(log))
   }
 
   subscribe(...[call]: Parameters<WorkerApi['subscribe']>): ReturnType<WorkerApi['subscribe']> {

@@ -90,6 +90,12 @@ export interface StoreClient<A extends App> extends EventStore {
     explain: (documentId: string) => Promise<ReplayExplanation>
   }>
 
+  /**
+   * How many events of each type the store has, as they were recorded: what the build plugin needs to tell the cost of a
+   * changed handler. Reads the whole log.
+   */
+  typeCounts(): Promise<Readonly<Record<string, number>>>
+
   /** What was folded from a snapshot or from the first event since the worker started, the latest 200, the last one last. */
   replayReports(): Promise<readonly ReplayReport[]>
 
@@ -255,6 +261,10 @@ export class WorkerStoreClient<A extends App> implements StoreClient<A> {
 
   replayReports(): Promise<readonly ReplayReport[]> {
     return this.#link.call(worker => worker.replayReports())
+  }
+
+  typeCounts(): Promise<Readonly<Record<string, number>>> {
+    return this.#link.call(worker => worker.typeCounts())
   }
 
   verify(options: VerifyOptions = {}): Promise<VerifyReport> {

@@ -141,6 +141,8 @@ export interface WorkerApi {
   /** The latest of this worker, the last one last. */
   replayReports(): Promise<Reply<readonly ReplayReport[]>>
 
+  typeCounts(): Promise<Reply<Readonly<Record<string, number>>>>
+
   /** Answered with the position that the subscription starts behind. */
   subscribe(call: SubscribeCall): Promise<Reply<GlobalPosition>>
   unsubscribe(subscriptionId: number): Promise<Reply<void>>
