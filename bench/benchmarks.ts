@@ -3,6 +3,7 @@
 import { BATCH, compare, IN_FLIGHT } from './driver/compare.ts'
 import { doorSizes } from './driver/door-sizes.ts'
 import { browserVersion, machine } from './driver/machine.ts'
+import { pluginCost } from './driver/plugin-cost.ts'
 import { runScenario } from './driver/run-scenario.ts'
 import { buildSite, namesIn, serveSite } from './driver/site.ts'
 import { compareWithBaseline } from './report/baseline.ts'
@@ -20,12 +21,14 @@ const COMPARISONS: Readonly<Record<string, Readonly<{ title: string; measures: r
 
 /** What is not measured in a browser. */
 const DOOR_SIZES = 'door-sizes'
+const PLUGIN_COST = 'plugin-cost'
 
 const EVENTS = 100_000
 const FEWER_EVENTS = 20_000
 const QUICK_EVENTS = 5_000
 const QUICK_NOTE = 'A quick run: a twentieth of the events that the names tell of. No figures to quote.'
 const ROUNDS = 5
+const PLUGIN_NOTE = 'The floor is the same without the plugin.'
 
 export type RunOptions = Readonly<{
   /** A twentieth of everything, one round, nothing stored: shows that it works. */
@@ -39,7 +42,7 @@ export type RunOptions = Readonly<{
 }>
 
 export async function benchmarkNames(): Promise<string[]> {
-  return [...Object.keys(COMPARISONS), ...(await namesIn('scenarios')), DOOR_SIZES]
+  return [...Object.keys(COMPARISONS), ...(await namesIn('scenarios')), DOOR_SIZES, PLUGIN_COST]
 }
 
 /**
@@ -48,7 +51,9 @@ export async function benchmarkNames(): Promise<string[]> {
  */
 export async function runBenchmarks(names: readonly string[], options: RunOptions): Promise<boolean> {
   const comparisons = names.filter(name => name in COMPARISONS)
-  const scenarios = names.filter(name => !(name in COMPARISONS) && name !== DOOR_SIZES)
+  const scenarios = names.filter(
+    name => !(name in COMPARISONS) && name !== DOOR_SIZES && name !== PLUGIN_COST,
+  )
   const { isQuick, isProfiled = false, subjects = await namesIn('subjects') } = options
   await buildSite({
     subjects: comparisons.length > 0 ? subjects : [],
@@ -79,6 +84,11 @@ export async function runBenchmarks(names: readonly string[], options: RunOption
   if (names.includes(DOOR_SIZES)) {
     const measured = { benchmark: DOOR_SIZES, title: 'What is loaded', rounds: 1, notes: [] }
     await attempt(doorSizes().then(rows => report({ ...facts, ...measured, rows }, options)))
+  }
+  if (names.includes(PLUGIN_COST)) {
+    const rounds = roundsOf(options) ?? ROUNDS
+    const measured = { benchmark: PLUGIN_COST, title: 'The build plugin', rounds, notes: [PLUGIN_NOTE] }
+    await attempt(pluginCost(rounds).then(rows => report({ ...facts, ...measured, rows }, options)))
   }
   if (isStored(options)) await updateReadme()
   return isFine

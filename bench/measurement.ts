@@ -1,7 +1,7 @@
 // What a benchmark measures, on its way from the page to the report: one figure of one round.
 
 /** Rates are better when higher, everything else when lower. */
-export type Unit = 'events/s' | 'documents/s' | 'ms' | 'µs' | 'MB' | 'kB' | '×'
+export type Unit = 'events/s' | 'documents/s' | 'ms' | 'µs' | 'MB' | 'kB' | '×' | 'events'
 
 export type Measurement = Readonly<{
   name: string
@@ -21,4 +21,4 @@ export type Reference = 'append' | 'replay'
 export const isRate = (unit: Unit): boolean => unit.endsWith('/s')
 
 /** Whether a faster machine changes it. */
-export const dependsOnSpeed = (unit: Unit): boolean => !['MB', 'kB', '×'].includes(unit)
+export const dependsOnSpeed = (unit: Unit): boolean => !['MB', 'kB', '×', 'events'].includes(unit)

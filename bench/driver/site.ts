@@ -5,6 +5,7 @@ import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { build, preview } from 'vite'
 import { packageAliases } from '../../scripts/package-aliases.mjs'
+import { streamdingo } from '../../src/build/vite.ts'
 
 const at = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url))
 
@@ -82,6 +83,8 @@ async function buildPage({ page, folder, subject, isReadable }: PageBuild): Prom
       ],
     },
     worker: { format: 'es' },
+    // Definitions that are put together while the code runs are meant here.
+    plugins: [streamdingo({ report: false, onUnknown: () => {} })],
     build: {
       outDir: `${OUT}/${folder}`,
       emptyOutDir: false,

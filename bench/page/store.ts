@@ -69,7 +69,10 @@ export function batchesOf(events: readonly BenchEvent[]): BenchEvent[][] {
   return batches
 }
 
-export async function appendBatches(store: Store, batches: readonly BenchEvent[][]): Promise<void> {
+export async function appendBatches(
+  store: Pick<Store, 'appendToStreams'>,
+  batches: readonly BenchEvent[][],
+): Promise<void> {
   const waiting: Promise<unknown>[] = []
   for (const batch of batches) {
     if (waiting.length === IN_FLIGHT) await waiting.shift()

@@ -30,6 +30,7 @@ const FILE_NAMES: Readonly<Record<Unit, string>> = {
   µs: '-costs',
   MB: '-memory',
   kB: '-sizes',
+  events: '-events',
   '×': '-factors',
 }
 

@@ -6,7 +6,7 @@ import { familyPrefixOf, type Kept, prefixOf, readKey } from './snapshot-key.ts'
 import type { SnapshotOwner } from './snapshot-record.ts'
 
 /** Of a projection with up to so many snapshots all are known: documents that have none are not looked up. */
-const MAX_KNOWN = 5_000
+const MAX_KNOWN = 25_000
 /** The most that IndexedDB can be asked for. */
 const ALL = 0xffff_ffff
 

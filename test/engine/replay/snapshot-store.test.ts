@@ -136,7 +136,7 @@ describe('the newest snapshot', () => {
     await count(log, 'a', 1, 10)
     store.save(OWNER, terms, await snapshotAt(log, 10))
     await store.flush()
-    const many = Array.from({ length: 5_001 }, (_, n) => [
+    const many = Array.from({ length: 25_001 }, (_, n) => [
       `snapshot/projection/board/_${n}/0/0`,
       new Uint8Array(),
     ])
