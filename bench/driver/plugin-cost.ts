@@ -101,7 +101,7 @@ async function changeMs(
     root: folder,
     configFile: false,
     logLevel: 'silent',
-    server: { middlewareMode: true, ws: false, watch: null },
+    server: { middlewareMode: true, ws: false, watch: { ignored: '**' } },
     optimizeDeps: { noDiscovery: true },
     plugins,
   })
@@ -110,7 +110,7 @@ async function changeMs(
     const before = await get('cart-7.ts')
     await writeFile(join(folder, 'src', file), content)
     const start = performance.now()
-    server.moduleGraph.onFileChange(join(folder, 'src', file))
+    server.watcher.emit('change', join(folder, 'src', file))
     await get(file)
     const after = await get('cart-7.ts')
     const ms = performance.now() - start

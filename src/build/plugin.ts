@@ -11,6 +11,7 @@ import { ModuleFiles } from './module-files.ts'
 import { type Problem, placeOf, tellProblem } from './problem.ts'
 import { parseModule } from './source-module.ts'
 import { nodesIn } from './syntax.ts'
+import { UsedFiles } from './used-files.ts'
 
 export type StreamDingoPluginOptions = Readonly<{
   /**
@@ -38,6 +39,7 @@ export const streamdingo: UnpluginInstance<StreamDingoPluginOptions | undefined,
     const files = new ModuleFiles()
     const changes = options?.report === false ? null : new ChangeReport(options?.report ?? {})
     const allowed = new Set(options?.allow)
+    const usedBy = new UsedFiles()
     const resolver = new ResolverFactory({
       conditionNames: ['browser', 'import', 'module', 'default'],
       extensions: ['.ts', '.tsx', '.mts', '.js', '.jsx', '.mjs', '.cjs', '.json'],
@@ -69,6 +71,7 @@ export const streamdingo: UnpluginInstance<StreamDingoPluginOptions | undefined,
           const definitions = await hashHandlers(module, graph)
           if (definitions.length === 0) return null
           const text = new MagicString(code)
+          usedBy.set(id, new Set(definitions.flatMap(definition => [...definition.files])))
           for (const definition of definitions) {
             for (const file of definition.files) if (file !== id) this.addWatchFile(file)
             const fault = definition.problems.find(problem => isFault(problem, allowed))
@@ -93,6 +96,7 @@ export const streamdingo: UnpluginInstance<StreamDingoPluginOptions | undefined,
         if (options?.onReport) options.onReport(report)
         else console.info(report)
       },
+      vite: { configureServer: server => usedBy.watch(server) },
     }
   },
 )

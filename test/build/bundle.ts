@@ -71,14 +71,15 @@ export async function withDevServer<T>(
     root: folder,
     logLevel: 'silent',
     configFile: false,
-    server: { middlewareMode: true, ws: false, watch: null },
+    // Not by polling: the test says itself what changed.
+    server: { middlewareMode: true, ws: false, watch: { ignored: '**' } },
     optimizeDeps: { noDiscovery: true },
     plugins: [streamdingo(ALONE)],
   })
   const change = async (sources: Sources): Promise<void> => {
     await write(folder, sources)
     // As its watcher does.
-    for (const file of Object.keys(sources)) server.moduleGraph.onFileChange(join(folder, file))
+    for (const file of Object.keys(sources)) server.watcher.emit('change', join(folder, file))
   }
   try {
     return await work(async file => (await server.transformRequest(`/${file}`))?.code ?? '', change)

@@ -59,6 +59,11 @@ test('a change in another file is known while the dev server runs', async () => 
       expect(changed['Emptied']).toBe(before['Emptied'])
       await change({ 'half.ts': `// Only a comment\n${half}` })
       expect(handlerCodeIn(await get('app.ts'))!.handlers).toEqual(before)
+      // What the module itself imports, too.
+      const numbers = BEFORE['numbers.ts']!
+      await change({ 'numbers.ts': numbers.replace('LIMIT = 100', 'LIMIT = 99') })
+      await get('numbers.ts')
+      expect(handlerCodeIn(await get('app.ts'))!.handlers['Added']).not.toBe(before['Added'])
     }),
   )
 })
