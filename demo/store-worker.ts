@@ -2,11 +2,15 @@
 
 import { indexedDbStorage } from 'streamdingo/storage/indexeddb'
 import { serveStore } from 'streamdingo/worker'
-import { app } from './src/domain/app.ts'
+import { isRelease } from './src/domain/activity.ts'
+import { appOf } from './src/domain/app.ts'
+
+// The page names this worker after the database, as one board can be opened as several devices, and after the release of
+// the app that it plays.
+const [database, release = ''] = self.name.split('?') as [string, string?]
 
 serveStore({
-  app,
-  // The page names this worker after the database: one board can be opened as several devices.
-  storage: () => indexedDbStorage({ name: self.name }),
+  app: appOf(isRelease(release) ? release : ''),
+  storage: () => indexedDbStorage({ name: database }),
   sync: { url: new URL('/sync', self.location.origin).href },
 })

@@ -10,6 +10,7 @@ import { integrityPanel } from './integrity/integrity-panel.ts'
 import { isToBeRestored, restoreAndReload } from './integrity/restore.ts'
 import { keepForOffline } from './keep-for-offline.ts'
 import type { Parts } from './parts.ts'
+import { replayingPanel } from './replaying/replaying-panel.ts'
 import { type Replica, replicaOf } from './replica.ts'
 import { drawShell } from './shell.ts'
 import { showHealth } from './status/health.ts'
@@ -37,15 +38,19 @@ async function start(): Promise<void> {
     showView('timeline')
     void timeline.show(position)
   })
+  replayingPanel(at('replaying'), parts)
   await seedBoard(store, replica.boardId)
   showRejections(parts)
   keepForOffline()
 }
 
-function openBoard({ boardId, database }: Replica): Promise<StoreClient<DemoApp>> {
+function openBoard({ boardId, database, release }: Replica): Promise<StoreClient<DemoApp>> {
   const startWorker = (): Worker =>
-    // The worker finds the database's name in its own.
-    new Worker(new URL('../store-worker.ts', import.meta.url), { type: 'module', name: database })
+    // The worker finds the database and the release in its own name.
+    new Worker(new URL('../store-worker.ts', import.meta.url), {
+      type: 'module',
+      name: `${database}?${release}`,
+    })
   return openStore<DemoApp>(startWorker, {
     storeId: boardId,
     sync: { token: boardId },

@@ -49,6 +49,7 @@ function layout({ boardId, device }: Replica) {
       </section>
       <aside>
         <section id="integrity" aria-label="Integrity"></section>
+        <section id="replaying" aria-label="Smart replay"></section>
         <section id="timeline" aria-label="Timeline"></section>
       </aside>
     </main>
