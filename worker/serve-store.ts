@@ -191,7 +191,7 @@ async function assemble(
   })
   const { latest, watch } = projector
   const failure = failures.holdingBack.bind(failures)
-  const views = new ViewFeeds({ latest, watch, failure }, page)
+  const views = new ViewFeeds({ latest, watch, failure }, page, values.freeze)
   const subscriptions = new SubscriptionFeeds(createEventStore(log), () => log.head(), page)
   const showStatus = createLatestSender(() => page.syncStatus(sync.status()), life.signal)
   const onStatus = ({ phase }: SyncStatus) => {

@@ -25,6 +25,11 @@ export type OpenStoreOptions = Readonly<{
    * sync. Without a server, everything is pending. Other tabs must open the store again.
    */
   restore?: boolean
+  /**
+   * Freezes the states of views, here and in the worker: code that changes one in place, such as a handler that pushes
+   * into an array of its state, then throws where it does. For development: `freeze: import.meta.env.DEV`.
+   */
+  freeze?: boolean
   /** How long the worker may take to answer a call, in milliseconds. Default 30,000. */
   callTimeoutMs?: number
 }>
@@ -38,10 +43,11 @@ export type OpenStoreOptions = Readonly<{
  */
 export async function openStore<A extends App>(
   worker: WorkerSource,
-  { storeId, sync, restore, callTimeoutMs = 30_000 }: OpenStoreOptions,
+  { storeId, sync, restore, freeze = false, callTimeoutMs = 30_000 }: OpenStoreOptions,
 ): Promise<StoreClient<A>> {
   const values: { -readonly [K in keyof PageValues]: PageValues[K] } = { storeId, ...sync }
   if (restore) values.restore = true
+  if (freeze) values.freeze = true
   const syncStatus = new Cell<SyncStatus>(NOT_YET)
   const integrity = new Cell<IntegrityStatus>({ checkpoint: null, witnessed: null, verdicts: [] })
   const page: PageApi = {
@@ -61,7 +67,7 @@ export async function openStore<A extends App>(
     storageLost: async error => link.storageLost(errorFromWire(error)),
   }
   const link = new WorkerLink({ source: worker, values, page, callTimeoutMs })
-  const views = new Views(link)
+  const views = new Views(link, freeze)
   const subscriptions = new Subscriptions(link)
   const verifications = new Verifications(link)
   const writes = new WriteQueue(link)

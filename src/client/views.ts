@@ -1,8 +1,10 @@
 // Documents of projections on the page: the latest snapshot of each, shown once a frame.
 
 import { isStoreError } from '../log/errors.ts'
+import { deepFreeze } from '../model/deep-freeze.ts'
 import type { Moment } from '../model/moment.ts'
 import type { HashedSnapshot, Snapshot } from '../model/snapshot.ts'
+import { patched, type StatePatch, shared } from '../protocol/state-patch.ts'
 import { errorFromWire } from '../protocol/wire-error.ts'
 import type { ViewUpdate } from '../protocol/worker-api.ts'
 import { nextFrame } from './next-frame.ts'
@@ -32,6 +34,7 @@ const LINGER_MS = 1_000
 
 export class Views {
   readonly #link: WorkerLink
+  readonly #isFrozen: boolean
   /** Weak: a view that nobody holds or watches need not be kept, but who asks again must get the same one. */
   readonly #views = new Map<string, WeakRef<DocumentView>>()
   readonly #forget = new FinalizationRegistry<string>(key => {
@@ -40,8 +43,10 @@ export class Views {
   readonly #watching = new Map<number, DocumentView>()
   #lastId = 0
 
-  constructor(link: WorkerLink) {
+  /** @param isFrozen whether states are to be frozen */
+  constructor(link: WorkerLink, isFrozen = false) {
     this.#link = link
+    this.#isFrozen = isFrozen
   }
 
   /** The same view for the same document. */
@@ -53,6 +58,7 @@ export class Views {
       this.#link.call(worker => worker.documentAt(projection, documentId, moment))
     const view = new DocumentView(this.#link, {
       at,
+      isFrozen: this.#isFrozen,
       watch: shown => {
         const viewId = ++this.#lastId
         this.#watching.set(viewId, shown)
@@ -68,11 +74,9 @@ export class Views {
     return view
   }
 
-  async show(update: ViewUpdate): Promise<'continue' | 'stop'> {
+  async show(update: ViewUpdate): Promise<'continue' | 'whole' | 'stop'> {
     const view = this.#watching.get(update.viewId)
-    if (!view) return 'stop'
-    await view.show(update)
-    return 'continue'
+    return view ? view.show(update) : 'stop'
   }
 }
 
@@ -81,6 +85,7 @@ const ONCE = { resend: false } as const
 
 type Watcher = Readonly<{
   at: View<unknown>['at']
+  isFrozen: boolean
   watch: (view: DocumentView) => { viewId: number; watched: Promise<void> }
   unwatch: (viewId: number) => void
 }>
@@ -131,13 +136,18 @@ class DocumentView implements View<unknown>, Attachment {
     if (!isStoreError(error, 'store-closed')) this.#fail(error)
   }
 
-  async show({ snapshot, error }: ViewUpdate): Promise<void> {
+  async show({ snapshot, patch, error }: ViewUpdate): Promise<'continue' | 'whole'> {
     await nextFrame()
-    if (this.#viewId === null) return
+    if (this.#viewId === null) return 'continue'
+    const before = this.#shown.getSnapshot()
+    if (patch !== undefined && !before) return 'whole'
     this.#error = error && errorFromWire(error)
+    const shown = snapshot && before ? { ...snapshot, state: stateOf(snapshot, patch, before) } : snapshot
+    if (shown && this.#watcher.isFrozen) deepFreeze(shown)
     // The same snapshot may come with another error.
-    if (snapshot === undefined || snapshot === this.#shown.getSnapshot()) this.#shown.notify()
-    else this.#shown.set(snapshot)
+    if (shown === undefined || shown === before) this.#shown.notify()
+    else this.#shown.set(shown)
+    return 'continue'
   }
 
   #attach(): void {
@@ -164,4 +174,13 @@ class DocumentView implements View<unknown>, Attachment {
     this.#error = error
     this.#shown.notify()
   }
+}
+
+/** What is equal in the state that was shown before stays the same object. */
+function stateOf(
+  { state }: Snapshot<unknown>,
+  patch: StatePatch | null | undefined,
+  before: Snapshot<unknown>,
+): unknown {
+  return patch === undefined ? shared(before.state, state) : patched(before.state, patch)
 }

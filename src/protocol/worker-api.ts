@@ -23,6 +23,7 @@ import type { ReplayExplanation, ReplayReport } from '../model/replay-report.ts'
 import type { HashedSnapshot, Snapshot } from '../model/snapshot.ts'
 import type { Rejection, SyncStatus } from '../model/sync-status.ts'
 import type { PackedResults } from './packed-results.ts'
+import type { StatePatch } from './state-patch.ts'
 import type { WireError } from './wire-error.ts'
 
 /** Page and worker must agree on it: a cached worker script can be older than the page. */
@@ -40,6 +41,8 @@ export type PageValues = Readonly<{
   token?: string
   /** Begin the log anew with what can be read of what is pending. */
   restore?: boolean
+  /** Freeze states, so that who changes one in place finds out. */
+  freeze?: boolean
 }>
 
 /** A part of an exported log, and the position of the last entry in it. */
@@ -115,6 +118,8 @@ export type ViewUpdate = Readonly<{
   viewId: number
   /** Undefined where none could be had: what was shown before stays. */
   snapshot: Snapshot<unknown> | null | undefined
+  /** In the place of the snapshot's state: what is different from the state that was shown before; null for nothing. */
+  patch?: StatePatch | null
   /** Why there is no snapshot, or why it stands before an event that a handler failed on. */
   error: WireError | null
 }>
@@ -188,8 +193,8 @@ export interface PageApi {
   deliver(delivery: Delivery): Promise<'continue' | 'stop'>
   /** The subscription ended in the worker. */
   dropped(subscriptionId: number, error: WireError): Promise<void>
-  /** Answered in the frame in which the snapshot is shown. */
-  showView(update: ViewUpdate): Promise<'continue' | 'stop'>
+  /** Answered in the frame in which the snapshot is shown. `whole`: there is no state that the patch is of. */
+  showView(update: ViewUpdate): Promise<'continue' | 'whole' | 'stop'>
   /** The events of an append with this id are judged and linked, but not yet durable. */
   accepted(acceptId: number, results: readonly AppendResult[]): Promise<void>
   syncStatus(status: SyncStatus): Promise<void>

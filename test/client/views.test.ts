@@ -89,6 +89,69 @@ test('a view is undefined until the first delivery, then the snapshot by the sam
   expect(view.getSnapshot()).toBe(view.getSnapshot())
 })
 
+describe('of a state of many parts', () => {
+  type Parts = { a: { n: number }; b: { n: number } }
+  type PartsApp = App & { projections: { parts: ProjectionDefinition<Parts, { type: 'T'; data: object }> } }
+
+  async function showing(options = {}) {
+    const worker = watchingWorker()
+    const store = await openStore<PartsApp>(() => worker.port, { storeId: 's', ...options })
+    opened.push(store as never)
+    const view = store.view('parts', 'a')
+    view.subscribe(() => {})
+    await worker.called('watchView')
+    const show = async (update: Partial<ViewUpdate>) => {
+      const answer = worker
+        .page()
+        .showView({ viewId: worker.viewIds[0]!, snapshot: undefined, error: null, ...update })
+      await drawFrame()
+      return answer
+    }
+    const whole = (state: Parts, globalPosition = 1) => ({
+      snapshot: { ...snapshot('', 1), state, globalPosition },
+    })
+    return { view, show, whole }
+  }
+
+  test('a patch changes what is different, and all else stays the same object', async () => {
+    const { view, show, whole } = await showing()
+    await show(whole({ a: { n: 1 }, b: { n: 2 } }))
+    const before = view.getSnapshot()!.state
+    const patch = { set: [['b', { to: { n: 3 } }]] as const, gone: [] }
+    expect(await show({ snapshot: { ...snapshot('', 2), state: undefined }, patch })).toBe('continue')
+    const after = view.getSnapshot()!
+    expect(after).toMatchObject({ state: { a: { n: 1 }, b: { n: 3 } }, streamVersion: 2 })
+    expect(after.state.a).toBe(before.a)
+    expect(await show({ snapshot: { ...snapshot('', 3), state: undefined }, patch: null })).toBe('continue')
+    expect(view.getSnapshot()!.state).toBe(after.state)
+  })
+
+  test('a patch of what is not shown is not applied: the whole state is asked for', async () => {
+    const { view, show, whole } = await showing()
+    const patch = { set: [['b', { to: { n: 3 } }]] as const, gone: [] }
+    expect(await show({ snapshot: { ...snapshot('', 2), state: undefined }, patch })).toBe('whole')
+    expect(view.getSnapshot()).toBeUndefined()
+    expect(await show(whole({ a: { n: 1 }, b: { n: 3 } }))).toBe('continue')
+  })
+
+  test('of a whole state, too, what is equal stays the same object', async () => {
+    const { view, show, whole } = await showing()
+    await show(whole({ a: { n: 1 }, b: { n: 2 } }))
+    const before = view.getSnapshot()!.state
+    await show(whole({ a: { n: 1 }, b: { n: 3 } }, 2))
+    expect(view.getSnapshot()!.state.a).toBe(before.a)
+    expect(view.getSnapshot()!.state.b).toEqual({ n: 3 })
+  })
+
+  test('what is shown is frozen, if that is wanted', async () => {
+    const { view, show, whole } = await showing({ freeze: true })
+    await show(whole({ a: { n: 1 }, b: { n: 2 } }))
+    expect(() => {
+      view.getSnapshot()!.state.a.n = 7
+    }).toThrow(TypeError)
+  })
+})
+
 test('null says that the document has no events', async () => {
   const worker = watchingWorker()
   const store = await open(worker)

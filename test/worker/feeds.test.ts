@@ -3,6 +3,7 @@ import { StoreError } from '../../src/log/errors.ts'
 import type { RecordedEvent } from '../../src/log/event.ts'
 import type { EventStore, SubscribeOptions } from '../../src/model/event-store.ts'
 import type { Snapshot } from '../../src/model/snapshot.ts'
+import { patched } from '../../src/protocol/state-patch.ts'
 import type { Delivery, ViewUpdate } from '../../src/protocol/worker-api.ts'
 import { createLatestSender } from '../../worker/latest-sender.ts'
 import { SubscriptionFeeds } from '../../worker/subscription-feeds.ts'
@@ -79,7 +80,9 @@ describe('view feeds', () => {
       state = next
       dirty()
     }
-    const states = () => shown.map(({ snapshot, error }) => error?.code ?? snapshot?.state)
+    const stateIn = ({ snapshot, patch }: ViewUpdate) =>
+      patch === undefined ? snapshot?.state : patched(null, patch)
+    const states = () => shown.map(update => update.error?.code ?? stateIn(update))
     return { feeds, page, shown, states, change, ended, documents }
   }
 
@@ -103,6 +106,69 @@ describe('view feeds', () => {
     change('later')
     await Promise.resolve()
     expect(states()).toEqual([''])
+  })
+
+  /** A view of a state of many parts, on a page that answers at once. */
+  async function watchingParts(answers: ('continue' | 'whole')[] = [], isFrozen = false) {
+    let latest: Snapshot<unknown> = { ...snapshot(''), state: { a: { n: 1 }, b: { n: 2 } } }
+    let dirty = () => {}
+    const shown: ViewUpdate[] = []
+    const watch = (_projection: string, _id: string, onDirty: () => void) => {
+      dirty = onDirty
+    }
+    const documents = { latest: async () => latest, failure: () => null, watch }
+    const showView = async (update: ViewUpdate) => {
+      shown.push(structuredClone(update))
+      return answers.shift() ?? 'continue'
+    }
+    new ViewFeeds(documents, { showView }, isFrozen).watch(1, 'text', 'a')
+    await vi.waitFor(() => expect(shown).toHaveLength(1))
+    const change = async (state: unknown, globalPosition: number) => {
+      const before = shown.length
+      latest = { ...latest, state, globalPosition }
+      dirty()
+      await vi.waitFor(() => expect(shown.length).toBeGreaterThan(before))
+      return shown.slice(before)
+    }
+    return { first: latest.state as { a: { n: number }; b: { n: number } }, shown, change }
+  }
+
+  test('what is different from what is shown is sent alone', async () => {
+    const { first, shown, change } = await watchingParts()
+    expect(shown).toMatchObject([{ snapshot: { state: { a: { n: 1 }, b: { n: 2 } } } }])
+    expect(await change({ ...first, b: { n: 3 } }, 2)).toEqual([
+      {
+        viewId: 1,
+        snapshot: { ...snapshot(''), state: undefined, globalPosition: 2 },
+        error: null,
+        patch: { set: [['b', { set: [['n', { to: 3 }]], gone: [] }]], gone: [] },
+      },
+    ])
+    expect(await change({ a: { n: 1 }, b: { n: 3 } }, 3)).toMatchObject([{ patch: null }])
+  })
+
+  test('a page that does not have what a patch is of is given all of it', async () => {
+    const { first, change } = await watchingParts(['continue', 'whole'])
+    const state = { ...first, b: { n: 3 } }
+    const [patch, whole] = await change(state, 2)
+    expect(patch).toHaveProperty('patch')
+    expect(whole).not.toHaveProperty('patch')
+    expect(whole).toMatchObject({ snapshot: { state } })
+  })
+
+  test('the same object after another event may have been changed in place, and is sent whole', async () => {
+    const { first, change } = await watchingParts()
+    first.a.n = 7
+    const [update] = await change(first, 2)
+    expect(update).not.toHaveProperty('patch')
+    expect(update).toMatchObject({ snapshot: { state: { a: { n: 7 } } } })
+  })
+
+  test('states are frozen before they are shown, if that is wanted', async () => {
+    const { first } = await watchingParts([], true)
+    expect(() => {
+      first.a.n = 7
+    }).toThrow(TypeError)
   })
 
   test('a fold that fails is told as an error, and the view goes on', async () => {
