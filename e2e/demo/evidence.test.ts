@@ -95,7 +95,7 @@ test('an emptied database is told, and what the server has comes again', async (
 test('an old copy that is put back is told, and the newer events come again', async () => {
   await isWitnessed()
   await intrude('Keep a copy of the database')
-  expect(await page.locator('.finding').count()).toBe(0)
+  expect(await page.locator('#integrity .finding').count()).toBe(0)
   await addCard(page, 'After the copy')
   await isSent(page)
   await intrude('Put the old copy back')

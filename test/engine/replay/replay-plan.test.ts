@@ -1,0 +1,72 @@
+import { describe, expect, test } from 'vitest'
+import { changedTypes, earlyEnds, isMadeBy } from '../../../src/engine/replay/replay-plan.ts'
+
+type Types = Readonly<Record<string, readonly [last: number, handler: string | null]>>
+
+const snapshotAt = (position: number, types: Types, base = 'b') => ({
+  position,
+  base,
+  types: Object.entries(types).map(([type, [last, handler]]) => [type, last, handler] as const),
+})
+const codeOf = (handlers: Readonly<Record<string, string>>, base = 'b') => ({
+  id: '',
+  base,
+  hashOf: (type: string) => handlers[type] ?? null,
+  isWeak: false,
+})
+const TODAY = codeOf({ A: 'a', B: 'b2' })
+const ends = (...ahead: ReturnType<typeof snapshotAt>[]) =>
+  earlyEnds(ahead, TODAY).map(({ at, to }) => [at.position, to.map(({ position }) => position)])
+
+describe('a snapshot holds', () => {
+  test.each([
+    ['with the same handlers', snapshotAt(9, { A: [9, 'a'] }), []],
+    ['not with another handler', snapshotAt(9, { A: [9, 'a'], B: [4, 'b1'] }), ['B']],
+    ['with a type that nothing handled and nothing handles', snapshotAt(9, { X: [3, null] }), []],
+    ['not with a type that was passed by and is handled', snapshotAt(9, { A: [9, null] }), ['A']],
+    ['not with a type that was handled and is passed by', snapshotAt(9, { X: [9, 'x'] }), ['X']],
+    ['not with another base', snapshotAt(9, { A: [9, 'a'] }, 'other'), null],
+  ])('%s', (_, snapshot, changed) => {
+    expect(changedTypes(snapshot, TODAY)).toEqual(changed)
+    expect(isMadeBy(snapshot, TODAY)).toBe(changed?.length === 0)
+  })
+})
+
+describe('folding may end early', () => {
+  test('at a snapshot behind the last event of a changed type, and what comes behind on the same way is right', () => {
+    const ahead = [5, 20, 30].map(position => snapshotAt(position, { A: [position, 'a'], B: [5, 'b1'] }))
+    expect(ends(...ahead)).toEqual([
+      [5, [20, 30]],
+      [20, [30]],
+    ])
+  })
+
+  test('not while an event of a changed type lies ahead', () => {
+    expect(
+      ends(
+        snapshotAt(5, { A: [4, 'a'], B: [5, 'b1'] }),
+        snapshotAt(20, { A: [20, 'a'], B: [12, 'b1'] }),
+        snapshotAt(30, { A: [30, 'a'], B: [12, 'b1'] }),
+      ),
+    ).toEqual([[20, [30]]])
+  })
+
+  test('not where another code made what is behind, unless it makes what is before, too', () => {
+    expect(
+      ends(snapshotAt(5, { A: [4, 'a'], B: [5, 'b1'] }), snapshotAt(20, { A: [20, 'a'], B: [5, 'b0'] })),
+    ).toEqual([])
+    expect(
+      ends(
+        snapshotAt(5, { A: [4, 'old'], B: [5, 'b1'] }),
+        snapshotAt(20, { A: [4, 'old'], B: [5, 'b1'], X: [20, null] }),
+      ),
+    ).toEqual([[5, [20]]])
+  })
+
+  test('not where what counts for every event is another one', () => {
+    expect(ends(snapshotAt(5, { A: [5, 'a'] }, 'other'), snapshotAt(20, { A: [20, 'a'] }, 'other'))).toEqual(
+      [],
+    )
+    expect(ends(snapshotAt(5, { A: [5, 'a'] }, 'other'), snapshotAt(20, { A: [20, 'a'] }))).toEqual([])
+  })
+})
