@@ -11,6 +11,7 @@ import {
   markBehind,
   NOTHING_READ,
 } from './fold.ts'
+import type { FoldSnapshot } from './snapshot-record.ts'
 
 /** Events that were folded, those passed by left out: how many, and the last one. All 0 when there was none. */
 export type FoldedEvents = Readonly<{ count: number; version: StreamVersion; position: GlobalPosition }>
@@ -56,4 +57,20 @@ export function foldStepOf<S>({ evolve, canHandle }: FoldDefinition<S>, today: T
 function foldedBehind(before: FoldedEvents, count: number, last: RecordedEvent | null): FoldedEvents {
   if (!last) return before
   return { count, version: last.metadata.streamVersion, position: last.metadata.globalPosition }
+}
+
+/** Null before the first event. */
+export function snapshotOf<S>({ state, read, folded }: Folded<S>): FoldSnapshot | null {
+  const { eventHash } = read
+  return eventHash === null ? null : { ...read, eventHash, state, facts: folded }
+}
+
+/** Of a snapshot that was checked against what was written, and was made by {@link snapshotOf}. */
+export function foldedFrom<S>(snapshot: FoldSnapshot): Folded<S> {
+  const { version, position, eventHash, erasures, types, state, facts } = snapshot
+  return {
+    state: state as S,
+    read: { version, position, eventHash, erasures, types },
+    folded: facts as FoldedEvents,
+  }
 }

@@ -7,16 +7,15 @@ import type { ReplayExplanation } from '../../model/replay-report.ts'
 import type { SinceSnapshot } from '../../model/snapshot-policy.ts'
 import type { LogChange } from '../event-log.ts'
 import type { Refold } from './audit.ts'
-import { DocumentLayer, type LayerStep, layerStepOf } from './document-layer.ts'
+import { DocumentLayer } from './document-layer.ts'
 import { explainReplay } from './explain-replay.ts'
 import { countThrough, type FoldFailure, type FoldLog, isStanding, markNow } from './fold.ts'
 import { FoldCost } from './fold-cost.ts'
+import { LogAside } from './log-aside.ts'
 import { Pace } from './pace.ts'
-import { NO_BOUND, pastBoundsOf } from './past.ts'
 import type { ProjectionDocument, ProjectionDocuments, ProjectionParts } from './projection-documents.ts'
 import { Replay } from './replay.ts'
-import type { FoldSnapshot, SnapshotOwner } from './snapshot-record.ts'
-import { type SnapshotTerms, termsOf } from './snapshot-terms.ts'
+import type { FoldSnapshot } from './snapshot-record.ts'
 import { TaskChain } from './task-chain.ts'
 import { Watchers } from './watchers.ts'
 
@@ -24,9 +23,7 @@ export class LogDocuments implements ProjectionDocuments {
   readonly watchers = new Watchers()
   readonly #options: ProjectionParts
   readonly #log: FoldLog
-  readonly #step: LayerStep
-  readonly #owner: SnapshotOwner
-  readonly #terms: SnapshotTerms
+  readonly #aside: LogAside
   readonly #cost = new FoldCost()
   readonly #turns = new TaskChain()
   /** Confirmed events alone: no rebase reaches here. */
@@ -49,9 +46,7 @@ export class LogDocuments implements ProjectionDocuments {
   constructor(options: ProjectionParts) {
     this.#options = options
     this.#log = options.log
-    this.#step = layerStepOf(options.definition, options.log.today)
-    this.#terms = termsOf(options.definition, options.log)
-    this.#owner = { kind: 'projection', name: options.name, streamName: null }
+    this.#aside = new LogAside(options)
   }
 
   latest(documentId: string): Promise<ProjectionDocument | null> {
@@ -65,29 +60,13 @@ export class LogDocuments implements ProjectionDocuments {
     })
   }
 
-  async at(documentId: string, moment: Moment): Promise<ProjectionDocument | null> {
-    const readBackwards = () => this.#log.readAll({ direction: 'backwards' })
-    for (;;) {
-      const { maxVersion, maxPosition } = await pastBoundsOf(moment, readBackwards)
-      const { confirmedThrough } = this.#log.cursor()
-      const layer = await this.#foldedThrough(documentId, maxVersion, maxPosition)
-      // A rebase in the meantime takes back what was just folded.
-      if (!isStanding(layer.mark, null, this.#log)) continue
-      const document = layer.get(documentId)
-      if (!document) return null
-      const { state, count, position } = document
-      const confirmed =
-        position <= confirmedThrough
-          ? count
-          : ((await this.#foldedThrough(documentId, maxVersion, confirmedThrough)).get(documentId)?.count ??
-            0)
-      return { state, streamVersion: count, globalPosition: position, pending: count - confirmed }
-    }
+  at(documentId: string, moment: Moment): Promise<ProjectionDocument | null> {
+    return this.#aside.at(documentId, moment)
   }
 
   explain(): Promise<ReplayExplanation> {
-    const { snapshots } = this.#options
-    return explainReplay({ owner: this.#owner, terms: this.#terms, snapshots, target: this.#log.head() })
+    const { owner, terms } = this.#aside
+    return explainReplay({ owner, terms, snapshots: this.#options.snapshots, target: this.#log.head() })
   }
 
   onChange({ supersededFrom, erasedFrom, healedFrom }: LogChange): void {
@@ -159,10 +138,17 @@ export class LogDocuments implements ProjectionDocuments {
   async #beginReplay(): Promise<FoldSnapshot | null> {
     const target = this.#log.head()
     this.#replay = null
-    if (target < this.#terms.schedule.fewestEvents) return null
+    if (target < this.#aside.terms.schedule.fewestEvents) return null
     const { snapshots } = this.#options
-    const found = await snapshots.find(this.#owner, this.#terms)
-    const parts = { owner: this.#owner, terms: this.#terms, snapshots, hash: this.#log.hash, found, target }
+    const found = await snapshots.find(this.#aside.owner, this.#aside.terms)
+    const parts = {
+      owner: this.#aside.owner,
+      terms: this.#aside.terms,
+      snapshots,
+      hash: this.#log.hash,
+      found,
+      target,
+    }
     this.#replay = new Replay(parts)
     return found.start
   }
@@ -172,7 +158,8 @@ export class LogDocuments implements ProjectionDocuments {
     if (newest.position > confirmedThrough) {
       const bounds = { maxPosition: confirmedThrough }
       const isBehind = this.#base.mark.position === 0 && confirmedThrough > 0
-      const confirmed = isBehind && (await this.#options.snapshots.load(this.#owner, this.#terms, bounds))
+      const confirmed =
+        isBehind && (await this.#options.snapshots.load(this.#aside.owner, this.#aside.terms, bounds))
       if (confirmed) this.#base.restore(confirmed)
       this.#latest.restore(newest)
     } else {
@@ -209,7 +196,7 @@ export class LogDocuments implements ProjectionDocuments {
     while (rest.length > 0 && !this.#failure) {
       const part = this.#replay ? this.#replay.partOf(rest, this.#latest.mark) : rest
       rest = rest.slice(part.length)
-      this.#failure = this.#step(this.#latest, part, this.#touched)
+      this.#failure = this.#aside.step(this.#latest, part, this.#touched)
       if (this.#latest.mark.position <= confirmedThrough) this.#mergeDown()
       if (!this.#replay || this.#failure) continue
       const isDue = this.#replay.hasFolded(part.length, this.#latest.mark)
@@ -228,54 +215,10 @@ export class LogDocuments implements ProjectionDocuments {
   async #advanceBase(): Promise<void> {
     const { confirmedThrough } = this.#log.cursor()
     if (this.#latest.mark.position <= confirmedThrough) this.#mergeDown()
-    else if (this.#baseThrough !== confirmedThrough) await this.#readInto(this.#base, confirmedThrough)
+    else if (this.#baseThrough !== confirmedThrough) {
+      await this.#aside.readInto(this.#base, confirmedThrough, this.#touched)
+    }
     this.#baseThrough = confirmedThrough
-  }
-
-  async #readInto(layer: DocumentLayer, to: GlobalPosition): Promise<void> {
-    const pace = new Pace()
-    layer.mark = markNow(layer.mark, null, this.#log)
-    const touched = layer === this.#base ? this.#touched : new Set<string>()
-    for await (const events of this.#log.readAll({ from: layer.mark.position + 1, to })) {
-      const failure = this.#step(layer, events, touched)
-      if (failure) throw failure.error
-      await pace.breathe()
-    }
-  }
-
-  /** All documents, made aside: up to a position, or until the one has so many events. */
-  async #foldedThrough(
-    documentId: string,
-    maxCount: number,
-    maxPosition: GlobalPosition,
-  ): Promise<DocumentLayer> {
-    const layer = await this.#loadBefore(documentId, maxCount, maxPosition)
-    layer.mark = markNow(layer.mark, null, this.#log)
-    const pace = new Pace()
-    const range = { from: layer.mark.position + 1, to: Math.min(maxPosition, this.#log.head()) }
-    for await (const events of this.#log.readAll(range)) {
-      // One by one only where the number matters.
-      for (const part of maxCount === NO_BOUND ? [events] : events.map(event => [event])) {
-        if ((layer.get(documentId)?.count ?? 0) >= maxCount) return layer
-        const failure = this.#step(layer, part, new Set())
-        if (failure) throw failure.error
-      }
-      await pace.breathe()
-    }
-    return layer
-  }
-
-  /** The newest snapshot in which the document has no more than so many events. */
-  async #loadBefore(documentId: string, maxCount: number, through: GlobalPosition): Promise<DocumentLayer> {
-    for (let maxPosition = through; maxPosition > 0; ) {
-      const snapshot = await this.#options.snapshots.load(this.#owner, this.#terms, { maxPosition })
-      if (!snapshot) break
-      const layer = new DocumentLayer()
-      layer.restore(snapshot)
-      if ((layer.get(documentId)?.count ?? 0) <= maxCount) return layer
-      maxPosition = snapshot.position - 1
-    }
-    return new DocumentLayer()
   }
 
   #mergeDown(): void {
@@ -293,28 +236,20 @@ export class LogDocuments implements ProjectionDocuments {
     for (const layer of [this.#base, this.#latest]) {
       const { position } = layer.mark
       const since = this.#sinceSnapshot(layer)
-      if (since.events < layer.size || !this.#terms.schedule.isDue(since)) continue
-      this.#keep(layer, from => this.#refold(from, position))
+      if (since.events < layer.size || !this.#aside.terms.schedule.isDue(since)) continue
+      this.#keep(layer, from => this.#aside.refold(from, position))
     }
   }
 
   #sinceSnapshot({ mark }: DocumentLayer): SinceSnapshot {
     const place = { ...mark, msPerEvent: this.#cost.msPerEvent }
-    return this.#options.snapshots.since(this.#owner, this.#terms, place)
+    return this.#options.snapshots.since(this.#aside.owner, this.#aside.terms, place)
   }
 
   #keep(layer: DocumentLayer, refold: Refold | null): void {
     const snapshot = layer.toSnapshot()
     if (!snapshot) return
-    this.#options.snapshots.save(this.#owner, this.#terms, snapshot, refold)
-  }
-
-  /** The state of all documents, made aside. */
-  async #refold(from: FoldSnapshot | null, to: GlobalPosition): Promise<unknown> {
-    const layer = new DocumentLayer()
-    if (from) layer.restore(from)
-    await this.#readInto(layer, to)
-    return layer.toSnapshot()?.state
+    this.#options.snapshots.save(this.#aside.owner, this.#aside.terms, snapshot, refold)
   }
 
   #tellWatchers(): void {

@@ -1,6 +1,6 @@
 // Persisted snapshots: which may be used, and how long they are kept.
 
-import type { GlobalPosition, RecordedEvent } from '../../log/event.ts'
+import type { GlobalPosition } from '../../log/event.ts'
 import { jsonCodec, type SnapshotCodec } from '../../model/snapshot-codec.ts'
 import type { SinceSnapshot } from '../../model/snapshot-policy.ts'
 import type { Audit, Refold } from './audit.ts'
@@ -10,36 +10,19 @@ import { isMadeBy } from './replay-plan.ts'
 import { newestOf, SnapshotCatalog } from './snapshot-catalog.ts'
 import { familyPrefixOf, type Kept, prefixOf } from './snapshot-key.ts'
 import {
-  contentFromBytes,
-  type FoldSnapshot,
-  faultOfSeal,
-  headerFromBytes,
-  type SnapshotForm,
-  type SnapshotHeader,
-  type SnapshotOwner,
-} from './snapshot-record.ts'
+  type OpenedSnapshot,
+  type SnapshotFault,
+  type SnapshotLog,
+  SnapshotReader,
+} from './snapshot-reader.ts'
+import type { FoldSnapshot, SnapshotHeader, SnapshotOwner } from './snapshot-record.ts'
 import { retained } from './snapshot-retention.ts'
 import type { SnapshotTerms } from './snapshot-terms.ts'
 import { SnapshotWriter } from './snapshot-writer.ts'
 
 /** Why a snapshot was not used, or not written. The state is folded from the events instead. */
 export type SnapshotProblem =
-  /** Its bytes are not what was written, or its state does not have the hash it was stored with. */
-  | 'damaged'
-  /** It was written in another version of this format, or by another codec. */
-  | 'other-format'
-  /** It bears no seal, as none could be made when it was written, or none was wanted; or somebody wrote it from outside. */
-  | 'unsealed'
-  /** It does not bear this device's seal: somebody wrote it from outside, or it is of a copy of this database. */
-  | 'wrong-seal'
-  /** It is a snapshot of something else. */
-  | 'foreign'
-  /** It stands on an event that this log does not have, or has in another place. */
-  | 'other-history'
-  /** It stands on an event that a rebase superseded. */
-  | 'superseded'
-  /** Events in it were erased since. */
-  | 'erased'
+  | SnapshotFault
   /** The state cannot be written as JSON, or the storage refused; see `cause`. */
   | 'not-written'
 
@@ -51,19 +34,7 @@ export type SnapshotDrop = Readonly<{
 }>
 
 export type SnapshotStoreOptions = Readonly<{
-  log: Pick<
-    FoldLog,
-    | 'storage'
-    | 'hash'
-    | 'seal'
-    | 'head'
-    | 'cursor'
-    | 'readStream'
-    | 'readAll'
-    | 'isEffective'
-    | 'catchUp'
-    | 'erasures'
-  >
+  log: SnapshotLog & Pick<FoldLog, 'cursor'>
   /** Told of every snapshot that was dropped or could not be written. Must not throw. */
   onSnapshotDropped?: ((drop: SnapshotDrop) => void) | undefined
   /** Folds some of what is saved a second time. Left out: nobody does. */
@@ -90,10 +61,10 @@ export type FoundSnapshots = Readonly<{
 
 export class SnapshotStore {
   readonly #log: SnapshotStoreOptions['log']
-  readonly #form: SnapshotForm
   readonly #onDropped: (drop: SnapshotDrop) => void
   readonly #audit: Audit | undefined
   readonly #catalog: SnapshotCatalog
+  readonly #reader: SnapshotReader
   readonly #writer: SnapshotWriter
   /** Could not be written: not tried again, but no reason to give up older ones. */
   readonly #failed = new WeakSet<Kept>()
@@ -103,13 +74,14 @@ export class SnapshotStore {
 
   constructor({ log, onSnapshotDropped, audit, codec = jsonCodec }: SnapshotStoreOptions) {
     this.#log = log
-    this.#form = { hash: log.hash, codec }
+    const form = { hash: log.hash, codec }
+    this.#reader = new SnapshotReader(log, form)
     this.#audit = audit
     this.#onDropped = onSnapshotDropped ?? (() => {})
     this.#catalog = new SnapshotCatalog(log.storage)
     this.#writer = new SnapshotWriter({
       storage: log.storage,
-      form: this.#form,
+      form,
       seal: () => log.seal(),
       onWritten: ({ prefix }, was, now) => this.#written(prefix, was, now),
       onFailed: ({ owner }, kept, cause) => {
@@ -163,7 +135,9 @@ export class SnapshotStore {
 
   /** The snapshot that a header is of; null where it is gone, or does not hold any more. */
   async fetch(owner: SnapshotOwner, { position, contentHash }: SnapshotHeader): Promise<FoldSnapshot | null> {
-    const kept = this.#catalog.known(prefixOf(owner)).filter(one => one.position === position)
+    const kept = this.#catalog
+      .known(prefixOf(owner))
+      .filter(one => one.position === position && one.key !== '')
     for (const one of kept) {
       const opened = await this.#open(owner, one)
       if (typeof opened === 'string' || opened.header.contentHash !== contentHash) continue
@@ -244,62 +218,26 @@ export class SnapshotStore {
   }
 
   /** 'gone': another tab deleted it. Anything else that is wrong is reported, and the snapshot deleted. */
-  async #open(owner: SnapshotOwner, kept: Kept): Promise<OpenedSnapshot | SnapshotProblem | 'gone'> {
-    const bytes = await this.#log.storage.get(kept.key)
-    if (!bytes) {
-      this.#catalog.remove(prefixOf(owner), kept)
-      return 'gone'
-    }
-    const header = headerFromBytes(bytes, this.#form)
-    const problem = typeof header === 'string' ? header : await this.#faultOf(owner, kept, header, bytes)
-    if (problem) return this.#drop(owner, kept, problem)
-    return { header: header as SnapshotHeader, bytes }
+  async #open(owner: SnapshotOwner, kept: Kept): Promise<OpenedSnapshot | SnapshotFault | 'gone'> {
+    const opened = await this.#reader.open(owner, kept)
+    if (opened === 'gone') this.#catalog.remove(prefixOf(owner), kept)
+    else if (typeof opened === 'string') this.#drop(owner, kept, opened)
+    return opened
   }
 
   async #contentOf(
     owner: SnapshotOwner,
     kept: Kept,
-    { header, bytes }: OpenedSnapshot,
-  ): Promise<FoldSnapshot | SnapshotProblem> {
-    if (!(await this.#standsOn(header))) return this.#drop(owner, kept, 'other-history')
-    const content = await contentFromBytes(bytes, header, this.#form)
-    if (content === 'damaged') return this.#drop(owner, kept, content)
-    const { version, position, eventHash, erasures } = header
-    const types = new Map(header.types.map(([type, last]) => [type, last]))
-    return { version, position, eventHash, erasures, types, ...content }
+    opened: OpenedSnapshot,
+  ): Promise<FoldSnapshot | SnapshotFault> {
+    const content = await this.#reader.contentOf(opened)
+    if (typeof content === 'string') this.#drop(owner, kept, content)
+    return content
   }
 
-  #drop(owner: SnapshotOwner, kept: Kept, problem: SnapshotProblem): SnapshotProblem {
+  #drop(owner: SnapshotOwner, kept: Kept, problem: SnapshotFault): void {
     this.#remove(prefixOf(owner), kept)
     this.#onDropped({ owner, position: kept.position, problem })
-    return problem
-  }
-
-  async #faultOf(
-    owner: SnapshotOwner,
-    kept: Kept,
-    header: SnapshotHeader,
-    bytes: Uint8Array,
-  ): Promise<SnapshotProblem | null> {
-    const fault = await faultOfSeal(bytes, await this.#log.seal())
-    if (fault) return fault
-    if (!isOf(header, owner, kept)) return 'foreign'
-    // Another tab may be ahead of what this one has read of the log.
-    if (header.position > this.#log.head()) await this.#log.catchUp()
-    if (header.position > this.#log.head()) return 'other-history'
-    if (!this.#log.isEffective(header.position)) return 'superseded'
-    return this.#log.erasures.touchedSince(header.erasures, owner.streamName) <= header.position
-      ? 'erased'
-      : null
-  }
-
-  async #standsOn({ streamName, version, position, eventHash }: SnapshotHeader): Promise<boolean> {
-    const events =
-      streamName === null
-        ? this.#log.readAll({ from: position, to: position })
-        : this.#log.readStream(streamName, { from: version, to: version })
-    const event = await firstOf(events)
-    return event?.metadata.globalPosition === position && event.metadata.hash === eventHash
   }
 
   /** Deletes what is superseded, and what is not worth its room. The last one that failed tells when to try again. */
@@ -332,21 +270,4 @@ export class SnapshotStore {
     this.#catalog.remove(prefix, kept)
     this.#writer.delete(prefix, kept)
   }
-}
-
-type OpenedSnapshot = Readonly<{ header: SnapshotHeader; bytes: Uint8Array<ArrayBuffer> }>
-
-function isOf(header: SnapshotHeader, owner: SnapshotOwner, { version, position }: Kept): boolean {
-  return (
-    header.kind === owner.kind &&
-    header.name === owner.name &&
-    header.streamName === owner.streamName &&
-    header.version === version &&
-    header.position === position
-  )
-}
-
-async function firstOf(parts: AsyncIterable<readonly RecordedEvent[]>): Promise<RecordedEvent | undefined> {
-  for await (const [event] of parts) return event
-  return undefined
 }

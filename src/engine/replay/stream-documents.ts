@@ -3,6 +3,7 @@
 import type { Moment } from '../../model/moment.ts'
 import type { ReplayExplanation } from '../../model/replay-report.ts'
 import type { LogChange } from '../event-log.ts'
+import type { FoldedEvents } from './folded.ts'
 import type {
   OnFoldFailure,
   ProjectionDocument,
@@ -25,14 +26,12 @@ export class StreamDocuments implements ProjectionDocuments {
   async latest(streamName: string): Promise<ProjectionDocument | null> {
     const { state, folded, pending, failure } = await this.#fold.current(streamName)
     if (failure) this.#onFailure(failure)
-    if (folded.count === 0) return null
-    return { state, streamVersion: folded.version, globalPosition: folded.position, pending }
+    return documentOf(state, folded, pending)
   }
 
   async at(streamName: string, moment: Moment): Promise<ProjectionDocument | null> {
-    const { state, folded, pending } = await this.#fold.at(streamName, moment)
-    if (folded.count === 0) return null
-    return { state, streamVersion: folded.version, globalPosition: folded.position, pending }
+    const { folded, pending } = await this.#fold.at(streamName, moment)
+    return documentOf(folded.state, folded.folded, pending)
   }
 
   explain(streamName: string): Promise<ReplayExplanation> {
@@ -44,4 +43,10 @@ export class StreamDocuments implements ProjectionDocuments {
     if (healedFrom !== null) this.#fold.forget()
     this.watchers.tell(this.watchers.documentIds().filter(streamName => this.#fold.isStale(streamName)))
   }
+}
+
+/** Null where nothing was folded. */
+function documentOf(state: unknown, folded: FoldedEvents, pending: number): ProjectionDocument | null {
+  if (folded.count === 0) return null
+  return { state, streamVersion: folded.version, globalPosition: folded.position, pending }
 }

@@ -6,36 +6,21 @@ import type { Moment } from '../../model/moment.ts'
 import type { ReplayExplanation, ReplayReport } from '../../model/replay-report.ts'
 import type { Refold } from './audit.ts'
 import { explainReplay } from './explain-replay.ts'
-import {
-  countThrough,
-  type FoldDefinition,
-  type FoldFailure,
-  type FoldLog,
-  isStanding,
-  markNow,
-} from './fold.ts'
+import { countThrough, type FoldFailure, type FoldLog, isStanding } from './fold.ts'
 import { FoldCost } from './fold-cost.ts'
-import { type Folded, type FoldedEvents, type FoldStep, foldStepOf, initiallyFolded } from './folded.ts'
+import { type Folded, type FoldedEvents, foldedFrom, snapshotOf } from './folded.ts'
 import { Pace } from './pace.ts'
-import { pastBoundsOf } from './past.ts'
 import { Replay } from './replay.ts'
-import type { FoldSnapshot, SnapshotOwner } from './snapshot-record.ts'
-import type { LoadBounds, SnapshotStore } from './snapshot-store.ts'
-import { type SnapshotTerms, termsOf } from './snapshot-terms.ts'
+import { type PastStream, StreamAside, type StreamAsideOptions } from './stream-aside.ts'
 import { TaskChain } from './task-chain.ts'
 
-export type StreamFoldOptions<S> = Readonly<{
-  log: FoldLog
-  kind: SnapshotOwner['kind']
-  /** Name of the decider or projection: snapshots are kept under it. */
-  name: string
-  definition: FoldDefinition<S>
-  snapshots: SnapshotStore
-  /** Told of each fold that did not go on from what is in memory. */
-  onReplayed?: ((report: ReplayReport) => void) | undefined
-  /** How many streams are kept in memory, the recently used ones. Default 1,000. */
-  maxStreams?: number
-}>
+export type StreamFoldOptions<S> = StreamAsideOptions<S> &
+  Readonly<{
+    /** Told of each fold that did not go on from what is in memory. */
+    onReplayed?: ((report: ReplayReport) => void) | undefined
+    /** How many streams are kept in memory, the recently used ones. Default 1,000. */
+    maxStreams?: number
+  }>
 
 /** A stream's optimistic state: the confirmed events, and the pending ones on top. */
 export type FoldedStream<S> = Readonly<{
@@ -69,8 +54,7 @@ const MAX_STREAMS = 1_000
 export class StreamFold<S = unknown> {
   readonly #options: StreamFoldOptions<S>
   readonly #log: FoldLog
-  readonly #step: FoldStep<S>
-  readonly #terms: SnapshotTerms
+  readonly #aside: StreamAside<S>
   readonly #cost = new FoldCost()
   /** In order of use, the oldest first. */
   readonly #streams = new Map<string, StreamInMemory<S>>()
@@ -78,8 +62,7 @@ export class StreamFold<S = unknown> {
   constructor(options: StreamFoldOptions<S>) {
     this.#options = options
     this.#log = options.log
-    this.#step = foldStepOf(options.definition, options.log.today)
-    this.#terms = termsOf(options.definition, options.log)
+    this.#aside = new StreamAside(options)
   }
 
   /** Folds what is new. A handler that fails is no error here: the state before it comes, with the failure. */
@@ -103,8 +86,8 @@ export class StreamFold<S = unknown> {
    */
   stateAt(streamName: string, version: StreamVersion): Promise<S> {
     return this.#inTurn(streamName, async stream => {
-      if (version === 0) return this.#initial().state
-      if (!this.#stands(streamName, stream.latest) || stream.latest.read.version < version) {
+      if (version === 0) return this.#aside.initial().state
+      if (!this.#aside.stands(streamName, stream.latest) || stream.latest.read.version < version) {
         await this.#advance(streamName, stream, version)
         this.#keepSnapshots(streamName, stream)
       }
@@ -114,35 +97,21 @@ export class StreamFold<S = unknown> {
     })
   }
 
-  /**
-   * The stream as it was, folded aside: what is in memory stays as it is.
-   *
-   * @throws `StoreError` `handler-failed` when a handler fails before that moment; `invalid-argument`.
-   */
-  async at(
-    streamName: string,
-    moment: Moment,
-  ): Promise<Pick<FoldedStream<S>, 'state' | 'folded' | 'pending'>> {
-    const readBackwards = () => this.#log.readStream(streamName, { direction: 'backwards' })
-    for (;;) {
-      const { maxVersion, maxPosition } = await pastBoundsOf(moment, readBackwards)
-      const { confirmedThrough } = this.#log.cursor()
-      const past = await this.#foldedThrough(streamName, maxVersion, maxPosition)
-      const confirmed =
-        past.folded.position <= confirmedThrough
-          ? past
-          : await this.#foldedThrough(streamName, maxVersion, confirmedThrough)
-      // A rebase in the meantime takes back what was just folded.
-      if (!this.#stands(streamName, past)) continue
-      return { state: past.state, folded: past.folded, pending: past.folded.count - confirmed.folded.count }
-    }
+  /** See {@link StreamAside.at}: what is in memory stays as it is. */
+  at(streamName: string, moment: Moment): Promise<PastStream<S>> {
+    return this.#aside.at(streamName, moment)
   }
 
   /** What a fold would do that has nothing in memory. */
   explain(streamName: string): Promise<ReplayExplanation> {
     const target = this.#log.streamVersion(streamName)
     const { snapshots } = this.#options
-    return explainReplay({ owner: this.#ownerOf(streamName), terms: this.#terms, snapshots, target })
+    return explainReplay({
+      owner: this.#aside.ownerOf(streamName),
+      terms: this.#aside.terms,
+      snapshots,
+      target,
+    })
   }
 
   /** True when `current` would give something new, as far as that can be told without reading. */
@@ -153,7 +122,7 @@ export class StreamFold<S = unknown> {
     const isPending = latest.folded.count > base.folded.count
     return (
       seenVersion !== this.#log.streamVersion(streamName) ||
-      !this.#stands(streamName, latest) ||
+      !this.#aside.stands(streamName, latest) ||
       (stream.failure !== null && !this.#isStuck(streamName, stream)) ||
       (isPending && baseThrough !== this.#log.cursor().confirmedThrough)
     )
@@ -178,24 +147,24 @@ export class StreamFold<S = unknown> {
     do {
       if (stream.latest.read.version === 0) await this.#goBack(streamName, stream)
       // Asked right before reading begins: from there on the read sees the stream as it is now.
-      while (!this.#stands(streamName, stream.latest)) await this.#goBack(streamName, stream)
+      while (!this.#aside.stands(streamName, stream.latest)) await this.#goBack(streamName, stream)
       stream.seenVersion = this.#log.streamVersion(streamName)
       if (this.#isStuck(streamName, stream)) return
       stream.failure = null
-      stream.latest = this.#markedNow(streamName, stream.latest)
+      stream.latest = this.#aside.markedNow(streamName, stream.latest)
       await this.#cost.measure(
         () => this.#readOn(streamName, stream, to),
         () => stream.latest.read.version,
       )
       // A rebase in the meantime takes back what was just folded.
-    } while (!this.#stands(streamName, stream.latest))
+    } while (!this.#aside.stands(streamName, stream.latest))
     if (stream.replay) this.#options.onReplayed?.(stream.replay.report(stream.latest.read.version))
     stream.replay = null
   }
 
   /** To the newest state there is that no rebase took back, and no erasure. */
   async #goBack(streamName: string, stream: StreamInMemory<S>): Promise<void> {
-    const base = this.#stands(streamName, stream.base) ? stream.base : this.#initial()
+    const base = this.#aside.stands(streamName, stream.base) ? stream.base : this.#aside.initial()
     stream.latest = base.read.version > 0 ? base : await this.#beginReplay(streamName, stream)
     const isConfirmed = stream.latest.read.position <= this.#log.cursor().confirmedThrough
     stream.base = isConfirmed ? stream.latest : base
@@ -205,12 +174,19 @@ export class StreamFold<S = unknown> {
   async #beginReplay(streamName: string, stream: StreamInMemory<S>): Promise<Folded<S>> {
     const target = this.#log.streamVersion(streamName)
     stream.replay = null
-    if (target < this.#terms.schedule.fewestEvents) return this.#initial()
+    if (target < this.#aside.terms.schedule.fewestEvents) return this.#aside.initial()
     const { snapshots } = this.#options
-    const owner = this.#ownerOf(streamName)
-    const found = await snapshots.find(owner, this.#terms)
-    stream.replay = new Replay({ owner, terms: this.#terms, snapshots, hash: this.#log.hash, found, target })
-    return found.start ? foldedFrom(found.start) : this.#initial()
+    const owner = this.#aside.ownerOf(streamName)
+    const found = await snapshots.find(owner, this.#aside.terms)
+    stream.replay = new Replay({
+      owner,
+      terms: this.#aside.terms,
+      snapshots,
+      hash: this.#log.hash,
+      found,
+      target,
+    })
+    return found.start ? foldedFrom(found.start) : this.#aside.initial()
   }
 
   async #readOn(streamName: string, stream: StreamInMemory<S>, to?: StreamVersion): Promise<void> {
@@ -263,7 +239,7 @@ export class StreamFold<S = unknown> {
   }
 
   #fold(stream: StreamInMemory<S>, events: readonly RecordedEvent[]): void {
-    const { reached, failure } = this.#step(stream.latest, events)
+    const { reached, failure } = this.#aside.step(stream.latest, events)
     stream.latest = reached
     stream.failure = failure
   }
@@ -274,9 +250,9 @@ export class StreamFold<S = unknown> {
     if (stream.latest.read.position <= confirmedThrough) stream.base = stream.latest
     else if (stream.baseThrough !== confirmedThrough) {
       if (stream.base.read.version === 0) {
-        stream.base = await this.#load(streamName, { maxPosition: confirmedThrough })
+        stream.base = await this.#aside.load(streamName, { maxPosition: confirmedThrough })
       }
-      stream.base = await this.#foldOn(streamName, stream.base, {
+      stream.base = await this.#aside.foldOn(streamName, stream.base, {
         to: stream.latest.read.version,
         through: confirmedThrough,
       })
@@ -287,86 +263,32 @@ export class StreamFold<S = unknown> {
   /** A state before the one in memory, for a commit that is decided again on what a rebase left. */
   async #earlierState(streamName: string, stream: StreamInMemory<S>, version: StreamVersion): Promise<S> {
     let from = stream.base
-    if (from.read.version === 0 || from.read.version > version || !this.#stands(streamName, from)) {
-      do from = await this.#load(streamName, { maxVersion: version })
-      while (!this.#stands(streamName, from))
+    if (from.read.version === 0 || from.read.version > version || !this.#aside.stands(streamName, from)) {
+      do from = await this.#aside.load(streamName, { maxVersion: version })
+      while (!this.#aside.stands(streamName, from))
     }
-    return (await this.#foldOn(streamName, from, { to: version })).state
-  }
-
-  async #foldedThrough(
-    streamName: string,
-    maxVersion: StreamVersion,
-    maxPosition: GlobalPosition,
-  ): Promise<Folded<S>> {
-    if (maxPosition === 0) return this.#initial()
-    const from = await this.#load(streamName, { maxVersion, maxPosition })
-    return this.#foldOn(streamName, from, { to: maxVersion, through: maxPosition })
-  }
-
-  /** Folds aside, up to a version and a position. */
-  async #foldOn(
-    streamName: string,
-    from: Folded<S>,
-    { to, through = Infinity }: { to: StreamVersion; through?: GlobalPosition },
-  ): Promise<Folded<S>> {
-    const pace = new Pace()
-    let folded = this.#markedNow(streamName, from)
-    for await (const events of this.#log.readStream(streamName, { from: from.read.version + 1, to })) {
-      const wanted = events.slice(0, countThrough(events, through))
-      const { reached, failure } = this.#step(folded, wanted)
-      if (failure) throw failure.error
-      folded = reached
-      if (wanted.length < events.length) break
-      await pace.breathe()
-    }
-    return folded
-  }
-
-  /** The newest snapshot within bounds, or the initial state. */
-  async #load(streamName: string, bounds: LoadBounds): Promise<Folded<S>> {
-    if (this.#log.streamVersion(streamName) < this.#terms.schedule.fewestEvents) return this.#initial()
-    const snapshot = await this.#options.snapshots.load(this.#ownerOf(streamName), this.#terms, bounds)
-    return snapshot ? foldedFrom(snapshot) : this.#initial()
+    return (await this.#aside.foldOn(streamName, from, { to: version })).state
   }
 
   #keepSnapshots(streamName: string, stream: StreamInMemory<S>): void {
     // Forgotten meanwhile.
     if (this.#streams.get(streamName) !== stream) return
-    const { schedule } = this.#terms
+    const { schedule } = this.#aside.terms
     // The confirmed state first: it outlives every rebase.
     for (const folded of stream.base === stream.latest ? [stream.latest] : [stream.base, stream.latest]) {
       const { version } = folded.read
       if (version < schedule.fewestEvents) continue
       const place = { ...folded.read, msPerEvent: this.#cost.msPerEvent }
-      const since = this.#options.snapshots.since(this.#ownerOf(streamName), this.#terms, place)
+      const since = this.#options.snapshots.since(this.#aside.ownerOf(streamName), this.#aside.terms, place)
       if (schedule.isDue(since))
-        this.#keep(streamName, folded, from => this.#refold(streamName, from, version))
+        this.#keep(streamName, folded, from => this.#aside.refold(streamName, from, version))
     }
   }
 
-  #keep(streamName: string, { state, read, folded }: Folded<S>, refold: Refold | null): void {
-    const { version, position, eventHash, erasures, types } = read
-    if (eventHash === null) return
-    const snapshot = { version, position, eventHash, erasures, types, state, facts: folded }
-    this.#options.snapshots.save(this.#ownerOf(streamName), this.#terms, snapshot, refold)
-  }
-
-  async #refold(streamName: string, from: FoldSnapshot | null, to: StreamVersion): Promise<S> {
-    const before = from ? foldedFrom<S>(from) : this.#initial()
-    return (await this.#foldOn(streamName, before, { to })).state
-  }
-
-  #ownerOf(streamName: string): SnapshotOwner {
-    return { kind: this.#options.kind, name: this.#options.name, streamName }
-  }
-
-  #stands(streamName: string, { read }: Folded<S>): boolean {
-    return isStanding(read, streamName, this.#log)
-  }
-
-  #markedNow(streamName: string, folded: Folded<S>): Folded<S> {
-    return { ...folded, read: markNow(folded.read, streamName, this.#log) }
+  #keep(streamName: string, folded: Folded<S>, refold: Refold | null): void {
+    const snapshot = snapshotOf(folded)
+    if (!snapshot) return
+    this.#options.snapshots.save(this.#aside.ownerOf(streamName), this.#aside.terms, snapshot, refold)
   }
 
   /** The event whose handler failed is still there. */
@@ -376,7 +298,7 @@ export class StreamFold<S = unknown> {
   }
 
   #newStream(): StreamInMemory<S> {
-    const initial = this.#initial()
+    const initial = this.#aside.initial()
     return {
       turns: new TaskChain(),
       latest: initial,
@@ -386,19 +308,5 @@ export class StreamFold<S = unknown> {
       seenVersion: 0,
       replay: null,
     }
-  }
-
-  #initial(): Folded<S> {
-    return initiallyFolded(this.#options.definition)
-  }
-}
-
-/** The snapshot was checked against what was written, and this is what {@link StreamFold} wrote. */
-function foldedFrom<S>(snapshot: FoldSnapshot): Folded<S> {
-  const { version, position, eventHash, erasures, types, state, facts } = snapshot
-  return {
-    state: state as S,
-    read: { version, position, eventHash, erasures, types },
-    folded: facts as FoldedEvents,
   }
 }
