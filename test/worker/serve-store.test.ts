@@ -57,6 +57,51 @@ function shows<S>(view: View<S>, wanted: (state: S) => boolean): Promise<void> {
   })
 }
 
+describe('what was folded, and would be', () => {
+  test('is told over the port, and a document is shown as it was', async () => {
+    const database = createMemoryDatabase()
+    const storage = () => memoryStorage({ database })
+    let store = await open(storage)
+    const events = Array.from({ length: 1_200 }, (_, n) => added(`sku-${n % 7}`))
+    await store.appendToStream('cart-1', [...events, { type: 'Emptied', data: null }])
+    expect(await store.projection('contents').explain('cart-1')).toMatchObject({
+      reason: 'no-snapshot',
+      total: 1_201,
+    })
+    await store.projection('contents').get('cart-1')
+    await store.close()
+    store = await open(storage)
+    expect((await store.projection('contents').explain('cart-1')).text).toContain('nothing is folded')
+    await store.projection('contents').get('cart-1')
+    expect(await store.replayReports()).toMatchObject([
+      {
+        kind: 'projection',
+        name: 'contents',
+        streamName: 'cart-1',
+        reason: 'tail',
+        replayed: 0,
+        total: 1_201,
+        isWeak: true,
+      },
+    ])
+    expect(await store.typeCounts()).toEqual({ Added: 1_200, Emptied: 1 })
+    const view = store.view('contents', 'cart-1')
+    expect((await view.at({ version: 3 }))?.state).toEqual({ total: 3, skus: ['sku-0', 'sku-1', 'sku-2'] })
+    expect((await view.at({ time: Date.now() }))?.state.total).toBe(0)
+    expect(await view.at({ time: 0 })).toBeNull()
+    await expect(view.at({ version: -1 })).rejects.toMatchObject({ code: 'invalid-argument' })
+  })
+
+  test('says once that handlers are known by their text alone', () => {
+    const info = vi.spyOn(console, 'info').mockImplementation(() => {})
+    startWorker(memoryStorage)
+    expect(info.mock.calls).toEqual([
+      [expect.stringContaining('the handlers of cart, contents are known by their text and version alone')],
+    ])
+    info.mockRestore()
+  })
+})
+
 describe('appending over the port', () => {
   test('is read back, whole and in order', async () => {
     const store = await open()
