@@ -36,8 +36,12 @@ export class Replay {
     this.#inPassing = versionsInPassing(found.start?.version ?? 0, target, terms.schedule.gapInPassing)
   }
 
-  /** Of events that are to be folded behind a mark, those to fold before {@link hasFolded} and {@link endAt} are asked. */
+  /** Of events that are to be folded behind a mark, one at least, those to fold before {@link hasFolded} and {@link endAt} are asked. */
   partOf(events: readonly RecordedEvent[], { version }: Pick<Mark, 'version'>): readonly RecordedEvent[] {
+    // An event that was erased or superseded since is not there to stop at.
+    while (this.#ends[0] && this.#ends[0].at.position < events[0]!.metadata.globalPosition) {
+      this.#ends = this.#ends.slice(1)
+    }
     const stop = this.#ends[0]?.at.position
     const toStop = stop === undefined ? events.length : countThrough(events, stop)
     const toSnapshot = (this.#inPassing[0] ?? Infinity) - version

@@ -10,7 +10,7 @@ import type { ReplayReport } from '../../../src/model/replay-report.ts'
 import { deflatedJsonCodec, jsonCodec, type SnapshotCodec } from '../../../src/model/snapshot-codec.ts'
 import type { SnapshotPolicy } from '../../../src/model/snapshot-policy.ts'
 import { createMemoryDatabase } from '../../../src/storage/memory/index.ts'
-import { append, openDevice, openServer, sync } from './replicas.ts'
+import { append, foldLogOf, interruptOnce, openDevice, openServer, sync } from './replicas.ts'
 
 // Nothing here waits for time to pass; this is for a machine that is busy.
 vi.setConfig({ testTimeout: 240_000 })
@@ -148,6 +148,13 @@ describe('of a changed handler', () => {
   const before = { A: 0, B: 0, C: 0 } as const
   const every2 = { every: 2 }
 
+  async function explained(log: EventLog, code: Code, isOverAll: boolean) {
+    const projector = createProjector({ log, app: appOf(code, isOverAll, every2).app, audit: false })
+    const explanation = await projector.explain('counter', 's1')
+    await projector.close()
+    return explanation
+  }
+
   async function openWith(...events: readonly (readonly [stream: string, type: Type, count: number])[]) {
     const log = await openDevice(createMemoryDatabase())
     for (const [stream, type, count] of events) {
@@ -221,16 +228,44 @@ describe('of a changed handler', () => {
     ])
   })
 
+  test.each([['stream by stream', false] as const, ['over all', true] as const])(
+    'the fold goes on where the event that it was to stop at is erased meanwhile, %s',
+    async (_, isOverAll) => {
+      const { log, read } = await openWith(['s1', 'A', 2], ['s1', 'B', 1], ['s1', 'C', 3], ['s1', 'A', 20])
+      const code = { A: 0, B: 0, C: 2 }
+      await read(code, isOverAll)
+      const { mayStopAt } = await explained(log, { ...code, B: 1 }, isOverAll)
+      expect(mayStopAt).not.toEqual([])
+      const erase = async () => {
+        for (const version of mayStopAt) {
+          for await (const [event] of log.readStream('s1', { from: version, to: version })) {
+            await log.erasures.erase([event!.metadata.eventId])
+          }
+        }
+      }
+      const interrupted = foldLogOf(log, {
+        readStream: interruptOnce(
+          (...args: Parameters<EventLog['readStream']>) => log.readStream(...args),
+          erase,
+        ),
+        readAll: interruptOnce((...args: Parameters<EventLog['readAll']>) => log.readAll(...args), erase),
+      })
+      const projector = createProjector({
+        log: interrupted,
+        app: appOf({ ...code, B: 1 }, isOverAll, every2).app,
+        audit: false,
+      })
+      const smart = await projector.latest('counter', 's1')
+      await projector.close()
+      const { states } = await statesOf(log, appOf({ ...code, B: 1 }, isOverAll, 'never').app)
+      expect([smart!.state, smart!.streamVersion]).toEqual((states as unknown[][])[0]!.slice(0, 2))
+    },
+  )
+
   test('what would be done can be asked before', async () => {
     const { log, read } = await openWith(['s1', 'A', 10], ['s1', 'B', 1], ['s1', 'C', 3], ['s1', 'A', 60])
     const code = { A: 0, B: 0, C: 2 }
-    const explain = async (asked: Code) => {
-      const { app } = appOf(asked, false, every2)
-      const projector = createProjector({ log, app, audit: false })
-      const explanation = await projector.explain('counter', 's1')
-      await projector.close()
-      return explanation
-    }
+    const explain = (asked: Code) => explained(log, asked, false)
     expect(await explain(code)).toMatchObject({ reason: 'no-snapshot', from: 0, total: 74 })
     await read(code)
     expect((await explain(code)).text).toBe(
