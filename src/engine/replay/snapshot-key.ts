@@ -34,10 +34,10 @@ export function keyOf(prefix: string, { position, version, codeId, savedAt, byte
   return `${prefix}${String(position).padStart(16, '0')}/${version}/${codeId}/${savedAt}/${bytes}`
 }
 
-/** Null for a key that an older version of this library wrote. */
+/** Null for a key that an older version of this library wrote, or somebody else. */
 export function readKey(key: string): (SnapshotOwner & Kept & Readonly<{ prefix: string }>) | null {
   const parts = key.split('/')
-  if (parts.length !== KEY_PARTS) return null
+  if (parts.length !== KEY_PARTS || !parts.slice(0, 4).every(isEncoded)) return null
   const [, kind, name, streamName] = parts.slice(0, 4).map(decodeURIComponent) as [
     string,
     string,
@@ -66,3 +66,12 @@ export function readKey(key: string): (SnapshotOwner & Kept & Readonly<{ prefix:
 }
 
 const KEY_PARTS = 9
+
+function isEncoded(part: string): boolean {
+  try {
+    decodeURIComponent(part)
+    return true
+  } catch {
+    return false
+  }
+}

@@ -126,7 +126,7 @@ export class SnapshotStore {
           continue
         }
         this.#ofUse.add(kept)
-        return { start, ahead, problems }
+        return { start, ahead: ahead.filter(({ position }) => position > start.position), problems }
       }
       ahead.unshift(opened.header)
     }

@@ -296,6 +296,8 @@ test('two tabs with different code on one log each keep their own snapshots', as
     await statesOf(log, a.app)
     await statesOf(other, b.app)
     expect([a.folded(), b.folded()]).toEqual([10, 10])
+    // Theirs at the same place is no reason to fold anything again.
+    expect((await statesOf(log, a.app)).reports).toMatchObject([{ reason: 'tail', replayed: 0 }])
   }
 })
 

@@ -41,8 +41,9 @@ test('snapshots of the app stay, however old, and those of another app for two w
   expect(left).toEqual([...mine, young].sort())
 })
 
-test('keys of an older version of this library are deleted', async () => {
-  const { left } = await cleanUp([keyAt(10), 'snapshot/projection/cart/a/0000000000000010/10'])
+test('keys of an older version of this library, or of somebody else, are deleted', async () => {
+  const foreign = ['snapshot/projection/cart/a/0000000000000010/10', keyAt(20).replace('/cart/', '/%E0/')]
+  const { left } = await cleanUp([keyAt(10), ...foreign])
   expect(left).toEqual([keyAt(10)])
 })
 
