@@ -7,11 +7,12 @@ import { errorFromWire } from '../protocol/wire-error.ts'
 import type { PageApi, PageValues } from '../protocol/worker-api.ts'
 import { readAnchor, writeAnchor } from './anchors.ts'
 import { Cell } from './readable.ts'
-import { type StoreClient, WorkerStoreClient } from './store-client.ts'
+import type { StoreClient } from './store-client.ts'
 import { Subscriptions } from './subscriptions.ts'
 import { Verifications } from './verifications.ts'
 import { Views } from './views.ts'
 import { WorkerLink, type WorkerSource } from './worker-link.ts'
+import { WorkerStoreClient } from './worker-store-client.ts'
 import { WriteQueue } from './write-queue.ts'
 
 export type OpenStoreOptions = Readonly<{
