@@ -29,7 +29,6 @@ export function specifyDecider<S, C extends Command, E extends Event>(
 ): DeciderSpecification<C, E> {
   return given => ({
     when: command => ({
-      // biome-ignore lint/suspicious/noThenProperty: given, when, then is what everybody calls it
       then(expected) {
         const answer = answerOf(decider, given, command)
         if (isRefusal(expected)) mustRefuse(answer, expected)

@@ -21,7 +21,6 @@ export function specifyProjection<S, E extends Event>(
   projection: ProjectionDefinition<S, E>,
 ): ProjectionSpecification<S, E> {
   return given => ({
-    // biome-ignore lint/suspicious/noThenProperty: given and then is what everybody calls it
     then(expected, documentId = DEFAULT_STREAM) {
       const actual = documentsOf(projection, given).get(documentId) ?? null
       mustEqual(`The document "${documentId}" is another one`, actual, expected)

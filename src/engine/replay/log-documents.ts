@@ -90,10 +90,7 @@ export class LogDocuments implements ProjectionDocuments {
     do {
       if (this.#isForgotten) await this.#startAfresh()
       await this.#takeBackChanged()
-      await this.#cost.measure(
-        () => this.#readOn(),
-        () => this.#latest.mark.version,
-      )
+      await this.#cost.measure(() => this.#readOn())
       // A rebase, an erasure or a healed block in the meantime takes back what was just folded.
     } while (this.#changedFrom !== null || this.#isForgotten)
     if (this.#replay) this.#options.onReplayed?.(this.#replay.report(this.#latest.mark.version))
@@ -168,26 +165,30 @@ export class LogDocuments implements ProjectionDocuments {
     }
   }
 
-  async #readOn(): Promise<void> {
-    if (this.#failure) return
+  /** How many events were read. */
+  async #readOn(): Promise<number> {
+    if (this.#failure) return 0
     const pace = new Pace()
     const { confirmedThrough } = this.#log.cursor()
     this.#latest.mark = markNow(this.#latest.mark, null, this.#log)
     // Bounded: what a rebase in the meantime appends must not follow what it takes back.
     const to = this.#log.head()
+    let read = 0
     let hasJumped: boolean
     do {
       hasJumped = false
       for await (const events of this.#log.readAll({ from: this.#latest.mark.position + 1, to })) {
+        read += events.length
         const confirmed = countThrough(events, confirmedThrough)
         hasJumped =
           (await this.#foldPart(events.slice(0, confirmed), confirmedThrough)) ||
           (await this.#foldPart(events.slice(confirmed), confirmedThrough))
-        if (this.#failure) return
+        if (this.#failure) return read
         if (hasJumped) break
         await pace.breathe()
       }
     } while (hasJumped)
+    return read
   }
 
   /** Folds events that are confirmed, or events that are not. True when the replay could end: what is left is behind. */

@@ -1,6 +1,5 @@
 // Which snapshots there are, by their keys: read once for each projection, or for each document of one that has many.
 
-import type { GlobalPosition } from '../../log/event.ts'
 import type { LogStorage } from '../../storage/log-storage.ts'
 import { familyPrefixOf, type Kept, prefixOf, readKey } from './snapshot-key.ts'
 import type { SnapshotOwner } from './snapshot-record.ts'
@@ -22,13 +21,12 @@ export class SnapshotCatalog {
   }
 
   /** Reads what is not known yet. What another tab wrote since is not seen: that costs a longer fold. */
-  async read(owner: SnapshotOwner): Promise<readonly Kept[]> {
+  async read(owner: SnapshotOwner): Promise<void> {
     const prefix = prefixOf(owner)
     const family = familyPrefixOf(owner)
     if (!this.#families.has(family)) this.#families.set(family, this.#readFamily(family))
     const isAllKnown = await this.#families.get(family)!
     if (!isAllKnown && !this.#kept.has(prefix)) this.#take(await this.#storage.keys(prefix, ALL), prefix)
-    return this.known(prefix)
   }
 
   /** Those that were read, saved or both. */
@@ -88,10 +86,3 @@ export class SnapshotCatalog {
 function isSamePlace(a: Kept, b: Kept): boolean {
   return a.position === b.position && a.version === b.version && a.codeId === b.codeId
 }
-
-/** The newest at or before a position. */
-export const newestOf = (
-  snapshots: readonly Kept[],
-  isMeant: (kept: Kept) => boolean,
-  maxPosition: GlobalPosition,
-): Kept | undefined => snapshots.findLast(kept => kept.position <= maxPosition && isMeant(kept))

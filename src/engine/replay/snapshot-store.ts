@@ -7,7 +7,7 @@ import type { Audit, Refold } from './audit.ts'
 import type { FoldLog } from './fold.ts'
 import type { FoldCode } from './fold-code.ts'
 import { isMadeBy } from './replay-plan.ts'
-import { newestOf, SnapshotCatalog } from './snapshot-catalog.ts'
+import { SnapshotCatalog } from './snapshot-catalog.ts'
 import { familyPrefixOf, type Kept, prefixOf } from './snapshot-key.ts'
 import {
   type OpenedSnapshot,
@@ -158,9 +158,12 @@ export class SnapshotStore {
     }: Readonly<{ version: number; position: GlobalPosition; msPerEvent: number }>,
   ): SinceSnapshot {
     const snapshots = this.#catalog.known(prefixOf(owner))
-    const isMeant = (kept: Kept) =>
-      this.#log.isEffective(kept.position) && this.#isOfUse(kept, snapshots, code)
-    const newest = newestOf(snapshots, isMeant, position)
+    const newest = snapshots.findLast(
+      kept =>
+        kept.position <= position &&
+        this.#log.isEffective(kept.position) &&
+        this.#isOfUse(kept, snapshots, code),
+    )
     const events = version - (newest?.version ?? 0)
     const ms = newest ? Date.now() - newest.savedAt * 1_000 : Infinity
     return { events, ms, replayMs: events * msPerEvent }

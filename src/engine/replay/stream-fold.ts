@@ -152,10 +152,7 @@ export class StreamFold<S = unknown> {
       if (this.#isStuck(streamName, stream)) return
       stream.failure = null
       stream.latest = this.#aside.markedNow(streamName, stream.latest)
-      await this.#cost.measure(
-        () => this.#readOn(streamName, stream, to),
-        () => stream.latest.read.version,
-      )
+      await this.#cost.measure(() => this.#readOn(streamName, stream, to))
       // A rebase in the meantime takes back what was just folded.
     } while (!this.#aside.stands(streamName, stream.latest))
     if (stream.replay) this.#options.onReplayed?.(stream.replay.report(stream.latest.read.version))
@@ -189,23 +186,27 @@ export class StreamFold<S = unknown> {
     return found.start ? foldedFrom(found.start) : this.#aside.initial()
   }
 
-  async #readOn(streamName: string, stream: StreamInMemory<S>, to?: StreamVersion): Promise<void> {
+  /** How many events were read. */
+  async #readOn(streamName: string, stream: StreamInMemory<S>, to?: StreamVersion): Promise<number> {
     const pace = new Pace()
     const { confirmedThrough } = this.#log.cursor()
+    let read = 0
     let hasJumped: boolean
     do {
       hasJumped = false
       const range = { from: stream.latest.read.version + 1, ...(to !== undefined && { to }) }
       for await (const events of this.#log.readStream(streamName, range)) {
+        read += events.length
         const confirmed = countThrough(events, confirmedThrough)
         hasJumped =
           (await this.#foldPart(streamName, stream, events.slice(0, confirmed), confirmedThrough)) ||
           (await this.#foldPart(streamName, stream, events.slice(confirmed), confirmedThrough))
-        if (stream.failure) return
+        if (stream.failure) return read
         if (hasJumped) break
         await pace.breathe()
       }
     } while (hasJumped)
+    return read
   }
 
   /** Folds events that are confirmed, or events that are not. True when the replay could end: what is left is behind. */
