@@ -99,6 +99,14 @@ export class StoreService implements WorkerApi {
     return this.#reply(({ log }) => log.streamVersion(streamName))
   }
 
+  amend(...[call]: Parameters<WorkerApi['amend']>): ReturnType<WorkerApi['amend']> {
+    return this.#reply(({ log }) => log.amend(call))
+  }
+
+  amendments(streamName: string): ReturnType<WorkerApi['amendments']> {
+    return this.#reply(({ log }) => log.amendments(streamName))
+  }
+
   snapshot(projection: string, documentId: string): Promise<Reply<HashedSnapshot<unknown> | null>> {
     return this.#reply(({ projector }) => projector.snapshot(projection, documentId))
   }

@@ -26,11 +26,10 @@ export async function* readAllPages(
 ): AsyncGenerator<RecordedEvent> {
   let next = options
   for (;;) {
-    const { events, more } = await link.call(worker => worker.readAll(next))
+    const { events, more, through } = await link.call(worker => worker.readAll(next))
     yield* events
-    const last = events.at(-1)
-    if (!more || !last) return
-    next = behind(next, last.metadata.globalPosition, events.length)
+    if (!more || events.length === 0) return
+    next = behind(next, through, events.length)
   }
 }
 
@@ -50,7 +49,7 @@ async function readLinkedPages(
   let page = first
   const events = [...first.events]
   for (let last = events.at(-1); page.more && last; last = events.at(-1)) {
-    next = behind(next, last.metadata.streamVersion, page.events.length)
+    next = behind(next, page.through, page.events.length)
     page = await readPage(next)
     const continuation = page.events[0]
     if (continuation && !areLinked(last, continuation)) return null

@@ -7,7 +7,9 @@ import { newEventId } from '../log/event-id.ts'
 import { isExpectedStreamVersion } from '../log/expected-version.ts'
 import { jsonTextOf } from '../log/json-text.ts'
 import type { ConsistencyProof, InclusionProof, LogCheckpoint } from '../log/proofs.ts'
+import type { Amendment, AmendOptions, RecordedAmendment } from '../model/amendment.ts'
 import type { App, CommandOf, DecidersOf, Evolve, ProjectionsOf, StateOf } from '../model/app.ts'
+import { encodeAmendments } from '../model/encode-amendments.ts'
 import type { EraseOptions, Erasure } from '../model/erasure.ts'
 import type {
   AppendOptions,
@@ -29,7 +31,7 @@ import type { IntegrityStatus, QuarantinedBlock } from '../model/integrity-statu
 import type { ReplayReport } from '../model/replay-report.ts'
 import type { HashedSnapshot } from '../model/snapshot.ts'
 import type { Rejection, SyncStatus } from '../model/sync-status.ts'
-import type { ExecuteCall } from '../protocol/worker-api.ts'
+import type { AmendCall, ExecuteCall } from '../protocol/worker-api.ts'
 import { exportStream } from './log-export.ts'
 import { readAllPages, readWholeStream } from './paged-reads.ts'
 import type { Readable } from './readable.ts'
@@ -191,6 +193,27 @@ export class WorkerStoreClient<A extends App> implements StoreClient<A> {
 
   exportProof(eventId: string, options: ExportProofOptions = {}): Promise<string> {
     return this.#link.call(worker => worker.exportProof(eventId, options))
+  }
+
+  async amendStream(
+    streamName: string,
+    amendments: readonly Amendment[],
+    options: AmendOptions,
+  ): Promise<AppendResult> {
+    const {
+      reason,
+      amendmentId = newEventId(),
+      expectedStreamVersion = 'NO_CONCURRENCY_CHECK',
+      onConflict,
+    } = options
+    const encoded = encodeAmendments(amendments, options)
+    const named = { streamName, ...encoded, reason, amendmentId, expectedStreamVersion }
+    const call: AmendCall = { ...named, ...(onConflict && { onConflict }) }
+    return this.#link.call(worker => worker.amend(call))
+  }
+
+  amendments(streamName: string): Promise<readonly RecordedAmendment[]> {
+    return this.#link.call(worker => worker.amendments(streamName))
   }
 
   eraseEvent(eventId: string, options: EraseOptions = {}): Promise<Erasure> {

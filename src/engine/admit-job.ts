@@ -1,8 +1,9 @@
 // Takes commits that another replica wrote, exactly as they are, or says which is the first that does not fit.
 
+import { AMENDMENT_TYPE, newEventsIn, readAmendment } from '../log/amendment.ts'
 import { equalBytes } from '../log/bytes.ts'
-import { type Entry, KIND_EVENT } from '../log/entry.ts'
-import { hashedKind } from '../log/erased-entry.ts'
+import { type Entry, KIND_AMENDMENT } from '../log/entry.ts'
+import { isShared } from '../log/erased-entry.ts'
 import { SYSTEM_STREAM_PREFIX } from '../log/event.ts'
 import { eventIdOf } from '../log/event-id.ts'
 import type { HashChain } from '../log/hash-chain.ts'
@@ -82,7 +83,7 @@ export async function checkLinks(
     const { streamName, streamVersion, previous, hash } = entry
     const head = heads.get(streamName) ?? (await headOf(streamName))
     const place = `version ${streamVersion} of stream "${streamName}"`
-    if (hashedKind(entry.kind) !== KIND_EVENT || streamName.startsWith(SYSTEM_STREAM_PREFIX)) {
+    if (!isShared(entry.kind) || streamName.startsWith(SYSTEM_STREAM_PREFIX)) {
       return { reason: 'invalid', detail: `${place} is no event of an application` }
     }
     if (!equalBytes(chain.hashOf(entry), hash))
@@ -90,10 +91,23 @@ export async function checkLinks(
     if (streamVersion !== head.version + 1 || !equalBytes(previous, head.hash)) {
       return { reason: 'stale', detail: `${place} does not follow the head, version ${head.version}` }
     }
+    if (entry.kind === KIND_AMENDMENT && !isAmendmentOf(commit, entry)) {
+      return { reason: 'invalid', detail: `${place} is no amendment of its stream` }
+    }
     const id = eventIdOf(entry.eventId)
     if (ids.has(id)) return { reason: 'id-reused', detail: `event ${id} stands twice in one commit` }
     ids.add(id)
     heads.set(streamName, { version: streamVersion, hash })
   }
   return null
+}
+
+/** The events that it puts in must come with it, right before: nobody has folded them elsewhere. */
+function isAmendmentOf(commit: readonly Entry[], amendment: Entry): boolean {
+  const { streamName, streamVersion, type, payload } = amendment
+  const content = readAmendment(payload, streamVersion)
+  if (!content || type !== AMENDMENT_TYPE) return false
+  const added = newEventsIn(content.changes)
+  const end = commit.indexOf(amendment)
+  return end >= added && commit.slice(end - added, end).every(entry => entry.streamName === streamName)
 }

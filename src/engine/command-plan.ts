@@ -1,13 +1,17 @@
 // Decides a command on a draft: folds the stream as the draft has it, asks the decider, links what it says.
 
 import { StoreError } from '../log/errors.ts'
-import type { Event, StreamVersion } from '../log/event.ts'
+import type { Event, RecordedEvent, StreamVersion } from '../log/event.ts'
 import { encodeEvents } from '../log/event-batch.ts'
 import { derivedEventId } from '../log/event-id.ts'
 import type { AnyDecider } from '../model/app.ts'
 import { evolveState } from '../model/evolve.ts'
+import { draftedOrder } from './amendments/drafted-order.ts'
 import { checkCommitSize, checkStreamName, stampFor } from './append-job.ts'
 import type { Draft } from './draft.ts'
+import type { LogIndex } from './log-index.ts'
+import type { LogReader } from './reader.ts'
+import type { TodaysEvents } from './todays-events.ts'
 
 /** The state of a decider's stream at a version that the log has, leaving out what stands behind. */
 export interface DeciderFolds {
@@ -17,6 +21,9 @@ export interface DeciderFolds {
 export type CommandParts = Readonly<{
   deciders: Readonly<Record<string, AnyDecider>>
   folds: DeciderFolds
+  index: LogIndex
+  reader: Pick<LogReader, 'readStream'>
+  today: TodaysEvents
   now: () => number
 }>
 
@@ -75,18 +82,66 @@ export async function foldDraft(
   parts: CommandParts,
 ): Promise<unknown> {
   const { version } = await draft.head(streamName)
+  if (isOrderDrafted(streamName, draft, parts)) return foldDraftedOrder(decider, streamName, draft, parts)
   const seen = foldedOf.get(draft) ?? new Map<string, Folded>()
   foldedOf.set(draft, seen)
   const key = JSON.stringify([decider, streamName])
   const events = draft.eventsOf(streamName, (seen.get(key)?.version ?? 0) + 1)
   const base = version - events.length
-  let state =
+  const from =
     seen.get(key)?.version === base
       ? seen.get(key)!.state
       : await parts.folds.stateAt(decider, streamName, base)
-  const { evolve } = deciderOf(parts.deciders, decider)
-  for (const event of events) if (event) state = evolveState(evolve, state, event)
+  const state = foldOn(decider, from, events, parts)
   seen.set(key, { state, version })
+  return state
+}
+
+/** The draft amends the stream, or takes back amendments of it. */
+function isOrderDrafted(streamName: string, draft: Draft, { index }: CommandParts): boolean {
+  const last = index.order.countingOf(streamName).at(-1)
+  return (
+    draft.amendmentsOf(streamName).length > 0 ||
+    (last !== undefined && last.version >= draft.firstVersionOf(streamName))
+  )
+}
+
+/** From the first event on: no state that was folded before is one of this order. */
+async function foldDraftedOrder(
+  decider: string,
+  streamName: string,
+  draft: Draft,
+  parts: CommandParts,
+): Promise<unknown> {
+  const firstDrafted = draft.firstVersionOf(streamName)
+  const recorded = new Map<StreamVersion, RecordedEvent>()
+  const written = parts.reader.readStream(streamName, { to: firstDrafted - 1, order: 'recorded' })
+  for await (const events of written) {
+    for (const event of events) recorded.set(event.metadata.streamVersion, event)
+  }
+  for (const event of draft.eventsOf(streamName, firstDrafted)) {
+    if (event) recorded.set(event.metadata.streamVersion, event)
+  }
+  const order = draftedOrder(streamName, draft, parts.index)
+  const counting: (RecordedEvent | null)[] = []
+  for (let place = 1; place <= draft.knownHead(streamName).version; place++) {
+    for (const version of order.at(place)) counting.push(recorded.get(version) ?? null)
+  }
+  return foldOn(decider, deciderOf(parts.deciders, decider).initialState(), counting, parts)
+}
+
+function foldOn(
+  decider: string,
+  from: unknown,
+  events: readonly (RecordedEvent | null)[],
+  { deciders, today }: CommandParts,
+): unknown {
+  const { evolve } = deciderOf(deciders, decider)
+  let state = from
+  for (const recorded of events) {
+    const event = recorded && today.of(recorded)
+    if (event) state = evolveState(evolve, state, event)
+  }
   return state
 }
 

@@ -1,10 +1,11 @@
 // Commits that are judged and linked but not yet written: the log as it will be once they are.
 
+import { type AmendmentContent, readAmendment } from '../log/amendment.ts'
 import type { StoredBlock } from '../log/block.ts'
 import { BlockWriter } from '../log/block-writer.ts'
 import { utf8 } from '../log/bytes.ts'
 import type { CommitNote } from '../log/commit-note.ts'
-import { type Entry, KIND_ERASED, KIND_SYSTEM, SALT_BYTES } from '../log/entry.ts'
+import { type Entry, KIND_AMENDMENT, KIND_EVENT, KIND_SYSTEM, SALT_BYTES } from '../log/entry.ts'
 import {
   batchOfEntry,
   type EntryRun,
@@ -14,7 +15,7 @@ import {
   type UnplacedEntry,
 } from '../log/entry-run.ts'
 import type { GlobalPosition, RecordedEvent, StreamVersion } from '../log/event.ts'
-import type { EventBatch } from '../log/event-batch.ts'
+import { type EventBatch, payloadOf } from '../log/event-batch.ts'
 import { bytesOfEventId, newEventId } from '../log/event-id.ts'
 import type { HashChain } from '../log/hash-chain.ts'
 import type { HashProvider } from '../log/hash-provider.ts'
@@ -41,6 +42,8 @@ export type SystemEntry = Readonly<{
   payload: Uint8Array
   recordedAt: number
 }>
+
+export type DraftedAmendment = Pick<AmendmentContent, 'changes'> & Readonly<{ version: StreamVersion }>
 
 export class Draft {
   /** The log ended here when the draft was begun; it is written only if it still does. */
@@ -214,18 +217,43 @@ export class Draft {
     this.#values[key] = value
   }
 
-  /** The draft's own events of a stream from a version on, in order; null for one that was erased. */
+  /** The draft's own events of a stream from a version on, in order; null for an entry that is none, or was erased. */
   eventsOf(streamName: string, from: StreamVersion): (RecordedEvent | null)[] {
     this.#link()
     const events = this.#before?.eventsOf(streamName, from) ?? []
-    for (const index of this.#runsOf.get(streamName) ?? []) {
-      const { run, firstPosition } = this.#runs[index]!
+    for (const { run, firstPosition } of this.#placedRunsOf(streamName)) {
       for (let i = Math.max(0, from - run.firstVersion); i < run.batch.count; i++) {
-        const isErased = run.kind === KIND_ERASED
-        events.push(isErased ? null : recordedEventOf(entryOfRun(run, i), firstPosition + i, 'pending'))
+        const isEvent = run.kind === KIND_EVENT
+        events.push(isEvent ? recordedEventOf(entryOfRun(run, i), firstPosition + i, 'pending') : null)
       }
     }
     return events
+  }
+
+  /** Version of the draft's first entry of a stream, or of the next one. Its head must have been asked for before. */
+  firstVersionOf(streamName: string): StreamVersion {
+    return this.#firstDrafted(streamName) ?? this.knownHead(streamName).version + 1
+  }
+
+  #firstDrafted(streamName: string): StreamVersion | undefined {
+    const before = this.#before ? this.#before.#firstDrafted(streamName) : undefined
+    return before ?? this.#placedRunsOf(streamName)[0]?.run.firstVersion
+  }
+
+  /** The draft's own amendments of a stream. */
+  amendmentsOf(streamName: string): DraftedAmendment[] {
+    const amendments = this.#before?.amendmentsOf(streamName) ?? []
+    for (const { run } of this.#placedRunsOf(streamName)) {
+      if (run.kind !== KIND_AMENDMENT) continue
+      const version = run.firstVersion
+      const changes = readAmendment(payloadOf(run.batch, 0), version)?.changes ?? []
+      amendments.push({ version, changes })
+    }
+    return amendments
+  }
+
+  #placedRunsOf(streamName: string): PlacedRun[] {
+    return (this.#runsOf.get(streamName) ?? []).map(index => this.#runs[index]!)
   }
 
   /** Position of the draft's last entry of a stream, where it has one. */
@@ -278,10 +306,15 @@ export class Draft {
   }
 }
 
-/** An entry of the store's own. */
-export function systemEntry({ type, payload, recordedAt }: SystemEntry): UnplacedEntry {
+export const systemEntry = (entry: SystemEntry): UnplacedEntry => ownEntry(KIND_SYSTEM, entry)
+
+/** An entry that no application gave: a new id and salt, no metadata. */
+export function ownEntry(
+  kind: number,
+  { type, payload, recordedAt }: Omit<SystemEntry, 'streamName'>,
+): UnplacedEntry {
   return {
-    kind: KIND_SYSTEM,
+    kind,
     recordedAt,
     eventId: bytesOfEventId(newEventId()),
     salt: newSalt(),

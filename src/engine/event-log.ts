@@ -7,6 +7,7 @@ import type { GlobalPosition, Hash, RecordedEvent, StreamVersion } from '../log/
 import type { EventBatch } from '../log/event-batch.ts'
 import type { ExpectedStreamVersion } from '../log/expected-version.ts'
 import type { HashProvider } from '../log/hash-provider.ts'
+import type { RecordedAmendment, RecordedChange } from '../model/amendment.ts'
 import type {
   AppendResult,
   ReadAllOptions,
@@ -17,6 +18,7 @@ import type {
 import type { Verdict } from '../model/integrity-status.ts'
 import type { Rejection } from '../model/sync-status.ts'
 import type { LogStorage } from '../storage/log-storage.ts'
+import type { EffectiveOrder } from './amendments/effective-order.ts'
 import type { Erasures } from './erasure/erasures.ts'
 import type { exportPart } from './export-log.ts'
 import type { LogProofs } from './log-proofs.ts'
@@ -38,6 +40,18 @@ export type EncodedAppend = Readonly<{
   streamName: string
   expectedStreamVersion: ExpectedStreamVersion
   batch: EventBatch
+}>
+
+/** The events that are put in stand in the batch, in the order of the amendments. */
+export type AmendRequest = Readonly<{
+  streamName: string
+  changes: readonly RecordedChange[]
+  batch: EventBatch
+  reason: string
+  expectedStreamVersion: ExpectedStreamVersion
+  onConflict?: OnConflict
+  /** UUID */
+  amendmentId: string
 }>
 
 export type ExecuteRequest = Readonly<{
@@ -70,6 +84,8 @@ export type LogChange = Readonly<{
   head: GlobalPosition
   /** Entries from this position to `after` are no longer effective, but for the system's own. */
   supersededFrom: GlobalPosition | null
+  /** At places from this one on other events count. */
+  amendedFrom: GlobalPosition | null
   /** Some entries from this position on were erased. */
   erasedFrom: GlobalPosition | null
   /** Some entries from this position on could not be read, or were forged, and are again what they were. */
@@ -137,6 +153,9 @@ export interface EventLog {
    */
   appendMany(requests: readonly AppendRequest[]): Promise<readonly AppendOutcome[]>
   execute(request: ExecuteRequest): Promise<ExecuteResult>
+  /** See `EventStore.amendStream`. */
+  amend(request: AmendRequest): Promise<AppendResult>
+  amendments(streamName: string): Promise<readonly RecordedAmendment[]>
   /** Server side: takes commits of another replica as they are, in order, up to the first that does not fit. */
   admit(commits: readonly (readonly Entry[])[]): Promise<AdmitOutcome>
 
@@ -164,13 +183,15 @@ export interface EventLog {
 
   /** Version 0 and the genesis hash for a stream without events. */
   streamHead(streamName: string): Promise<StreamHead>
-  /** Effective events of a stream, one array for each block read. */
+  /** Effective events of a stream, a block or a few read for each array; what counts at one place comes in one array. */
   readStream(streamName: string, options?: ReadStreamOptions): AsyncIterable<readonly RecordedEvent[]>
   /** Effective events of all streams, one array for each block read; those of the system left out. */
   readAll(options?: ReadAllOptions): AsyncIterable<readonly RecordedEvent[]>
   streamVersion(streamName: string): StreamVersion
   /** False for an entry that a rebase superseded, a system entry, and a position past the head. */
   isEffective(position: GlobalPosition): boolean
+  /** What amendments make of the log. */
+  readonly order: EffectiveOrder
 
   /** Reads what others wrote since. Called on a hint from another tab, and before a read that must be current. */
   catchUp(): Promise<void>

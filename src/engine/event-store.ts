@@ -3,7 +3,9 @@
 import { StoreError } from '../log/errors.ts'
 import type { Event, RecordedEvent } from '../log/event.ts'
 import { encodeEvents } from '../log/event-batch.ts'
+import { newEventId } from '../log/event-id.ts'
 import { isExpectedStreamVersion } from '../log/expected-version.ts'
+import { encodeAmendments } from '../model/encode-amendments.ts'
 import type {
   AppendOptions,
   AppendResult,
@@ -85,6 +87,19 @@ export function createEventStore(log: EventLog): EventStore {
       return subscribeToLog(log, event => onEvent(plainEvent(event) as RecordedEvent<E>), options)
     },
 
+    async amendStream(streamName, amendments, options) {
+      const {
+        reason,
+        amendmentId = newEventId(),
+        expectedStreamVersion = 'NO_CONCURRENCY_CHECK',
+        onConflict,
+      } = options
+      const encoded = encodeAmendments(amendments, options)
+      const request = { streamName, ...encoded, reason, amendmentId, expectedStreamVersion }
+      return log.amend({ ...request, ...(onConflict && { onConflict }) })
+    },
+
+    amendments: streamName => log.amendments(streamName),
     eraseEvent: (eventId, options) => log.erasures.erase([eventId], options),
     eraseSubject: (key, value, options) => log.erasures.eraseSubject(key, value, options),
     erasures: async () => log.erasures.list(),

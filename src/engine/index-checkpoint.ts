@@ -14,7 +14,7 @@ import { contentOf, sealedValue } from './sealed-value.ts'
 /** Positions in one segment: few enough that numbers of streams are a value under 64 KiB. */
 export const SEGMENT_POSITIONS = 16_384
 
-const FORMAT = 6
+const FORMAT = 7
 const TIP_KEY = 'index/tip'
 const STREAMS_PREFIX = 'index/streams/'
 const IDS_PREFIX = 'index/ids/'
@@ -90,8 +90,7 @@ export class IndexCheckpoint {
 
   /** Writes what is new since the last save, in one put. */
   async save(index: LogIndex, headHash: Uint8Array): Promise<void> {
-    const { head, cursor, superseded, contentBytes } = index
-    const facts: IndexFacts = { cursor, superseded, contentBytes }
+    const { head, facts } = index
     const tip: Tip = { format: FORMAT, head, headHash: [...headHash], ...facts }
     // All of it is taken before anything is awaited: the index may go on meanwhile.
     const segments: [key: string, content: Uint8Array][] = [[TIP_KEY, utf8(JSON.stringify(tip))]]

@@ -1,11 +1,13 @@
 // What the worker knows of the log without reading it: streams, ids, what is confirmed, what is superseded.
 
+import { readAmendment } from '../log/amendment.ts'
 import type { Block } from '../log/block.ts'
-import { KIND_SYSTEM } from '../log/entry.ts'
+import { KIND_AMENDMENT, KIND_SYSTEM } from '../log/entry.ts'
 import { type GlobalPosition, type StreamVersion, SYSTEM_STREAM_PREFIX } from '../log/event.ts'
 import { ID_BYTES } from '../log/event-id.ts'
 import { GrowableUint32 } from '../log/growable.ts'
 import { type JsonColumn, jsonLength, jsonPart, jsonSlice } from '../log/json-column.ts'
+import { type AmendmentRecord, EffectiveOrder, type PlaceRange } from './amendments/effective-order.ts'
 import { EventIdTable } from './event-id-table.ts'
 import type { SyncCursor } from './event-log.ts'
 import { readSyncFact, SYNC_STREAM, type SyncFact } from './sync-fact.ts'
@@ -33,7 +35,16 @@ type StreamIndex = {
 }
 
 /** What a checkpoint keeps beside the columns. */
-export type IndexFacts = Pick<LogIndex, 'cursor' | 'superseded' | 'contentBytes'>
+export type IndexFacts = Pick<LogIndex, 'cursor' | 'superseded' | 'contentBytes'> &
+  Readonly<{ amendments: readonly AmendmentRecord[] }>
+
+/** From where on what was known before is not so any more; null where all of it still is. */
+export type AppliedBlock = Readonly<{
+  /** Earlier entries were superseded. */
+  supersededFrom: GlobalPosition | null
+  /** Other events count at earlier places. */
+  amendedFrom: GlobalPosition | null
+}>
 
 /** The cursor of a log that is itself the server's: everything in it is confirmed by being there. */
 const EVERYTHING: SyncCursor = { epoch: '', serverPosition: 0, confirmedThrough: Number.MAX_SAFE_INTEGER }
@@ -50,6 +61,10 @@ export class LogIndex {
   readonly #streamOf = new GrowableUint32(1024)
   readonly #ids = new EventIdTable()
   readonly #superseded: SupersededRange[] = []
+  readonly order = new EffectiveOrder({
+    positionAt: (streamName, version) => this.positionAt(streamName, version),
+    versionAt: (streamName, position) => this.#find(streamName)!.positions.countThrough(position),
+  })
 
   constructor({ isAuthority }: { isAuthority: boolean }) {
     this.#cursor = isAuthority ? EVERYTHING : NOTHING
@@ -79,11 +94,12 @@ export class LogIndex {
 
   /**
    * Takes in what the next block holds behind the head: all of it, or the rest where blocks were merged across the
-   * head. Returns from where on earlier entries became superseded, if any did.
+   * head.
    */
-  apply(block: Block): GlobalPosition | null {
+  apply(block: Block): AppliedBlock {
     const from = this.#head + 1 - block.firstPosition
     let supersededFrom: GlobalPosition | null = null
+    let amendedFrom: GlobalPosition | null = null
     const numbers = block.segments.map(({ streamName }) => this.#numberOfStream(streamName))
     this.#ids.add(block.ids.subarray(from * ID_BYTES))
     this.#contentBytes += valueBytes(block.payloads, from) + valueBytes(block.metadata, from)
@@ -91,13 +107,14 @@ export class LogIndex {
       const stream = this.#addEntry(numbers[block.segmentOf[i]!]!)
       if (block.kinds[i] === KIND_SYSTEM && stream.name === SYNC_STREAM) {
         const fact = readSyncFact(jsonSlice(block.payloads, i), this.#head)
-        this.#applyFact(fact)
-        if (fact.supersededFrom !== null)
-          supersededFrom = Math.min(fact.supersededFrom, supersededFrom ?? Infinity)
+        amendedFrom = earliest(amendedFrom, this.#applyFact(fact))
+        supersededFrom = earliest(supersededFrom, fact.supersededFrom)
+      } else if (block.kinds[i] === KIND_AMENDMENT) {
+        amendedFrom = earliest(amendedFrom, this.#takeAmendment(stream, jsonSlice(block.payloads, i)))
       }
     }
     this.#rememberHeads(block, numbers)
-    return supersededFrom
+    return { supersededFrom, amendedFrom }
   }
 
   /**
@@ -115,12 +132,19 @@ export class LogIndex {
   }
 
   /** Ends a restore: the facts as they stood at the checkpoint. Ids are given later, by {@link restoreIds}. */
-  restoreFacts({ cursor, superseded, contentBytes }: IndexFacts): void {
+  restoreFacts({ cursor, superseded, contentBytes, amendments }: IndexFacts): void {
     this.#contentBytes = contentBytes
     this.#ids.leaveRoom(this.#head)
     this.#placeRestored()
     for (const [from, to] of superseded) this.#supersede(from, to)
+    this.order.restore(amendments)
     this.#moveCursor(cursor)
+  }
+
+  /** For the checkpoint. */
+  get facts(): IndexFacts {
+    const { cursor, superseded, contentBytes } = this
+    return { cursor, superseded, contentBytes, amendments: this.order.records }
   }
 
   versionOf(streamName: string): StreamVersion {
@@ -163,6 +187,12 @@ export class LogIndex {
     return this.#ids.hashSome(max)
   }
 
+  /** What counts at the place of an effective entry. */
+  countingAt(position: GlobalPosition): readonly GlobalPosition[] {
+    return this.order.isEmpty ? [position] : this.order.at(this.#streamAt(position).name, position)
+  }
+
+  /** Not superseded, and none of the system's own. */
   isEffective(position: GlobalPosition): boolean {
     return (
       position >= 1 &&
@@ -235,10 +265,22 @@ export class LogIndex {
     return number
   }
 
-  #applyFact({ supersededFrom, ...cursor }: SyncFact): void {
-    if (supersededFrom !== null && supersededFrom < this.#head)
+  /** Returns the first place at which something else counts now. */
+  #applyFact({ supersededFrom, ...cursor }: SyncFact): GlobalPosition | null {
+    let amended: PlaceRange | null = null
+    if (supersededFrom !== null && supersededFrom < this.#head) {
       this.#supersede(supersededFrom, this.#head - 1)
+      amended = this.order.supersede(supersededFrom, this.#head - 1, this.#head)
+    }
     this.#moveCursor(cursor)
+    return amended?.first ?? null
+  }
+
+  /** As {@link #applyFact}. One that nobody can read changes nothing: that it is so is checked where it comes in. */
+  #takeAmendment({ name: streamName, positions }: StreamIndex, payload: Uint8Array): GlobalPosition | null {
+    const version = positions.length
+    const changes = readAmendment(payload, version)?.changes ?? []
+    return this.order.take({ streamName, position: this.#head, version, changes })?.first ?? null
   }
 
   #supersede(from: GlobalPosition, to: GlobalPosition): void {
@@ -296,6 +338,10 @@ export class LogIndex {
     return false
   }
 }
+
+/** Null is later than any. */
+export const earliest = (a: GlobalPosition | null, b: GlobalPosition | null): GlobalPosition | null =>
+  a === null || b === null ? (a ?? b) : Math.min(a, b)
 
 /** How many numbers there are up to the largest of these. */
 function numbersIn(numbers: Uint32Array): number {

@@ -14,6 +14,9 @@ import type { ReplayReport } from '../model/replay-report.ts'
 import type { SnapshotsOptions } from '../model/snapshot-policy.ts'
 import type { LogStorage } from '../storage/log-storage.ts'
 import { admitJob } from './admit-job.ts'
+import { amendJob } from './amendments/amend-job.ts'
+import type { EffectiveOrder } from './amendments/effective-order.ts'
+import { readAmendments } from './amendments/read-amendments.ts'
 import { appendJob } from './append-job.ts'
 import { BlockStore } from './block-store.ts'
 import { type LogSigning, nobodySigns } from './checkpoint-book.ts'
@@ -27,7 +30,7 @@ import { exportPart } from './export-log.ts'
 import { IdleUpkeep, type IdleUpkeepOptions } from './idle-upkeep.ts'
 import { IndexCheckpoint } from './index-checkpoint.ts'
 import { Listeners } from './listeners.ts'
-import { LogIndex } from './log-index.ts'
+import { earliest, LogIndex } from './log-index.ts'
 import { LogProofs } from './log-proofs.ts'
 import { LogVerifier } from './log-verifier.ts'
 import { effectiveCommitsBehind, PendingTail, takeCommits } from './pending-tail.ts'
@@ -219,6 +222,16 @@ class OpenLog implements EventLog {
     return this.#writer.submit(executeJob(request, { ...this.#commandParts, lookup: this.#lookup }))
   }
 
+  async amend(request: Parameters<EventLog['amend']>[0]): ReturnType<EventLog['amend']> {
+    return this.#writer.submit(
+      amendJob(request, { lookup: this.#lookup, now: this.#now, index: this.#index }),
+    )
+  }
+
+  amendments(streamName: string): ReturnType<EventLog['amendments']> {
+    return readAmendments(streamName, this.#index, this.#blocks)
+  }
+
   async admit(commits: Parameters<EventLog['admit']>[0]): ReturnType<EventLog['admit']> {
     return this.#writer.submit(admitJob(commits, { lookup: this.#lookup, chain: this.#chain }))
   }
@@ -226,7 +239,7 @@ class OpenLog implements EventLog {
   async applyRemote(page: Parameters<EventLog['applyRemote']>[0]): ReturnType<EventLog['applyRemote']> {
     const parts = {
       ...this.#commandParts,
-      index: this.#index,
+      lookup: this.#lookup,
       chain: this.#chain,
       tail: this.#tail,
       serverTree: this.#serverTree,
@@ -280,6 +293,10 @@ class OpenLog implements EventLog {
     return this.#index.isEffective(position)
   }
 
+  get order(): EffectiveOrder {
+    return this.#index.order
+  }
+
   catchUp(): Promise<void> {
     this.#catchingUp ??= this.#readBehind().finally(() => {
       this.#catchingUp = null
@@ -317,7 +334,9 @@ class OpenLog implements EventLog {
   readonly #now = (): number => (this.#options.now ?? Date.now)()
 
   get #commandParts() {
-    return { deciders: this.#options.app?.deciders ?? {}, folds: this.#folds, now: this.#now }
+    const { deciders = {} } = this.#options.app ?? {}
+    const { today } = this
+    return { deciders, folds: this.#folds, now: this.#now, index: this.#index, reader: this.#reader, today }
   }
 
   get #serverTree(): ServerTreeParts {
@@ -378,25 +397,27 @@ class OpenLog implements EventLog {
   #advance(blocks: readonly { block: Block; bytes: number }[]): void {
     const after = this.#index.head
     let supersededFrom: GlobalPosition | null = null
+    let amendedFrom: GlobalPosition | null = null
     const erasures: ErasureRecord[] = []
     for (const { block, bytes } of blocks) {
       const next = this.#index.head + 1
       // A block that was merged meanwhile may begin before the head; what is behind it counts.
       if (block.firstPosition > next || block.lastPosition < next) continue
-      const from = this.#index.apply(block)
-      if (from !== null) supersededFrom = Math.min(from, supersededFrom ?? from)
+      const applied = this.#index.apply(block)
+      supersededFrom = earliest(supersededFrom, applied.supersededFrom)
+      amendedFrom = earliest(amendedFrom, applied.amendedFrom)
       erasures.push(...this.erasures.takeFrom(block, next))
       if (bytes > 0) this.#blocks.keep(block, bytes)
     }
     if (this.#index.head === after) return
     this.#upkeep?.touch()
-    this.#tellOf({ after, supersededFrom, erasedFrom: firstTouched(erasures) })
+    this.#tellOf({ after, supersededFrom, amendedFrom, erasedFrom: firstTouched(erasures) })
     this.#saved.grown()
   }
 
   #tellOf(change: Partial<LogChange>): void {
     const { head, cursor } = this.#index
-    const nothing = { supersededFrom: null, erasedFrom: null, healedFrom: null }
+    const nothing = { supersededFrom: null, amendedFrom: null, erasedFrom: null, healedFrom: null }
     this.#changes.tell({ after: head, head, ...nothing, cursor, ...change })
   }
 

@@ -1,12 +1,14 @@
-// Reads effective events, those left out that were erased: of one stream by the index, of all streams by position, in either direction.
+// Reads effective events, those left out that were erased: of one stream by the index, of all streams by position, in
+// either direction; in the order in which they count, or as they were recorded.
 
 import type { Block } from '../log/block.ts'
 import { hexOf } from '../log/bytes.ts'
-import { KIND_ERASED } from '../log/entry.ts'
+import { KIND_EVENT } from '../log/entry.ts'
 import { StoreError } from '../log/errors.ts'
 import type { GlobalPosition, Hash, RecordedEvent, StreamVersion } from '../log/event.ts'
 import type { HashChain } from '../log/hash-chain.ts'
-import type { ReadAllOptions, ReadStreamOptions } from '../model/event-store.ts'
+import type { ReadAllOptions, ReadOrder, ReadStreamOptions } from '../model/event-store.ts'
+import type { StreamOrder } from './amendments/stream-order.ts'
 import type { BlockStore } from './block-store.ts'
 import type { StreamHead } from './event-log.ts'
 import type { LogIndex } from './log-index.ts'
@@ -17,6 +19,8 @@ const NEAR = 256
 /** A stretch of more entries is read as it is asked for; of shorter ones, several are read at once, whole. */
 const LONG_STRETCH = 4_096
 const READS_AT_ONCE = 8
+/** Places of an amended stream whose events are gathered before they are given in order. */
+const PLACES_AT_ONCE = 2_048
 
 export class LogReader {
   readonly #storeId: string
@@ -57,59 +61,107 @@ export class LogReader {
     const end = this.#index.versionOf(streamName)
     let rest = options
     let left = options.maxCount ?? Infinity
+    const order = options.order === 'recorded' ? null : this.#index.order.orderOf(streamName)
     for (let range = rangeOf(rest, end); range; range = left > 0 ? rangeOf(rest, end) : null) {
-      const positions = this.#index.positionsOf(streamName, range.first, range.last)
-      const read = this.#eventsAt(positions)
+      const read = order
+        ? this.#eventsInOrder(streamName, order, range)
+        : this.#eventsAt(this.#index.positionsOf(streamName, range.first, range.last))
       for await (const events of range.backwards ? backwards(await collect(read)) : read) {
-        yield events
+        yield events.length > left ? events.slice(0, left) : events
         left -= events.length
       }
-      // Where some were erased, as many more are read behind.
+      // Where some do not count, as many more are read behind.
       rest = { ...options, from: range.backwards ? range.first - 1 : range.last + 1, maxCount: left }
     }
   }
 
   async *readAll(options: ReadAllOptions = {}): AsyncGenerator<readonly RecordedEvent[]> {
-    const { direction, maxCount = Infinity, ...bounds } = options
+    const { direction, order = 'effective', maxCount = Infinity, ...bounds } = options
     checkCount(maxCount)
     if (maxCount === 0) return
     const range = rangeOf({ ...bounds, ...(direction && { direction }) }, this.#index.head)
     if (!range) return
     let left = maxCount
-    for await (const events of range.backwards ? this.#allBackwards(range) : this.#allForwards(range)) {
+    const read = range.backwards ? this.#allBackwards(range, order) : this.#allForwards(range, order)
+    for await (const events of read) {
       yield events.length > left ? events.slice(0, left) : events
       left -= events.length
       if (left <= 0) return
     }
   }
 
-  async *#allForwards({ first, last }: Range): AsyncGenerator<RecordedEvent[]> {
+  async *#allForwards({ first, last }: Range, order: ReadOrder): AsyncGenerator<RecordedEvent[]> {
     let next = first
     for await (const block of this.#blocks.run(first, last)) {
-      const events = this.#effectiveEvents(block, next, last)
+      const events = await this.#effectiveEvents(block, next, last, order)
       if (events.length > 0) yield events
       next = block.lastPosition + 1
     }
   }
 
-  async *#allBackwards({ first, last }: Range): AsyncGenerator<RecordedEvent[]> {
+  async *#allBackwards({ first, last }: Range, order: ReadOrder): AsyncGenerator<RecordedEvent[]> {
     let end = last
     while (end >= first) {
       const block = await this.#blocks.holding(end)
-      const events = this.#effectiveEvents(block, first, end)
+      const events = await this.#effectiveEvents(block, first, end, order)
       if (events.length > 0) yield events.reverse()
       end = block.firstPosition - 1
     }
   }
 
-  #effectiveEvents(block: Block, first: GlobalPosition, last: GlobalPosition): RecordedEvent[] {
-    const indexes: number[] = []
+  /** What counts at the places from first to last of a block. */
+  async #effectiveEvents(
+    block: Block,
+    first: GlobalPosition,
+    last: GlobalPosition,
+    order: ReadOrder,
+  ): Promise<RecordedEvent[]> {
+    const isAsRecorded = order === 'recorded' || this.#index.order.isEmpty
+    const positions: GlobalPosition[] = []
     const end = Math.min(last, block.lastPosition)
     for (let position = Math.max(first, block.firstPosition); position <= end; position++) {
+      if (!this.#index.isEffective(position)) continue
+      if (isAsRecorded) positions.push(position)
+      else positions.push(...this.#index.countingAt(position))
+    }
+    if (isAsRecorded) return this.#eventsIn(block, positions)
+    const isHere = (position: GlobalPosition) =>
+      position >= block.firstPosition && position <= block.lastPosition
+    const events = new Map<GlobalPosition, RecordedEvent>()
+    addByPosition(this.#eventsIn(block, positions.filter(isHere)), events)
+    for (const position of positions) {
+      if (isHere(position)) continue
+      addByPosition(this.#eventsIn(await this.#blocks.holding(position), [position]), events)
+    }
+    return positions.flatMap(position => events.get(position) ?? [])
+  }
+
+  /** Of these positions of a block, those that are events and were not erased. */
+  #eventsIn(block: Block, positions: readonly GlobalPosition[]): RecordedEvent[] {
+    const indexes: number[] = []
+    for (const position of positions) {
       const i = position - block.firstPosition
-      if (block.kinds[i] !== KIND_ERASED && this.#index.isEffective(position)) indexes.push(i)
+      if (block.kinds[i] === KIND_EVENT) indexes.push(i)
     }
     return recordedEventsOf(block, indexes, this.#index.cursor.confirmedThrough)
+  }
+
+  /** Places are never divided: what counts at one of them comes in one array. */
+  async *#eventsInOrder(
+    streamName: string,
+    order: StreamOrder,
+    { first, last }: Range,
+  ): AsyncGenerator<RecordedEvent[]> {
+    for (let from = first; from <= last; from += PLACES_AT_ONCE) {
+      const positions: GlobalPosition[] = []
+      for (let place = from; place <= Math.min(last, from + PLACES_AT_ONCE - 1); place++) {
+        for (const version of order.at(place)) positions.push(this.#index.positionAt(streamName, version))
+      }
+      const events = new Map<GlobalPosition, RecordedEvent>()
+      for await (const part of this.#eventsAt(Uint32Array.from(positions).sort())) addByPosition(part, events)
+      const inOrder = positions.flatMap(position => events.get(position) ?? [])
+      if (inOrder.length > 0) yield inOrder
+    }
   }
 
   /** Events at ascending positions of one stream. */
@@ -119,7 +171,7 @@ export class LogReader {
       const indexes: number[] = []
       while (next < positions.length && positions[next]! <= block.lastPosition) {
         const i = positions[next++]! - block.firstPosition
-        if (block.kinds[i] !== KIND_ERASED) indexes.push(i)
+        if (block.kinds[i] === KIND_EVENT) indexes.push(i)
       }
       if (indexes.length > 0) yield recordedEventsOf(block, indexes, this.#index.cursor.confirmedThrough)
     }
@@ -138,6 +190,10 @@ export class LogReader {
       yield* await underWay.shift()!
     }
   }
+}
+
+function addByPosition(events: readonly RecordedEvent[], known: Map<GlobalPosition, RecordedEvent>): void {
+  for (const event of events) known.set(event.metadata.globalPosition, event)
 }
 
 function collected(run: AsyncIterable<Block>): Promise<Block[]> {

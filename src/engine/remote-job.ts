@@ -1,19 +1,22 @@
 // Takes in a page of the server's log: confirms what of the pending tail is in it; where the server has other
 // events first, supersedes the tail and takes it up again behind them. One draft, so all of it or nothing.
 
+import { readAmendment } from '../log/amendment.ts'
 import { equalBytes } from '../log/bytes.ts'
-import type { Entry } from '../log/entry.ts'
+import { type Entry, KIND_AMENDMENT } from '../log/entry.ts'
 import { isStoreError, StoreError } from '../log/errors.ts'
-import type { GlobalPosition } from '../log/event.ts'
+import type { GlobalPosition, StreamVersion } from '../log/event.ts'
 import { eventIdOf } from '../log/event-id.ts'
 import type { HashChain } from '../log/hash-chain.ts'
 import type { Rejection } from '../model/sync-status.ts'
 import { checkLinks } from './admit-job.ts'
+import { linkAmendment } from './amendments/amend-job.ts'
+import { named } from './amendments/read-amendments.ts'
 import { type CommandParts, planCommand } from './command-plan.ts'
 import type { Draft } from './draft.ts'
+import type { EntryLookup } from './entry-lookup.ts'
 import type { Erasures } from './erasure/erasures.ts'
 import type { ApplyOutcome, RemotePage, SyncCursor } from './event-log.ts'
-import type { LogIndex } from './log-index.ts'
 import type { PendingTail, TailCommit } from './pending-tail.ts'
 import { addRejection, rejectionOf } from './rejections.ts'
 import { SERVER_TREE_KEY, type ServerTreeParts, serverTreeBehind, serverTreeValue } from './server-tree.ts'
@@ -22,7 +25,7 @@ import type { Job } from './writer.ts'
 
 export type RemoteParts = CommandParts &
   Readonly<{
-    index: LogIndex
+    lookup: EntryLookup
     chain: HashChain
     tail: PendingTail
     serverTree: ServerTreeParts
@@ -167,8 +170,24 @@ async function planCommitAgain(
     const facts = { streamName, expected: streamVersion - 1, actual: (await draft.head(streamName)).version }
     throw new StoreError('version-conflict', `Stream "${streamName}" has got other events first`, facts)
   }
-  for (const entry of entries) draft.linkEntry(entry.streamName, entry)
+  for (const entry of entries) {
+    if (entry.kind === KIND_AMENDMENT) await amendAgain(entry, draft, parts)
+    else draft.linkEntry(entry.streamName, entry)
+  }
   draft.commit(note)
+}
+
+/** Its events may have other versions now. */
+async function amendAgain(entry: Entry, draft: Draft, parts: RemoteParts): Promise<void> {
+  const { streamName, streamVersion, eventId, recordedAt } = entry
+  const { reason, changes } = readAmendment(entry.payload, streamVersion) ?? { reason: '', changes: [] }
+  const { index } = parts
+  const idOf = async (version: StreamVersion) => {
+    const position = index.positionAt(streamName, version)
+    return eventIdOf(index.idColumn(position, position))
+  }
+  const again = { streamName, eventId, recordedAt, reason, changes: await named(changes, idOf) }
+  await linkAmendment(again, draft, parts)
 }
 
 /** True when nothing came between: the entries link to the heads as they are, and stay the same to the byte. */

@@ -66,7 +66,8 @@ class SubscriptionLoop {
   /** Passes by what is not asked for, and so moves on over it, too. */
   async #readTo(head: GlobalPosition): Promise<void> {
     const { streamName } = this.#options
-    for await (const events of this.#log.readAll({ from: this.position + 1, to: head })) {
+    const part = { from: this.position + 1, to: head, order: 'recorded' } as const
+    for await (const events of this.#log.readAll(part)) {
       for (const event of events) {
         if (this.#signal.aborted) return
         if (streamName === undefined || event.metadata.streamName === streamName) await this.#handle(event)

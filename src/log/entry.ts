@@ -5,6 +5,8 @@ export const SUITE_SHA256 = 1
 /** Kinds of entries. */
 export const KIND_EVENT = 0
 export const KIND_SYSTEM = 1
+/** No event: it says where events of its stream stand, see amendment.ts. */
+export const KIND_AMENDMENT = 2
 /** An event whose content was erased: it is hashed as {@link KIND_EVENT}, see erased-entry.ts. */
 export const KIND_ERASED = 0x80
 

@@ -1,7 +1,7 @@
 // An event without its content: data, tags, metadata and salt are gone, and what every hash covers is still there.
 
 import { bytesOfHex, equalBytes, hexOf, utf8 } from './bytes.ts'
-import { type Entry, KIND_ERASED, KIND_EVENT, SALT_BYTES } from './entry.ts'
+import { type Entry, KIND_AMENDMENT, KIND_ERASED, KIND_EVENT, SALT_BYTES } from './entry.ts'
 import { HASH_BYTES } from './hash-provider.ts'
 
 type Content = Pick<Entry, 'kind' | 'salt' | 'payload' | 'metadata'>
@@ -24,6 +24,11 @@ export function erasedBodyOf({ salt, payload, metadata }: Content): Uint8Array |
 /** The kind that goes into an entry's hash. */
 export function hashedKind(kind: number): number {
   return kind === KIND_ERASED ? KIND_EVENT : kind
+}
+
+/** Whether replicas send each other such entries; the others are a replica's own. */
+export function isShared(kind: number): boolean {
+  return hashedKind(kind) === KIND_EVENT || kind === KIND_AMENDMENT
 }
 
 const NO_SALT = new Uint8Array(SALT_BYTES)

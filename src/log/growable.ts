@@ -52,6 +52,18 @@ export class GrowableUint32 {
     this.#length = Math.min(this.#length, length)
   }
 
+  /** How many values are not larger than `value`. They are in ascending order. */
+  countThrough(value: number): number {
+    let low = 0
+    let high = this.#length
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if (this.#values[middle]! <= value) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+
   /** All values, as a view that holds until the next `push`. */
   values(): Uint32Array<ArrayBuffer> {
     return this.#values.subarray(0, this.#length)

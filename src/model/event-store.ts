@@ -4,6 +4,7 @@ import type { OnConflict } from '../log/commit-note.ts'
 import type { Event, GlobalPosition, Hash, RecordedEvent, StreamVersion } from '../log/event.ts'
 import type { ExpectedStreamVersion } from '../log/expected-version.ts'
 import type { ConsistencyProof, InclusionProof, LogCheckpoint } from '../log/proofs.ts'
+import type { Amendment, AmendOptions, RecordedAmendment } from './amendment.ts'
 import type { Evolve } from './app.ts'
 import type { EraseOptions, Erasure } from './erasure.ts'
 
@@ -46,6 +47,16 @@ export type AppendResult = Readonly<{
   headHash: Hash
 }>
 
+/**
+ * `effective`: as the events count, amendments heard; it is what is folded. `recorded`: as they were appended. They are the
+ * same for a stream that was never amended.
+ */
+export type ReadOrder = 'effective' | 'recorded'
+
+/**
+ * Versions and positions name places. In effective order, an event that was put in or moved is read at the place of the
+ * event that it stands behind, or replaces; its own version and position are those that it was recorded at.
+ */
 export type ReadStreamOptions = Readonly<{
   /** First stream version to read, in either direction inclusive. Default: the first; backwards: the last. */
   from?: StreamVersion
@@ -53,8 +64,11 @@ export type ReadStreamOptions = Readonly<{
   to?: StreamVersion
   maxCount?: number
   direction?: 'forwards' | 'backwards'
+  /** Default `effective`. */
+  order?: ReadOrder
 }>
 
+/** See {@link ReadStreamOptions}. */
 export type ReadAllOptions = Readonly<{
   /** First position to read, inclusive. */
   from?: GlobalPosition
@@ -62,6 +76,8 @@ export type ReadAllOptions = Readonly<{
   to?: GlobalPosition
   maxCount?: number
   direction?: 'forwards' | 'backwards'
+  /** Default `effective`. */
+  order?: ReadOrder
 }>
 
 export type ReadStreamResult<E extends Event = Event> = Readonly<{
@@ -240,14 +256,34 @@ export interface EventStore {
   ): Promise<Readonly<{ state: S; currentStreamVersion: StreamVersion; streamExists: boolean }>>
 
   /**
-   * Calls `onEvent` for each event in order of position, one at a time, first those there are, then those that
-   * come. At least once: an event that sync rebased comes again, with the same id, at its new position.
+   * Calls `onEvent` for each event as it was recorded, in order of position, one at a time, first those there are, then
+   * those that come. At least once: an event that sync rebased comes again, with the same id, at its new position.
    * An `onEvent` that throws or rejects ends the subscription; see {@link SubscribeOptions.onDropped}.
    */
   subscribe<E extends Event>(
     onEvent: (event: RecordedEvent<E>) => void | Promise<void>,
     options?: SubscribeOptions,
   ): Promise<Subscription>
+
+  /**
+   * Amends a stream by appending to it: from then on its events count in another order, with some put in, replaced or
+   * left out, for reads and folds on every replica. What was recorded stays as it is. All changes, in the order given,
+   * or none; a later one may name events of an earlier one.
+   *
+   * The same `amendmentId` again is idempotent.
+   *
+   * @throws `VersionConflict`; `StoreError` `unknown-event` for an event that does not count in this stream,
+   * `invalid-argument` for no change, more than 10,000, or a reason that is too long; as {@link appendToStream} for the
+   * events put in.
+   */
+  amendStream(
+    streamName: string,
+    amendments: readonly Amendment[],
+    options: AmendOptions,
+  ): Promise<AppendResult>
+
+  /** The amendments of a stream that count, oldest first. */
+  amendments(streamName: string): Promise<readonly RecordedAmendment[]>
 
   /**
    * Takes out what is in an event: data, tags and metadata, out of the log, snapshots and whatever else is stored, here

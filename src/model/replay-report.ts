@@ -10,6 +10,8 @@ export type ReplayReason =
   | 'handler-changed'
   /** Events in newer snapshots were superseded or erased. */
   | 'history-changed'
+  /** Events in newer snapshots count in another order, or others do. */
+  | 'history-amended'
   /** Newer snapshots were not what was written. */
   | 'snapshot-damaged'
 
@@ -22,13 +24,13 @@ export type ReplayReport = Readonly<{
   reason: ReplayReason
   /** Version of the snapshot that it began behind; 0 where it began with the first event. */
   from: number
-  /** Version where it ended. With `converged`, everything behind was taken from a snapshot of old code. */
+  /** Version where it ended. With `converged`, everything behind was taken from an older snapshot. */
   stoppedAt: number
   /** Events that were read, folded or passed by. */
   replayed: number
   /** Events that a full replay reads. */
   total: number
-  /** The state came to be what it was with the old code, with nothing ahead that is folded differently now. */
+  /** The state came to be what it was before the change, with nothing ahead that is different or folded differently now. */
   converged: boolean
   /** Types whose handlers changed; null where what counts for every event did. */
   changedTypes: readonly string[] | null
@@ -39,7 +41,7 @@ export type ReplayReport = Readonly<{
 /** What a fold would do that has nothing in memory, as after the next start. */
 export type ReplayExplanation = Omit<ReplayReport, 'stoppedAt' | 'replayed' | 'converged'> &
   Readonly<{
-    /** Versions at which folding ends early if the state then is what it was with the old code. */
+    /** Versions at which folding ends early if the state then is what it was before the change. */
     mayStopAt: readonly number[]
     /** All of this in words. */
     text: string

@@ -3,8 +3,8 @@
 import { BLOCK_MAGIC, Block, type StoredBlock } from '../log/block.ts'
 import { BlockWriter } from '../log/block-writer.ts'
 import { ByteReader, ByteWriter, equalBytes, MalformedBytes, utf8 } from '../log/bytes.ts'
-import { type Entry, KIND_ERASED, KIND_EVENT } from '../log/entry.ts'
-import { erasedBodyOf, hashedKind } from '../log/erased-entry.ts'
+import { type Entry, KIND_ERASED } from '../log/entry.ts'
+import { erasedBodyOf, isShared } from '../log/erased-entry.ts'
 import { InvalidEvent } from '../log/errors.ts'
 import { SYSTEM_STREAM_PREFIX } from '../log/event.ts'
 import { checkName, MAX_EVENT_BYTES, RESERVED_METADATA } from '../log/event-batch.ts'
@@ -98,7 +98,7 @@ function checkBlock(block: Block): void {
   if (block.commits.some(({ note }) => note !== null)) {
     throw new MalformedMessage('block', 'a note belongs to its author alone')
   }
-  if (block.kinds.some(kind => hashedKind(kind) !== KIND_EVENT)) {
+  if (!block.kinds.every(isShared)) {
     throw new MalformedMessage('entry', 'only events are sent')
   }
   try {

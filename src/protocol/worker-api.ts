@@ -5,6 +5,7 @@ import type { GlobalPosition, RecordedEvent, StreamVersion } from '../log/event.
 import type { OwnBatch } from '../log/event-batch.ts'
 import type { ExpectedStreamVersion } from '../log/expected-version.ts'
 import type { ConsistencyProof, InclusionProof, LogCheckpoint } from '../log/proofs.ts'
+import type { RecordedAmendment, RecordedChange } from '../model/amendment.ts'
 import type { EraseOptions, Erasure } from '../model/erasure.ts'
 import type {
   AppendResult,
@@ -27,7 +28,7 @@ import type { StatePatch } from './state-patch.ts'
 import type { WireError } from './wire-error.ts'
 
 /** Page and worker must agree on it: a cached worker script can be older than the page. */
-export const WORKER_PROTOCOL = 6
+export const WORKER_PROTOCOL = 7
 
 /** Every call is answered with one of these; a call that rejects is a bug or a broken link. */
 export type Reply<T> = Readonly<{ ok: true; value: T }> | Readonly<{ ok: false; error: WireError }>
@@ -82,6 +83,17 @@ export type ExecuteCall = Readonly<{
   retries?: number
 }>
 
+/** The events that are put in stand in the batch. */
+export type AmendCall = Readonly<{
+  streamName: string
+  changes: readonly RecordedChange[]
+  batch: OwnBatch
+  reason: string
+  expectedStreamVersion: ExpectedStreamVersion
+  onConflict?: OnConflict
+  amendmentId: string
+}>
+
 export type WriteCall = AppendCall | ExecuteCall
 
 /** All writes of one tick. The events of all its appends stand in one batch, in order. */
@@ -99,8 +111,10 @@ export type WriteAnswers = Readonly<{
 export type AppendDone = number
 
 /** Part of a read; `more` says that the worker stopped because the page was full. */
-export type StreamPage = ReadStreamResult & Readonly<{ more: boolean }>
-export type LogPage = Readonly<{ events: readonly RecordedEvent[]; more: boolean }>
+export type StreamPage = ReadStreamResult & PageEnd
+export type LogPage = Readonly<{ events: readonly RecordedEvent[] }> & PageEnd
+/** `through`: version or position of the last place that was read, all of it. */
+export type PageEnd = Readonly<{ more: boolean; through: number }>
 
 export type SubscribeCall = Readonly<{ subscriptionId: number }> &
   Pick<SubscribeOptions, 'streamName' | 'from'>
@@ -135,6 +149,8 @@ export interface WorkerApi {
   readStream(streamName: string, options: ReadStreamOptions): Promise<Reply<StreamPage>>
   readAll(options: ReadAllOptions): Promise<Reply<LogPage>>
   streamVersion(streamName: string): Promise<Reply<StreamVersion>>
+  amend(call: AmendCall): Promise<Reply<AppendResult>>
+  amendments(streamName: string): Promise<Reply<readonly RecordedAmendment[]>>
   snapshot(projection: string, documentId: string): Promise<Reply<HashedSnapshot<unknown> | null>>
 
   documentAt(

@@ -42,7 +42,8 @@ async function openWith(chainAt: (read: number) => RecordedEvent[]): Promise<{ a
         : streamVersion >= (from ?? 1) && streamVersion <= (to ?? events.length),
     )
     const page = wanted.slice(0, Math.min(PAGE, maxCount))
-    return { events: page, more: page.length === PAGE && maxCount > PAGE, length: events.length }
+    const through = page.at(-1)?.metadata.streamVersion ?? 0
+    return { events: page, more: page.length === PAGE && maxCount > PAGE, through, length: events.length }
   }
   const worker = fakeWorker({
     readStream: async (_, options) => {

@@ -70,6 +70,8 @@ function inWords({ reason, from, stoppedAt, converged, changedTypes }: ReplayRep
       return 'There was no snapshot yet.'
     case 'history-changed':
       return `${begin}: what came behind has moved, or was erased.`
+    case 'history-amended':
+      return `${begin}: history was amended behind it.${end}`
     case 'snapshot-damaged':
       return `${begin}: a newer snapshot was not what had been written.`
   }

@@ -24,6 +24,8 @@ export function positionsOf(eventIds: readonly string[], index: LogIndex): Globa
       if (wanted.has(eventIdOf(ids.subarray(start, start + ID_BYTES)))) positions.add(position)
     }
   }
+  // What an amendment says is no event's content: where events stand, all replicas must know.
+  for (const { position } of index.order.records) positions.delete(position)
   return [...positions].sort((a, b) => a - b)
 }
 

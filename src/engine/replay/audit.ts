@@ -38,7 +38,7 @@ export type AuditedSnapshot = Readonly<{
 }>
 
 export type AuditParts = Readonly<{
-  log: Pick<FoldLog, 'hash' | 'isEffective' | 'erasures'>
+  log: Pick<FoldLog, 'hash' | 'isEffective' | 'erasures' | 'order'>
   options: AuditOptions
   /** Told once for each decider and projection. Must not throw. */
   onFailure: (failure: AuditFailure) => void
@@ -94,7 +94,7 @@ export class Audit {
   async #compare({ owner, snapshot, refold, older }: AuditedSnapshot): Promise<AuditFailure | null> {
     const { log, options } = this.#parts
     const { maxEvents = DEFAULT_MAX_EVENTS } = options
-    const { version, position, erasures, state } = snapshot
+    const { version, position, state } = snapshot
     // As it is now: a state that is changed in place later is a fault of another kind.
     const stateHash = stateHashOf(state, log.hash)
     const from = version > maxEvents ? await older() : null
@@ -104,7 +104,7 @@ export class Audit {
     if (secondStateHash === stateHash) return null
     // A rebase may have put other events in the place of those that were folded first, or some were erased.
     const isSettled = await log.erasures.areSettled()
-    if (!isSettled || !isStanding({ position, erasures }, owner.streamName, log)) return null
+    if (!isSettled || !isStanding(snapshot, owner.streamName, log)) return null
     return { owner, position, events, stateHash, secondStateHash }
   }
 }

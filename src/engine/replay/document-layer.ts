@@ -4,8 +4,15 @@
 import type { Event, GlobalPosition, RecordedEvent } from '../../log/event.ts'
 import type { AnyProjection, Evolve } from '../../model/app.ts'
 import { evolveState } from '../../model/evolve.ts'
-import type { TodaysEvents } from '../todays-events.ts'
-import { type FoldFailure, failureFrom, type Mark, markBehind, NOTHING_READ } from './fold.ts'
+import {
+  type FoldFailure,
+  type FoldLog,
+  failureFrom,
+  type Mark,
+  markBehind,
+  NOTHING_READ,
+  placeOf,
+} from './fold.ts'
 import type { FoldSnapshot } from './snapshot-record.ts'
 
 export type LayeredDocument = Readonly<{
@@ -14,6 +21,20 @@ export type LayeredDocument = Readonly<{
   count: number
   position: GlobalPosition
 }>
+
+/** Of each document, how many events were folded into it, and the position of the last one. In order of ids. */
+type DocumentFacts = readonly (readonly [id: string, count: number, position: GlobalPosition])[]
+
+/** See `ReplayParts.factsBehind`: what lies behind `at` is counted on. */
+export function documentFactsBehind(now: unknown, at: unknown, to: unknown): DocumentFacts {
+  const folded = new Map((now as DocumentFacts).map(fact => [fact[0], fact]))
+  const was = new Map((at as DocumentFacts).map(fact => [fact[0], fact]))
+  return (to as DocumentFacts).map(([id, count, position]) => {
+    const [, nowCount, nowPosition] = folded.get(id) ?? [id, 0, 0]
+    const behind = count - (was.get(id)?.[1] ?? 0)
+    return [id, nowCount + behind, behind > 0 ? position : nowPosition]
+  })
+}
 
 export class DocumentLayer {
   mark: Mark = NOTHING_READ
@@ -71,12 +92,12 @@ export class DocumentLayer {
   }
 
   /** Takes over a snapshot that another layer gave. */
-  restore({ version, position, eventHash, erasures, types, state, facts }: FoldSnapshot): void {
+  restore({ state, facts, ...mark }: FoldSnapshot): void {
     const states = state as Record<string, unknown>
-    for (const [id, count, at] of facts as [string, number, GlobalPosition][]) {
+    for (const [id, count, at] of facts as DocumentFacts) {
       this.set(id, { state: states[id], count, position: at })
     }
-    this.mark = { version, position, eventHash, erasures, types }
+    this.mark = mark
   }
 
   #all(): Map<string, LayeredDocument> {
@@ -93,7 +114,7 @@ export type LayerStep = (
 
 export function layerStepOf(
   { canHandle, getDocumentId, initialState, evolve }: AnyProjection,
-  today: TodaysEvents,
+  { today, order }: Pick<FoldLog, 'today' | 'order'>,
 ): LayerStep {
   const handles = new Set<string>(canHandle)
   // Run as a handler is, it fails as one.
@@ -109,14 +130,18 @@ export function layerStepOf(
         if (id === null) continue
         const before = layer.get(id)
         const state: unknown = evolveState(evolve, before ? before.state : initialState(), event)
-        layer.set(id, { state, count: (before?.count ?? 0) + 1, position: event.metadata.globalPosition })
+        layer.set(id, {
+          state,
+          count: (before?.count ?? 0) + 1,
+          position: placeOf(events[i]!, order).position,
+        })
         touched.add(id)
       }
     } catch (error) {
-      failure = failureFrom(error, events[i]!)
+      failure = failureFrom(error, events[i]!, order)
     }
     const read = failure ? events.slice(0, i) : events
-    if (read.length > 0) layer.mark = markBehind(layer.mark, read, layer.mark.version + read.length)
+    if (read.length > 0) layer.mark = markBehind(layer.mark, read, layer.mark.version + read.length, order)
     return failure
   }
 }

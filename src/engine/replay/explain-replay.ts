@@ -1,13 +1,15 @@
 // Says what a replay would do, without doing it.
 
 import type { ReplayExplanation } from '../../model/replay-report.ts'
-import { causeOf, type ReplayParts } from './replay.ts'
+import { causeOf, type ReplayParts, todayOf } from './replay.ts'
 import { earlyEnds } from './replay-plan.ts'
 
-export async function explainReplay(parts: Omit<ReplayParts, 'found' | 'hash'>): Promise<ReplayExplanation> {
+export async function explainReplay(
+  parts: Omit<ReplayParts, 'found' | 'factsBehind'>,
+): Promise<ReplayExplanation> {
   const { owner, terms, snapshots, target: total } = parts
   const found = await snapshots.find(owner, terms)
-  const mayStopAt = earlyEnds(found.ahead, terms.code).map(({ at }) => at.version)
+  const mayStopAt = earlyEnds(found.ahead, todayOf(parts)).map(({ at }) => at.version)
   const explained = { ...causeOf({ owner, terms, found }), total, mayStopAt }
   return { ...explained, text: inWords(explained) }
 }
@@ -37,15 +39,17 @@ function why({ reason, changedTypes }: Explained): string {
         : `Newer snapshots have events before them whose handlers changed: ${changedTypes.join(', ')}.`
     case 'history-changed':
       return 'Events in newer snapshots were superseded or erased.'
+    case 'history-amended':
+      return 'History in newer snapshots was amended.'
     case 'snapshot-damaged':
       return 'Newer snapshots were not what was written.'
   }
 }
 
 function end({ reason, mayStopAt }: Explained): string {
-  if (reason !== 'handler-changed') return ''
+  if (reason !== 'handler-changed' && reason !== 'history-amended') return ''
   if (mayStopAt.length === 0)
-    return 'It goes on to the end: changed types come too late for old snapshots to hold again.'
+    return 'It goes on to the end: what changed comes too late for old snapshots to hold again.'
   return `It ends early at ${mayStopAt.join(' or ')}, if the state is then what it was.`
 }
 

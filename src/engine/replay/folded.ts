@@ -2,14 +2,15 @@
 
 import type { GlobalPosition, RecordedEvent, StreamVersion } from '../../log/event.ts'
 import { evolveState } from '../../model/evolve.ts'
-import type { TodaysEvents } from '../todays-events.ts'
 import {
   type FoldDefinition,
   type FoldFailure,
+  type FoldLog,
   failureFrom,
   type Mark,
   markBehind,
   NOTHING_READ,
+  placeOf,
 } from './fold.ts'
 import type { FoldSnapshot } from './snapshot-record.ts'
 
@@ -28,7 +29,10 @@ export function initiallyFolded<S>({ initialState }: FoldDefinition<S>): Folded<
   return { state: initialState(), read: NOTHING_READ, folded: { count: 0, version: 0, position: 0 } }
 }
 
-export function foldStepOf<S>({ evolve, canHandle }: FoldDefinition<S>, today: TodaysEvents): FoldStep<S> {
+export function foldStepOf<S>(
+  { evolve, canHandle }: FoldDefinition<S>,
+  { today, order }: Pick<FoldLog, 'today' | 'order'>,
+): FoldStep<S> {
   const handles = canHandle ? new Set(canHandle) : null
   return (before, events) => {
     let { state } = before
@@ -42,21 +46,24 @@ export function foldStepOf<S>({ evolve, canHandle }: FoldDefinition<S>, today: T
         if (event === null || (handles !== null && !handles.has(event.type))) continue
         state = evolveState(evolve, state, event)
         count++
-        last = event
+        last = events[i]!
       }
     } catch (error) {
-      failure = failureFrom(error, events[i]!)
+      failure = failureFrom(error, events[i]!, order)
     }
     const taken = failure ? events.slice(0, i) : events
-    const version = taken.at(-1)?.metadata.streamVersion
-    const read = version === undefined ? before.read : markBehind(before.read, taken, version)
-    return { reached: { state, read, folded: foldedBehind(before.folded, count, last) }, failure }
+    const end = taken.at(-1)
+    const read = end ? markBehind(before.read, taken, placeOf(end, order).version, order) : before.read
+    const folded = last ? { count, ...placeOf(last, order) } : before.folded
+    return { reached: { state, read, folded }, failure }
   }
 }
 
-function foldedBehind(before: FoldedEvents, count: number, last: RecordedEvent | null): FoldedEvents {
-  if (!last) return before
-  return { count, version: last.metadata.streamVersion, position: last.metadata.globalPosition }
+/** See `ReplayParts.factsBehind`: what lies behind `at` is counted on. */
+export function factsBehind(now: unknown, at: unknown, to: unknown): FoldedEvents {
+  const [folded, was, old] = [now, at, to] as [FoldedEvents, FoldedEvents, FoldedEvents]
+  const last = old.count > was.count ? old : folded
+  return { ...last, count: folded.count + old.count - was.count }
 }
 
 /** Null before the first event. */
@@ -67,10 +74,10 @@ export function snapshotOf<S>({ state, read, folded }: Folded<S>): FoldSnapshot 
 
 /** Of a snapshot that was checked against what was written, and was made by {@link snapshotOf}. */
 export function foldedFrom<S>(snapshot: FoldSnapshot): Folded<S> {
-  const { version, position, eventHash, erasures, types, state, facts } = snapshot
+  const { state, facts, ...read } = snapshot
   return {
     state: state as S,
-    read: { version, position, eventHash, erasures, types },
+    read,
     folded: facts as FoldedEvents,
   }
 }

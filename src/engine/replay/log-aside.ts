@@ -3,7 +3,7 @@
 import type { GlobalPosition } from '../../log/event.ts'
 import type { Moment } from '../../model/moment.ts'
 import { DocumentLayer, type LayerStep, layerStepOf } from './document-layer.ts'
-import { type FoldLog, isStanding, markNow } from './fold.ts'
+import { type FoldLog, isStanding, markNow, settledThrough } from './fold.ts'
 import { Pace } from './pace.ts'
 import { NO_BOUND, pastBoundsOf } from './past.ts'
 import type { ProjectionDocument, ProjectionParts } from './projection-documents.ts'
@@ -25,7 +25,7 @@ export class LogAside {
     snapshots,
   }: Pick<ProjectionParts, 'log' | 'name' | 'definition' | 'snapshots'>) {
     this.owner = { kind: 'projection', name, streamName: null }
-    this.step = layerStepOf(definition, log.today)
+    this.step = layerStepOf(definition, log)
     this.terms = termsOf(definition, log)
     this.#log = log
     this.#snapshots = snapshots
@@ -58,8 +58,8 @@ export class LogAside {
   async at(documentId: string, moment: Moment): Promise<ProjectionDocument | null> {
     const readBackwards = () => this.#log.readAll({ direction: 'backwards' })
     for (;;) {
-      const { maxVersion, maxPosition } = await pastBoundsOf(moment, readBackwards)
-      const { confirmedThrough } = this.#log.cursor()
+      const { maxVersion, maxPosition } = await pastBoundsOf(moment, readBackwards, this.#log.order)
+      const confirmedThrough = settledThrough(this.#log, null)
       const past = await this.#foldThrough(documentId, maxVersion, maxPosition)
       const document = past.get(documentId)
       const confirmed =

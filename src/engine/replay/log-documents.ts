@@ -6,10 +6,11 @@ import type { Moment } from '../../model/moment.ts'
 import type { ReplayExplanation } from '../../model/replay-report.ts'
 import type { SinceSnapshot } from '../../model/snapshot-policy.ts'
 import type { LogChange } from '../event-log.ts'
+import { earliest } from '../log-index.ts'
 import type { Refold } from './audit.ts'
-import { DocumentLayer } from './document-layer.ts'
+import { DocumentLayer, documentFactsBehind } from './document-layer.ts'
 import { explainReplay } from './explain-replay.ts'
-import { countThrough, type FoldFailure, type FoldLog, isStanding, markNow } from './fold.ts'
+import { countThrough, type FoldFailure, type FoldLog, isStanding, markNow, settledThrough } from './fold.ts'
 import { FoldCost } from './fold-cost.ts'
 import { LogAside } from './log-aside.ts'
 import { Pace } from './pace.ts'
@@ -66,13 +67,21 @@ export class LogDocuments implements ProjectionDocuments {
 
   explain(): Promise<ReplayExplanation> {
     const { owner, terms } = this.#aside
-    return explainReplay({ owner, terms, snapshots: this.#options.snapshots, target: this.#log.head() })
+    return explainReplay({
+      owner,
+      terms,
+      snapshots: this.#options.snapshots,
+      log: this.#log,
+      target: this.#log.head(),
+    })
   }
 
-  onChange({ supersededFrom, erasedFrom, healedFrom }: LogChange): void {
+  onChange({ supersededFrom, amendedFrom, erasedFrom, healedFrom }: LogChange): void {
     if (healedFrom !== null) this.#isForgotten = true
-    for (const from of [supersededFrom, erasedFrom]) {
-      if (from !== null) this.#changedFrom = Math.min(from, this.#changedFrom ?? from)
+    // An event that was erased may have counted at an earlier place.
+    const erased = erasedFrom === null ? null : Math.min(erasedFrom, this.#log.order.firstChanged(null))
+    for (const from of [supersededFrom, amendedFrom, erased]) {
+      this.#changedFrom = earliest(this.#changedFrom, from)
     }
     // Which documents an event belongs to is known once it is folded; while nobody watches, that can wait.
     if (this.watchers.isEmpty || this.#isAdvanceQueued) return
@@ -126,7 +135,7 @@ export class LogDocuments implements ProjectionDocuments {
     this.#latest.drop()
     this.#baseThrough = 0
     this.#changedFrom = null
-    const { confirmedThrough } = this.#log.cursor()
+    const confirmedThrough = settledThrough(this.#log, null)
     const newest = await this.#beginReplay()
     if (newest) await this.#startFrom(newest, confirmedThrough)
     this.#isRestored = true
@@ -142,7 +151,8 @@ export class LogDocuments implements ProjectionDocuments {
       owner: this.#aside.owner,
       terms: this.#aside.terms,
       snapshots,
-      hash: this.#log.hash,
+      log: this.#log,
+      factsBehind: documentFactsBehind,
       found,
       target,
     }
@@ -169,7 +179,7 @@ export class LogDocuments implements ProjectionDocuments {
   async #readOn(): Promise<number> {
     if (this.#failure) return 0
     const pace = new Pace()
-    const { confirmedThrough } = this.#log.cursor()
+    const confirmedThrough = settledThrough(this.#log, null)
     this.#latest.mark = markNow(this.#latest.mark, null, this.#log)
     // Bounded: what a rebase in the meantime appends must not follow what it takes back.
     const to = this.#log.head()
@@ -179,7 +189,7 @@ export class LogDocuments implements ProjectionDocuments {
       hasJumped = false
       for await (const events of this.#log.readAll({ from: this.#latest.mark.position + 1, to })) {
         read += events.length
-        const confirmed = countThrough(events, confirmedThrough)
+        const confirmed = countThrough(events, confirmedThrough, this.#log.order)
         hasJumped =
           (await this.#foldPart(events.slice(0, confirmed), confirmedThrough)) ||
           (await this.#foldPart(events.slice(confirmed), confirmedThrough))
@@ -214,7 +224,7 @@ export class LogDocuments implements ProjectionDocuments {
 
   /** Brings the base up to the confirmed position: what stands above it is what is pending. */
   async #advanceBase(): Promise<void> {
-    const { confirmedThrough } = this.#log.cursor()
+    const confirmedThrough = settledThrough(this.#log, null)
     if (this.#latest.mark.position <= confirmedThrough) this.#mergeDown()
     else if (this.#baseThrough !== confirmedThrough) {
       await this.#aside.readInto(this.#base, confirmedThrough, this.#touched)

@@ -3,6 +3,7 @@
 import { StoreError } from '../../log/errors.ts'
 import type { GlobalPosition, RecordedEvent } from '../../log/event.ts'
 import type { Moment } from '../../model/moment.ts'
+import { type FoldLog, placeOf } from './fold.ts'
 
 export const NO_BOUND = Number.MAX_SAFE_INTEGER
 
@@ -16,6 +17,7 @@ export type PastBounds = Readonly<{ maxVersion: number; maxPosition: GlobalPosit
 export async function pastBoundsOf(
   moment: Moment,
   readBackwards: () => AsyncIterable<readonly RecordedEvent[]>,
+  order: FoldLog['order'],
 ): Promise<PastBounds> {
   const [[kind, value] = ['', Number.NaN]] = Object.entries(moment) as [string, number][]
   if (!Number.isFinite(value) || (kind !== 'time' && (!Number.isSafeInteger(value) || value < 0))) {
@@ -24,17 +26,18 @@ export async function pastBoundsOf(
   }
   if (kind === 'version') return { maxVersion: value, maxPosition: NO_BOUND }
   if (kind === 'position') return { maxVersion: NO_BOUND, maxPosition: value }
-  return { maxVersion: NO_BOUND, maxPosition: await lastRecordedBy(value, readBackwards()) }
+  return { maxVersion: NO_BOUND, maxPosition: await lastRecordedBy(value, readBackwards(), order) }
 }
 
-/** Position of the last event that was recorded at or before a time; 0 where there is none. */
+/** Where the last event counts that was recorded at or before a time; 0 where there is none. */
 async function lastRecordedBy(
   time: number,
   backwards: AsyncIterable<readonly RecordedEvent[]>,
+  order: FoldLog['order'],
 ): Promise<GlobalPosition> {
   for await (const events of backwards) {
     const last = events.find(({ metadata }) => metadata.recordedAt <= time)
-    if (last) return last.metadata.globalPosition
+    if (last) return placeOf(last, order).position
   }
   return 0
 }

@@ -83,6 +83,13 @@ export class SnapshotCatalog {
   }
 }
 
-function isSamePlace(a: Kept, b: Kept): boolean {
-  return a.position === b.position && a.version === b.version && a.codeId === b.codeId
+type PlaceOfKept = Pick<Kept, 'position' | 'version' | 'amendedAt' | 'codeId'>
+
+export function isSamePlace(a: PlaceOfKept, b: PlaceOfKept): boolean {
+  return (
+    a.position === b.position &&
+    a.version === b.version &&
+    a.amendedAt === b.amendedAt &&
+    a.codeId === b.codeId
+  )
 }

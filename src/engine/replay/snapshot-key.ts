@@ -12,6 +12,8 @@ export type Kept = Readonly<{
   key: string
   position: GlobalPosition
   version: number
+  /** Of the order that its events were in, see `SnapshotHeader`. */
+  amendedAt: GlobalPosition
   /** Id of the code that it was made by. */
   codeId: string
   /** Seconds since the Unix epoch. */
@@ -30,8 +32,9 @@ export const familyPrefixOf = ({ kind, name }: Pick<SnapshotOwner, 'kind' | 'nam
   prefixOf({ kind, name, streamName: null }).slice(0, -1)
 
 /** Keys of one owner sort by position. */
-export function keyOf(prefix: string, { position, version, codeId, savedAt, bytes }: Kept): string {
-  return `${prefix}${String(position).padStart(16, '0')}/${version}/${codeId}/${savedAt}/${bytes}`
+export function keyOf(prefix: string, kept: Kept): string {
+  const { position, version, amendedAt, codeId, savedAt, bytes } = kept
+  return `${prefix}${String(position).padStart(16, '0')}/${version}/${amendedAt}/${codeId}/${savedAt}/${bytes}`
 }
 
 /** Null for a key that an older version of this library wrote, or somebody else. */
@@ -44,7 +47,8 @@ export function readKey(key: string): (SnapshotOwner & Kept & Readonly<{ prefix:
     string,
     string,
   ]
-  const [position, version, codeId, savedAt, bytes] = parts.slice(4) as [
+  const [position, version, amendedAt, codeId, savedAt, bytes] = parts.slice(4) as [
+    string,
     string,
     string,
     string,
@@ -59,13 +63,14 @@ export function readKey(key: string): (SnapshotOwner & Kept & Readonly<{ prefix:
     streamName: streamName || null,
     position: Number(position),
     version: Number(version),
+    amendedAt: Number(amendedAt),
     codeId,
     savedAt: Number(savedAt),
     bytes: Number(bytes),
   }
 }
 
-const KEY_PARTS = 9
+const KEY_PARTS = 10
 
 function isEncoded(part: string): boolean {
   try {

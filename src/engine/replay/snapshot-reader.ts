@@ -1,7 +1,7 @@
 // Reads one snapshot, and says what is wrong with it.
 
 import type { RecordedEvent } from '../../log/event.ts'
-import type { FoldLog } from './fold.ts'
+import { erasedSince, type FoldLog, placeOf } from './fold.ts'
 import type { Kept } from './snapshot-key.ts'
 import {
   contentFromBytes,
@@ -34,7 +34,16 @@ export type SnapshotFault =
 /** The part of the log that snapshots are held against, and kept beside. */
 export type SnapshotLog = Pick<
   FoldLog,
-  'storage' | 'hash' | 'seal' | 'head' | 'readStream' | 'readAll' | 'isEffective' | 'catchUp' | 'erasures'
+  | 'storage'
+  | 'hash'
+  | 'seal'
+  | 'head'
+  | 'readStream'
+  | 'readAll'
+  | 'isEffective'
+  | 'catchUp'
+  | 'erasures'
+  | 'order'
 >
 
 /** Its header is genuine, and of this log. Its state was not looked at. */
@@ -61,9 +70,9 @@ export class SnapshotReader {
     if (!(await this.#standsOn(header))) return 'other-history'
     const content = await contentFromBytes(bytes, header, this.#form)
     if (content === 'damaged') return content
-    const { version, position, eventHash, erasures } = header
+    const { version, position, eventHash, erasures, amendedAt } = header
     const types = new Map(header.types.map(([type, last]) => [type, last]))
-    return { version, position, eventHash, erasures, types, ...content }
+    return { version, position, eventHash, erasures, amendedAt, types, ...content }
   }
 
   async #faultOf(
@@ -79,8 +88,7 @@ export class SnapshotReader {
     if (header.position > this.#log.head()) await this.#log.catchUp()
     if (header.position > this.#log.head()) return 'other-history'
     if (!this.#log.isEffective(header.position)) return 'superseded'
-    const isErased = this.#log.erasures.touchedSince(header.erasures, owner.streamName) <= header.position
-    return isErased ? 'erased' : null
+    return erasedSince(header.erasures, owner.streamName, this.#log) <= header.position ? 'erased' : null
   }
 
   async #standsOn({ streamName, version, position, eventHash }: SnapshotHeader): Promise<boolean> {
@@ -88,22 +96,24 @@ export class SnapshotReader {
       streamName === null
         ? this.#log.readAll({ from: position, to: position })
         : this.#log.readStream(streamName, { from: version, to: version })
-    const event = await firstOf(events)
-    return event?.metadata.globalPosition === position && event.metadata.hash === eventHash
+    const event = await lastOf(events)
+    return event?.metadata.hash === eventHash && placeOf(event, this.#log.order).position === position
   }
 }
 
-function isOf(header: SnapshotHeader, owner: SnapshotOwner, { version, position }: Kept): boolean {
+function isOf(header: SnapshotHeader, owner: SnapshotOwner, { version, position, amendedAt }: Kept): boolean {
   return (
     header.kind === owner.kind &&
     header.name === owner.name &&
     header.streamName === owner.streamName &&
     header.version === version &&
-    header.position === position
+    header.position === position &&
+    header.amendedAt === amendedAt
   )
 }
 
-async function firstOf(parts: AsyncIterable<readonly RecordedEvent[]>): Promise<RecordedEvent | undefined> {
-  for await (const [event] of parts) return event
+/** Of one place, which comes as a whole. */
+async function lastOf(parts: AsyncIterable<readonly RecordedEvent[]>): Promise<RecordedEvent | undefined> {
+  for await (const events of parts) return events.at(-1)
   return undefined
 }

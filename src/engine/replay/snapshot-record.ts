@@ -24,6 +24,8 @@ type SnapshotPlace = Readonly<{
   eventHash: Hash
   /** How many erasures the log had when the state was folded. */
   erasures: number
+  /** Position of the last entry that had changed the order of events by then; 0 where none had. */
+  amendedAt: GlobalPosition
 }>
 
 type SnapshotContent = Readonly<{
@@ -50,23 +52,26 @@ export type SnapshotHeader = SnapshotOwner &
     base: string
     /** Each type of the events up to it, the position of the last one, and the hash of the handler that folded them. */
     types: readonly (readonly [type: string, last: GlobalPosition, handler: string | null])[]
-    /** Of the state and the facts: two folds that came to the same have the same. */
+    /** Two folds that came to the same state have the same. */
+    stateHash: Hash
+    /** Of the state and the facts. */
     contentHash: Hash
   }>
 
 export type SnapshotForm = Readonly<{ hash: HashProvider; codec: SnapshotCodec }>
 
-const FORMAT = 5
+const FORMAT = 6
 const TEXT_START = HASH_BYTES + SEAL_BYTES
 const LENGTH_BYTES = 4
 
 /** Not sealed yet. @throws `InvalidEvent` when the state has something in it that JSON cannot carry. */
 export async function snapshotToBytes(
   { kind, name, streamName }: SnapshotOwner,
-  { version, position, eventHash, erasures, types, state, facts }: FoldSnapshot,
+  { types, state, facts, ...place }: FoldSnapshot,
   code: Pick<FoldCode, 'base' | 'hashOf'>,
   { hash, codec }: SnapshotForm,
 ): Promise<Uint8Array<ArrayBuffer>> {
+  const stateHash = stateHashOf(state, hash)
   const header: SnapshotHeader = {
     format: FORMAT,
     codec: codec.name,
@@ -74,12 +79,10 @@ export async function snapshotToBytes(
     name,
     streamName,
     base: code.base,
-    version,
-    position,
-    eventHash,
-    erasures,
+    ...place,
     types: [...types].map(([type, last]) => [type, last, code.hashOf(type)]),
-    contentHash: contentHashOf({ state, facts }, hash),
+    stateHash,
+    contentHash: contentHashOf(stateHash, facts, hash),
   }
   return bytesOf(utf8(JSON.stringify(header)), await codec.encode({ state, facts }), hash)
 }
@@ -93,9 +96,8 @@ function bytesOf(header: Uint8Array, content: Uint8Array, hash: HashProvider): U
   return bytes
 }
 
-/** @throws `InvalidEvent` with the path of what JSON cannot carry in the state. */
-export const contentHashOf = ({ state, facts }: SnapshotContent, hash: HashProvider): Hash =>
-  hexOf(hash.digest(utf8(stateHashOf(state, hash) + JSON.stringify(facts)))) as Hash
+const contentHashOf = (stateHash: Hash, facts: unknown, hash: HashProvider): Hash =>
+  hexOf(hash.digest(utf8(stateHash + JSON.stringify(facts)))) as Hash
 
 /** What is wrong with bytes that are not what was written, or were written in another form. */
 export function headerFromBytes(
@@ -120,7 +122,8 @@ export async function contentFromBytes(
 ): Promise<SnapshotContent | 'damaged'> {
   try {
     const content = (await codec.decode(partsOf(bytes).content)) as SnapshotContent
-    return contentHashOf(content, hash) === contentHash ? content : 'damaged'
+    const found = contentHashOf(stateHashOf(content.state, hash), content.facts, hash)
+    return found === contentHash ? content : 'damaged'
   } catch {
     return 'damaged'
   }

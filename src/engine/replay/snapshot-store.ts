@@ -4,10 +4,10 @@ import type { GlobalPosition } from '../../log/event.ts'
 import { jsonCodec, type SnapshotCodec } from '../../model/snapshot-codec.ts'
 import type { SinceSnapshot } from '../../model/snapshot-policy.ts'
 import type { Audit, Refold } from './audit.ts'
-import type { FoldLog } from './fold.ts'
+import { amendedSince, type FoldLog, settledThrough } from './fold.ts'
 import type { FoldCode } from './fold-code.ts'
 import { isMadeBy } from './replay-plan.ts'
-import { SnapshotCatalog } from './snapshot-catalog.ts'
+import { isSamePlace, SnapshotCatalog } from './snapshot-catalog.ts'
 import { familyPrefixOf, type Kept, prefixOf } from './snapshot-key.ts'
 import {
   type OpenedSnapshot,
@@ -53,8 +53,10 @@ export type LoadBounds = Readonly<{
 export type FoundSnapshots = Readonly<{
   /** The newest snapshot that holds, null where none does. */
   start: FoldSnapshot | null
-  /** Newer ones that were made by other code, in order of position. */
+  /** Newer ones that were made by other code, or of events in another order, in order of position. */
   ahead: readonly SnapshotHeader[]
+  /** The order of events in newer ones was amended. */
+  isAmended: boolean
   /** What was wrong with newer ones. */
   problems: readonly SnapshotProblem[]
 }>
@@ -111,6 +113,7 @@ export class SnapshotStore {
     await this.#writer.settled(prefix)
     const ahead: SnapshotHeader[] = []
     const problems: SnapshotProblem[] = []
+    let isAmended = false
     for (const kept of this.#catalog.known(prefix).toReversed()) {
       if (kept.version > maxVersion || kept.position > maxPosition || this.#failed.has(kept)) continue
       const opened = await this.#open(owner, kept)
@@ -119,18 +122,21 @@ export class SnapshotStore {
         problems.push(opened)
         continue
       }
-      if (isMadeBy(opened.header, code)) {
+      const isOfOtherOrder = this.#isAmended(owner.streamName, kept)
+      isAmended ||= isOfOtherOrder
+      if (!isOfOtherOrder && isMadeBy(opened.header, code)) {
         const start = await this.#contentOf(owner, kept, opened)
         if (typeof start === 'string') {
           problems.push(start)
           continue
         }
         this.#ofUse.add(kept)
-        return { start, ahead: ahead.filter(({ position }) => position > start.position), problems }
+        const newer = ahead.filter(({ position }) => position > start.position)
+        return { start, ahead: newer, isAmended, problems }
       }
       ahead.unshift(opened.header)
     }
-    return { start: null, ahead, problems }
+    return { start: null, ahead, isAmended, problems }
   }
 
   /** The snapshot that a header is of; null where it is gone, or does not hold any more. */
@@ -162,6 +168,7 @@ export class SnapshotStore {
       kept =>
         kept.position <= position &&
         this.#log.isEffective(kept.position) &&
+        !this.#isAmended(owner.streamName, kept) &&
         this.#isOfUse(kept, snapshots, code),
     )
     const events = version - (newest?.version ?? 0)
@@ -184,20 +191,18 @@ export class SnapshotStore {
     if (this.#audit?.trusts(owner) === false) return
     const { code } = terms
     const prefix = prefixOf(owner)
-    const { version, position } = snapshot
-    const isThere = this.#catalog
-      .known(prefix)
-      .some(one => one.position === position && one.version === version && one.codeId === code.id)
-    if (isThere) return
+    const { version, position, amendedAt } = snapshot
+    const place = { position, version, amendedAt, codeId: code.id }
+    if (this.#catalog.known(prefix).some(one => isSamePlace(one, place))) return
     if (refold) {
       const older = () => this.load(owner, terms, { maxVersion: version - 1 })
       this.#audit?.consider({ owner, snapshot, refold, older })
     }
     const savedAt = Math.floor(Date.now() / 1_000)
-    const kept: Kept = { key: '', position, version, codeId: code.id, savedAt, bytes: 0 }
+    const kept: Kept = { key: '', ...place, savedAt, bytes: 0 }
     this.#catalog.add(prefix, kept)
     this.#writer.write(kept, { prefix, owner, code, snapshot })
-    this.#thinOut(prefix, terms)
+    this.#thinOut(owner, terms)
   }
 
   /** Deletes all snapshots of a decider or projection, of whichever stream. */
@@ -244,14 +249,27 @@ export class SnapshotStore {
   }
 
   /** Deletes what is superseded, and what is not worth its room. The last one that failed tells when to try again. */
-  #thinOut(prefix: string, { code, schedule }: SnapshotTerms): void {
-    const { confirmedThrough } = this.#log.cursor()
+  #thinOut(owner: SnapshotOwner, { code, schedule }: SnapshotTerms): void {
+    const prefix = prefixOf(owner)
+    const confirmedThrough = settledThrough(this.#log, owner.streamName)
     const all = this.#catalog.known(prefix)
     if (all.length === 1) return
-    const usable = all.filter(kept => this.#log.isEffective(kept.position) && !this.#failed.has(kept))
-    const isOfUse = (kept: Kept) => this.#isOfUse(kept, usable, code)
+    const isOfUse = (kept: Kept) => !this.#isAmended(owner.streamName, kept) && this.#isOfUse(kept, all, code)
+    const newest = all.findLast(isOfUse)?.position ?? 0
+    const usable = all.filter(
+      kept =>
+        this.#log.isEffective(kept.position) &&
+        !this.#failed.has(kept) &&
+        // Folds may come to hold again what lies ahead of them.
+        (kept.position > newest || !this.#isAmended(owner.streamName, kept)),
+    )
     const wanted = retained(usable, schedule.retention, { isOfUse, confirmedThrough })
     for (const kept of all) if (!wanted.has(kept) && kept !== all.at(-1)) this.#remove(prefix, kept)
+  }
+
+  /** Other events count before it now. */
+  #isAmended(streamName: string | null, { amendedAt, position }: Kept): boolean {
+    return !this.#log.order.isEmpty && amendedSince(amendedAt, streamName, this.#log) <= position
   }
 
   /** Made by today's code, or before one of the same code that is known to be of use. */

@@ -2,7 +2,14 @@
 
 import type { GlobalPosition, StreamVersion } from '../../log/event.ts'
 import type { Moment } from '../../model/moment.ts'
-import { countThrough, type FoldDefinition, type FoldLog, isStanding, markNow } from './fold.ts'
+import {
+  countThrough,
+  type FoldDefinition,
+  type FoldLog,
+  isStanding,
+  markNow,
+  settledThrough,
+} from './fold.ts'
 import { type Folded, type FoldStep, foldedFrom, foldStepOf, initiallyFolded } from './folded.ts'
 import { Pace } from './pace.ts'
 import { pastBoundsOf } from './past.ts'
@@ -31,7 +38,7 @@ export class StreamAside<S> {
     const { log, definition } = options
     this.#options = options
     this.#log = log
-    this.step = foldStepOf(definition, log.today)
+    this.step = foldStepOf(definition, log)
     this.terms = termsOf(definition, log)
   }
 
@@ -69,7 +76,7 @@ export class StreamAside<S> {
     const pace = new Pace()
     let folded = this.markedNow(streamName, from)
     for await (const events of this.#log.readStream(streamName, { from: from.read.version + 1, to })) {
-      const wanted = events.slice(0, countThrough(events, through))
+      const wanted = events.slice(0, countThrough(events, through, this.#log.order))
       const { reached, failure } = this.step(folded, wanted)
       if (failure) throw failure.error
       folded = reached
@@ -91,8 +98,8 @@ export class StreamAside<S> {
   async at(streamName: string, moment: Moment): Promise<PastStream<S>> {
     const readBackwards = () => this.#log.readStream(streamName, { direction: 'backwards' })
     for (;;) {
-      const { maxVersion, maxPosition } = await pastBoundsOf(moment, readBackwards)
-      const { confirmedThrough } = this.#log.cursor()
+      const { maxVersion, maxPosition } = await pastBoundsOf(moment, readBackwards, this.#log.order)
+      const confirmedThrough = settledThrough(this.#log, streamName)
       const past = await this.#foldThrough(streamName, maxVersion, maxPosition)
       const confirmed =
         past.folded.position <= confirmedThrough

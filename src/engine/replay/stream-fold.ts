@@ -6,9 +6,9 @@ import type { Moment } from '../../model/moment.ts'
 import type { ReplayExplanation, ReplayReport } from '../../model/replay-report.ts'
 import type { Refold } from './audit.ts'
 import { explainReplay } from './explain-replay.ts'
-import { countThrough, type FoldFailure, type FoldLog, isStanding } from './fold.ts'
+import { countThrough, type FoldFailure, type FoldLog, isStanding, settledThrough } from './fold.ts'
 import { FoldCost } from './fold-cost.ts'
-import { type Folded, type FoldedEvents, foldedFrom, snapshotOf } from './folded.ts'
+import { type Folded, type FoldedEvents, factsBehind, foldedFrom, snapshotOf } from './folded.ts'
 import { Pace } from './pace.ts'
 import { Replay } from './replay.ts'
 import { type PastStream, StreamAside, type StreamAsideOptions } from './stream-aside.ts'
@@ -110,6 +110,7 @@ export class StreamFold<S = unknown> {
       owner: this.#aside.ownerOf(streamName),
       terms: this.#aside.terms,
       snapshots,
+      log: this.#log,
       target,
     })
   }
@@ -124,7 +125,7 @@ export class StreamFold<S = unknown> {
       seenVersion !== this.#log.streamVersion(streamName) ||
       !this.#aside.stands(streamName, latest) ||
       (stream.failure !== null && !this.#isStuck(streamName, stream)) ||
-      (isPending && baseThrough !== this.#log.cursor().confirmedThrough)
+      (isPending && baseThrough !== settledThrough(this.#log, streamName))
     )
   }
 
@@ -163,7 +164,7 @@ export class StreamFold<S = unknown> {
   async #goBack(streamName: string, stream: StreamInMemory<S>): Promise<void> {
     const base = this.#aside.stands(streamName, stream.base) ? stream.base : this.#aside.initial()
     stream.latest = base.read.version > 0 ? base : await this.#beginReplay(streamName, stream)
-    const isConfirmed = stream.latest.read.position <= this.#log.cursor().confirmedThrough
+    const isConfirmed = stream.latest.read.position <= settledThrough(this.#log, streamName)
     stream.base = isConfirmed ? stream.latest : base
   }
 
@@ -179,7 +180,8 @@ export class StreamFold<S = unknown> {
       owner,
       terms: this.#aside.terms,
       snapshots,
-      hash: this.#log.hash,
+      log: this.#log,
+      factsBehind,
       found,
       target,
     })
@@ -189,7 +191,7 @@ export class StreamFold<S = unknown> {
   /** How many events were read. */
   async #readOn(streamName: string, stream: StreamInMemory<S>, to?: StreamVersion): Promise<number> {
     const pace = new Pace()
-    const { confirmedThrough } = this.#log.cursor()
+    const confirmedThrough = settledThrough(this.#log, streamName)
     let read = 0
     let hasJumped: boolean
     do {
@@ -197,7 +199,7 @@ export class StreamFold<S = unknown> {
       const range = { from: stream.latest.read.version + 1, ...(to !== undefined && { to }) }
       for await (const events of this.#log.readStream(streamName, range)) {
         read += events.length
-        const confirmed = countThrough(events, confirmedThrough)
+        const confirmed = countThrough(events, confirmedThrough, this.#log.order)
         hasJumped =
           (await this.#foldPart(streamName, stream, events.slice(0, confirmed), confirmedThrough)) ||
           (await this.#foldPart(streamName, stream, events.slice(confirmed), confirmedThrough))
@@ -247,7 +249,7 @@ export class StreamFold<S = unknown> {
 
   /** Brings `base` up to the confirmed position: what stands between it and `latest` is what is pending. */
   async #advanceBase(streamName: string, stream: StreamInMemory<S>): Promise<void> {
-    const { confirmedThrough } = this.#log.cursor()
+    const confirmedThrough = settledThrough(this.#log, streamName)
     if (stream.latest.read.position <= confirmedThrough) stream.base = stream.latest
     else if (stream.baseThrough !== confirmedThrough) {
       if (stream.base.read.version === 0) {
@@ -295,7 +297,7 @@ export class StreamFold<S = unknown> {
   /** The event whose handler failed is still there. */
   #isStuck(streamName: string, { latest, failure }: StreamInMemory<S>): boolean {
     if (!failure) return false
-    return isStanding({ position: failure.position, erasures: latest.read.erasures }, streamName, this.#log)
+    return isStanding({ ...latest.read, position: failure.position }, streamName, this.#log)
   }
 
   #newStream(): StreamInMemory<S> {

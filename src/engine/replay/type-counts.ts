@@ -7,7 +7,7 @@ import { Pace } from './pace.ts'
 export async function countTypes(log: Pick<EventLog, 'readAll'>): Promise<Readonly<Record<string, number>>> {
   const counts = new Map<string, number>()
   const pace = new Pace()
-  for await (const events of log.readAll()) {
+  for await (const events of log.readAll({ order: 'recorded' })) {
     for (const { type } of events) counts.set(type, (counts.get(type) ?? 0) + 1)
     await pace.breathe()
   }

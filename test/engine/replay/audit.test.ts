@@ -139,6 +139,7 @@ test('a rebase between the two folds is no fault of the projection', async () =>
       position: 1,
       eventHash: '' as Hash,
       erasures: 0,
+      amendedAt: 0,
       types: new Map([['Counted', 1]]),
       state: 1,
       facts: null,
@@ -148,7 +149,7 @@ test('a rebase between the two folds is no fault of the projection', async () =>
   } as const
   for (const isEffective of [false, true]) {
     const audit = new Audit({
-      log: { hash: log.hash, erasures: log.erasures, isEffective: () => isEffective },
+      log: { hash: log.hash, erasures: log.erasures, order: log.order, isEffective: () => isEffective },
       options: {},
       onFailure: failure => failures.push(failure),
     })

@@ -1,10 +1,12 @@
 import { describe, expect, test } from 'vitest'
+import type { PlaceRange } from '../../../src/engine/amendments/effective-order.ts'
 import { changedTypes, earlyEnds, isMadeBy } from '../../../src/engine/replay/replay-plan.ts'
 
 type Types = Readonly<Record<string, readonly [last: number, handler: string | null]>>
 
-const snapshotAt = (position: number, types: Types, base = 'b') => ({
+const snapshotAt = (position: number, types: Types, base = 'b', amendedAt = 0) => ({
   position,
+  amendedAt,
   base,
   types: Object.entries(types).map(([type, [last, handler]]) => [type, last, handler] as const),
 })
@@ -15,8 +17,15 @@ const codeOf = (handlers: Readonly<Record<string, string>>, base = 'b') => ({
   isWeak: false,
 })
 const TODAY = codeOf({ A: 'a', B: 'b2' })
-const ends = (...ahead: ReturnType<typeof snapshotAt>[]) =>
-  earlyEnds(ahead, TODAY).map(({ at, to }) => [at.position, to.map(({ position }) => position)])
+const ends = (...ahead: ReturnType<typeof snapshotAt>[]) => endsAfter({ first: Infinity, last: 0 }, ...ahead)
+
+/** At 100, the order was amended at places from first to last. */
+const endsAfter = (range: PlaceRange, ...ahead: ReturnType<typeof snapshotAt>[]) =>
+  earlyEnds(ahead, {
+    code: TODAY,
+    amendedAt: range.last > 0 ? 100 : 0,
+    changedBetween: (from, to) => (from === to ? { first: Infinity, last: 0 } : range),
+  }).map(({ at, to }) => [at.position, to.map(({ position }) => position)])
 
 describe('a snapshot holds', () => {
   test.each([

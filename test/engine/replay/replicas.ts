@@ -59,6 +59,7 @@ export function foldLogOf(log: EventLog, overrides: Partial<FoldLog>): FoldLog {
     storage: log.storage,
     hash: log.hash,
     erasures: log.erasures,
+    order: log.order,
     today: log.today,
     seal: () => log.seal(),
     head: () => log.head(),

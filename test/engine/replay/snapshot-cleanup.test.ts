@@ -16,7 +16,7 @@ const DAY = 24 * 60 * 60
 const OF_CART: SnapshotOwner = { kind: 'projection', name: 'cart', streamName: 'a' }
 
 function keyAt(position: number, { owner = OF_CART, savedAt = now, bytes = 100 } = {}): string {
-  const kept = { key: '', position, version: position, codeId: 'c', savedAt, bytes }
+  const kept = { key: '', position, version: position, amendedAt: 0, codeId: 'c', savedAt, bytes }
   return keyOf(prefixOf(owner), kept)
 }
 

@@ -8,6 +8,7 @@ const snapshotAt = (position: number, codeId = 'own', bytes = 100): Kept => ({
   key: `${codeId}/${position}`,
   position,
   version: position,
+  amendedAt: 0,
   codeId,
   savedAt: 0,
   bytes,

@@ -68,6 +68,7 @@ async function snapshotAt(log: EventLog, version: number, streamName = 'a'): Pro
       position: globalPosition,
       eventHash: hash,
       erasures: 0,
+      amendedAt: 0,
       types: new Map([['Counted', globalPosition]]),
       state: { at: version },
       facts: null,
@@ -160,12 +161,10 @@ async function forged(
   const content = await contentFromBytes(bytes, header, form)
   if (typeof content === 'string') throw new Error(content)
   const types = new Map(header.types.map(([type, last]) => [type, last]))
-  return snapshotToBytes(
-    owner,
-    { ...header, ...content, types, ...(state !== undefined && { state }) },
-    terms.code,
-    form,
-  )
+  const { version, position, eventHash, erasures, amendedAt } = header
+  const place = { version, position, eventHash, erasures, amendedAt }
+  const snapshot = { ...place, ...content, types, ...(state !== undefined && { state }) }
+  return snapshotToBytes(owner, snapshot, terms.code, form)
 }
 
 describe('a snapshot that does not hold is dropped, reported, and the next older one is used:', () => {

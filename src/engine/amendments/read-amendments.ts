@@ -1,0 +1,56 @@
+// The amendments of a stream, as an application is told of them.
+
+import { type OrderChange, readAmendment } from '../../log/amendment.ts'
+import type { StreamVersion } from '../../log/event.ts'
+import { eventIdOf } from '../../log/event-id.ts'
+import { jsonSlice } from '../../log/json-column.ts'
+import type { RecordedAmendment, RecordedChange } from '../../model/amendment.ts'
+import type { BlockStore } from '../block-store.ts'
+import type { LogIndex } from '../log-index.ts'
+
+/** Oldest first. */
+export async function readAmendments(
+  streamName: string,
+  index: LogIndex,
+  blocks: BlockStore,
+): Promise<RecordedAmendment[]> {
+  const idOf = async (version: StreamVersion): Promise<string> => {
+    const position = index.positionAt(streamName, version)
+    const block = await blocks.holding(position)
+    return eventIdOf(block.idOf(position - block.firstPosition))
+  }
+  const amendments: RecordedAmendment[] = []
+  for (const { position, version } of index.order.countingOf(streamName)) {
+    const block = await blocks.holding(position)
+    const i = position - block.firstPosition
+    const content = readAmendment(jsonSlice(block.payloads, i), version)
+    if (!content) continue
+    amendments.push({
+      amendmentId: eventIdOf(block.idOf(i)),
+      streamName,
+      streamVersion: version,
+      globalPosition: position,
+      recordedAt: block.recordedAt[i]!,
+      reason: content.reason,
+      status: position <= index.cursor.confirmedThrough ? 'confirmed' : 'pending',
+      changes: await named(content.changes, idOf),
+    })
+  }
+  return amendments
+}
+
+/** By the ids of events, as they were given. */
+export async function named(
+  changes: readonly OrderChange[],
+  idOf: (version: StreamVersion) => Promise<string>,
+): Promise<RecordedChange[]> {
+  const result: RecordedChange[] = []
+  for (const change of changes) {
+    const eventId = await idOf(change.version)
+    if (change.kind === 'replace') result.push({ kind: 'replace', eventId, by: await idOf(change.by) })
+    else if (change.kind === 'remove') result.push({ kind: 'remove', eventId })
+    else
+      result.push({ kind: change.kind, eventId, after: change.after === 0 ? null : await idOf(change.after) })
+  }
+  return result
+}

@@ -1,0 +1,54 @@
+// Amendments on their way to the log: events turned to bytes, and named by their ids from then on.
+
+import { MAX_AMENDMENT_REASON, MAX_ORDER_CHANGES } from '../log/amendment.ts'
+import { StoreError } from '../log/errors.ts'
+import { encodeEvents, idOf, type OwnBatch } from '../log/event-batch.ts'
+import { eventIdOf, isEventId } from '../log/event-id.ts'
+import { isExpectedStreamVersion } from '../log/expected-version.ts'
+import type { Amendment, AmendOptions, RecordedChange } from './amendment.ts'
+
+/** @throws `InvalidEvent` for an event that the log cannot carry; `StoreError` `invalid-argument`. */
+export function encodeAmendments(
+  amendments: readonly Amendment[],
+  { reason, expectedStreamVersion, amendmentId }: AmendOptions,
+): Readonly<{ changes: RecordedChange[]; batch: OwnBatch }> {
+  const count = amendments.length
+  if (count === 0 || count > MAX_ORDER_CHANGES) {
+    throw notUsable(`An amendment has 1 to ${MAX_ORDER_CHANGES} changes, not ${count}`)
+  }
+  if (typeof reason !== 'string' || reason.length > MAX_AMENDMENT_REASON) {
+    throw notUsable(`The reason must be a text of at most ${MAX_AMENDMENT_REASON} characters`)
+  }
+  if (expectedStreamVersion !== undefined && !isExpectedStreamVersion(expectedStreamVersion)) {
+    throw notUsable(`No such expected version: ${String(expectedStreamVersion)}`)
+  }
+  if (amendmentId !== undefined && !isEventId(amendmentId)) throw notUsable('amendmentId: not a UUID')
+  const batch = encodeEvents(amendments.flatMap(one => ('event' in one ? one.event : [])))
+  let next = 0
+  const newId = () => eventIdOf(idOf(batch, next++))
+  return { changes: amendments.map(one => namedBy(one, newId)), batch }
+}
+
+function namedBy(amendment: Amendment, newId: () => string): RecordedChange {
+  switch (amendment.kind) {
+    case 'insert':
+      return { kind: 'insert', eventId: newId(), after: idOrNull(amendment.after) }
+    case 'replace':
+      return { kind: 'replace', eventId: idIn(amendment.eventId), by: newId() }
+    case 'remove':
+      return { kind: 'remove', eventId: idIn(amendment.eventId) }
+    case 'move':
+      return { kind: 'move', eventId: idIn(amendment.eventId), after: idOrNull(amendment.after) }
+    default:
+      throw notUsable('An amendment inserts, replaces, removes or moves an event')
+  }
+}
+
+const idOrNull = (id: string | null): string | null => (id === null ? null : idIn(id))
+
+function idIn(id: string): string {
+  if (isEventId(id)) return id.toLowerCase()
+  throw notUsable(`${String(id)} is no event id`)
+}
+
+const notUsable = (problem: string): StoreError => new StoreError('invalid-argument', problem)
