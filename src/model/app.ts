@@ -53,9 +53,17 @@ export type DeciderDefinition<S, C extends Command, E extends Event> = Readonly<
 export type ProjectionDefinition<S, E extends Event> = Readonly<{
   /** Event types to fold; others are passed by. */
   canHandle: readonly E['type'][]
+  /** Only streams of these categories: what their names have before the first `-`. Left out: all. */
+  categories?: readonly string[]
+  /**
+   * - `inline`, the default: who asks for a document after an append was answered gets one with its events in it.
+   * - `async`: folded in the background, all documents together. Who asks gets at once what there is, which may be behind;
+   *   `whenProcessed` waits. While all is folded again, as behind a changed handler, the state from before is given.
+   */
+  handling?: 'inline' | 'async'
   /**
    * The document an event belongs to, or null for none. Where it is left out, every stream is a document of its
-   * own, folded from that stream alone.
+   * own; with `inline` it is then folded when it is asked for, from that stream alone.
    */
   getDocumentId?: (event: RecordedEvent<E>) => string | null
   initialState: () => S

@@ -6,6 +6,7 @@ import type { ReplayReport } from '../../model/replay-report.ts'
 import type { SnapshotCodec } from '../../model/snapshot-codec.ts'
 import type { DeciderFolds } from '../command-plan.ts'
 import type { FoldLog } from './fold.ts'
+import { NO_SKIPS } from './skipped-events.ts'
 import { type SnapshotDrop, SnapshotStore } from './snapshot-store.ts'
 import { StreamFold } from './stream-fold.ts'
 
@@ -25,7 +26,7 @@ export function createDeciderFolds(options: {
   const folds = new Map(
     Object.entries(deciders).map(([name, definition]) => [
       name,
-      new StreamFold({ log, kind: 'decider', name, definition, snapshots, onReplayed }),
+      new StreamFold({ log, kind: 'decider', name, definition, snapshots, skips: NO_SKIPS, onReplayed }),
     ]),
   )
   return {

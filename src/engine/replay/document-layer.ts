@@ -3,6 +3,7 @@
 
 import type { Event, GlobalPosition, RecordedEvent } from '../../log/event.ts'
 import type { AnyProjection, Evolve } from '../../model/app.ts'
+import { categoryTest } from '../../model/category.ts'
 import { evolveState } from '../../model/evolve.ts'
 import {
   type FoldFailure,
@@ -13,6 +14,8 @@ import {
   NOTHING_READ,
   placeOf,
 } from './fold.ts'
+import type { ProjectionDocument } from './projection-documents.ts'
+import type { Skips } from './skipped-events.ts'
 import type { FoldSnapshot } from './snapshot-record.ts'
 
 export type LayeredDocument = Readonly<{
@@ -100,12 +103,33 @@ export class DocumentLayer {
     this.mark = mark
   }
 
+  /** By itself: what happens below makes no difference to it. */
+  copy(): DocumentLayer {
+    const copy = new DocumentLayer()
+    for (const [id, document] of this.#all()) copy.set(id, document)
+    copy.mark = this.mark
+    return copy
+  }
+
   #all(): Map<string, LayeredDocument> {
     return new Map([...(this.#below ? this.#below.#all() : []), ...this.#own])
   }
 }
 
-/** Folds events into a layer; stops before one whose handler fails. */
+/** A document with what is pending of it: what `latest` has and `base` has not. */
+export function documentIn(
+  latest: DocumentLayer,
+  base: DocumentLayer,
+  documentId: string,
+): ProjectionDocument | null {
+  const document = latest.get(documentId)
+  if (!document) return null
+  const { state, count, position } = document
+  const pending = count - (base.get(documentId)?.count ?? 0)
+  return { state, streamVersion: count, globalPosition: position, pending }
+}
+
+/** Folds events of all streams into a layer, each into the document it belongs to; stops before one whose handler fails. */
 export type LayerStep = (
   layer: DocumentLayer,
   events: readonly RecordedEvent[],
@@ -113,35 +137,38 @@ export type LayerStep = (
 ) => FoldFailure | null
 
 export function layerStepOf(
-  { canHandle, getDocumentId, initialState, evolve }: AnyProjection,
+  { canHandle, categories, getDocumentId = streamOf, initialState, evolve }: AnyProjection,
   { today, order }: Pick<FoldLog, 'today' | 'order'>,
+  skips: Skips,
 ): LayerStep {
   const handles = new Set<string>(canHandle)
+  const covers = categoryTest(categories)
   // Run as a handler is, it fails as one.
-  const identify: Evolve<string | null, Event> = (_, event) => getDocumentId!(event)
+  const identify: Evolve<string | null, Event> = (_, event) => getDocumentId(event)
   return (layer, events, touched) => {
     let i = 0
     let failure: FoldFailure | null = null
     try {
       for (; i < events.length; i++) {
-        const event = today.of(events[i]!)
+        const recorded = events[i]!
+        if (!covers(recorded.metadata.streamName) || skips.has(recorded)) continue
+        const event = today.of(recorded)
         if (event === null || !handles.has(event.type)) continue
         const id = evolveState(identify, null, event)
         if (id === null) continue
         const before = layer.get(id)
         const state: unknown = evolveState(evolve, before ? before.state : initialState(), event)
-        layer.set(id, {
-          state,
-          count: (before?.count ?? 0) + 1,
-          position: placeOf(events[i]!, order).position,
-        })
+        layer.set(id, { state, count: (before?.count ?? 0) + 1, position: placeOf(recorded, order).position })
         touched.add(id)
       }
     } catch (error) {
       failure = failureFrom(error, events[i]!, order)
     }
     const read = failure ? events.slice(0, i) : events
-    if (read.length > 0) layer.mark = markBehind(layer.mark, read, layer.mark.version + read.length, order)
+    const version = layer.mark.version + read.length
+    if (read.length > 0) layer.mark = markBehind(layer.mark, { events: read, version, order, covers })
     return failure
   }
 }
+
+const streamOf = ({ metadata }: RecordedEvent): string => metadata.streamName

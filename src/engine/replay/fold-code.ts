@@ -9,7 +9,7 @@ import type { FoldDefinition, FoldLog } from './fold.ts'
 export type FoldCode = Readonly<{
   /** Short name of all of it. Snapshots of one code are kept apart from those of another. */
   id: string
-  /** What counts for every event: the definition's version, the initial state, to which document an event belongs. */
+  /** What counts for every event: the definition's version, its categories, the initial state, to which document an event belongs. */
   base: string
   /** Null for a type that nothing handles. */
   hashOf: (type: string) => string | null
@@ -17,7 +17,7 @@ export type FoldCode = Readonly<{
   isWeak: boolean
 }>
 
-type CodeDefinition = Pick<FoldDefinition<unknown>, 'version' | 'handlerCode' | 'canHandle'> &
+type CodeDefinition = Pick<FoldDefinition<unknown>, 'version' | 'handlerCode' | 'canHandle' | 'categories'> &
   Readonly<{ evolve: unknown; initialState?: unknown; getDocumentId?: unknown }>
 
 /** With the hashes that the build plugin wrote; without them, with hashes of the handlers' text beside the version. */
@@ -25,10 +25,10 @@ export function foldCodeOf(
   definition: CodeDefinition,
   { hash, today }: Pick<FoldLog, 'hash' | 'today'>,
 ): FoldCode {
-  const { version = '1', canHandle } = definition
+  const { version = '1', canHandle, categories } = definition
   const code = definition.handlerCode ?? codeInText(definition, hash)
   const handled = canHandle && new Set(canHandle)
-  const base = JSON.stringify([version, code.hasher, code.base])
+  const base = JSON.stringify([version, code.hasher, code.base, categories?.toSorted() ?? null])
   const handlerOf = (type: string): string | null => {
     const isFolded = today.knows(type) && (!handled || handled.has(type))
     return isFolded ? hashIn(code, type) : null

@@ -35,6 +35,8 @@ export type FoldDefinition<S> = Readonly<{
   handlerCode?: HandlerCode
   /** Types to fold; all where it is left out. */
   canHandle?: readonly string[]
+  /** Categories of the streams to fold; all where it is left out. */
+  categories?: readonly string[]
 }>
 
 /**
@@ -144,29 +146,36 @@ export function placeOf({ metadata }: RecordedEvent, order: FoldLog['order']): P
   return { version: metadata.streamVersion, position: metadata.globalPosition }
 }
 
-/** The mark behind events that were just read, one at least. */
-export function markBehind(
-  before: Mark,
-  events: readonly RecordedEvent[],
-  version: number,
-  order: FoldLog['order'],
-): Mark {
+export type ReadPart = Readonly<{
+  /** One at least. */
+  events: readonly RecordedEvent[]
+  /** What the mark's is behind them. */
+  version: number
+  order: FoldLog['order']
+  /** Whether a stream is one to fold. */
+  covers: (streamName: string) => boolean
+}>
+
+/** The mark behind events that were just read. */
+export function markBehind(before: Mark, { events, version, order, covers }: ReadPart): Mark {
   const last = events.at(-1)!
-  const types = withTypesOf(events, before.types, order)
+  const types = new Map(before.types)
+  for (const [type, position] of lastOfEachType(events, order, covers)) types.set(type, position)
   return { ...before, version, position: placeOf(last, order).position, eventHash: last.metadata.hash, types }
 }
 
-function withTypesOf(
+function lastOfEachType(
   events: readonly RecordedEvent[],
-  known: ReadonlyMap<string, GlobalPosition>,
   order: FoldLog['order'],
+  covers: ReadPart['covers'],
 ): ReadonlyMap<string, GlobalPosition> {
   const last = new Map<string, GlobalPosition>()
   for (let i = events.length - 1; i >= 0; i--) {
     const event = events[i]!
-    if (!last.has(event.type)) last.set(event.type, placeOf(event, order).position)
+    if (last.has(event.type) || !covers(event.metadata.streamName)) continue
+    last.set(event.type, placeOf(event, order).position)
   }
-  return new Map([...known, ...last])
+  return last
 }
 
 /** How many of these events, in the order in which they count, do so at or before a position. */

@@ -12,6 +12,7 @@ import {
   NOTHING_READ,
   placeOf,
 } from './fold.ts'
+import type { Skips } from './skipped-events.ts'
 import type { FoldSnapshot } from './snapshot-record.ts'
 
 /** Events that were folded, those passed by left out: how many, and the last one. All 0 when there was none. */
@@ -29,9 +30,11 @@ export function initiallyFolded<S>({ initialState }: FoldDefinition<S>): Folded<
   return { state: initialState(), read: NOTHING_READ, folded: { count: 0, version: 0, position: 0 } }
 }
 
+/** Of one stream; whether it is one to fold is asked before. */
 export function foldStepOf<S>(
   { evolve, canHandle }: FoldDefinition<S>,
   { today, order }: Pick<FoldLog, 'today' | 'order'>,
+  skips: Skips,
 ): FoldStep<S> {
   const handles = canHandle ? new Set(canHandle) : null
   return (before, events) => {
@@ -42,7 +45,7 @@ export function foldStepOf<S>(
     let i = 0
     try {
       for (; i < events.length; i++) {
-        const event = today.of(events[i]!)
+        const event = skips.has(events[i]!) ? null : today.of(events[i]!)
         if (event === null || (handles !== null && !handles.has(event.type))) continue
         state = evolveState(evolve, state, event)
         count++
@@ -53,7 +56,8 @@ export function foldStepOf<S>(
     }
     const taken = failure ? events.slice(0, i) : events
     const end = taken.at(-1)
-    const read = end ? markBehind(before.read, taken, placeOf(end, order).version, order) : before.read
+    const part = end && { events: taken, version: placeOf(end, order).version, order, covers: () => true }
+    const read = part ? markBehind(before.read, part) : before.read
     const folded = last ? { count, ...placeOf(last, order) } : before.folded
     return { reached: { state, read, folded }, failure }
   }

@@ -23,9 +23,10 @@ export class LogAside {
     name,
     definition,
     snapshots,
-  }: Pick<ProjectionParts, 'log' | 'name' | 'definition' | 'snapshots'>) {
+    skips,
+  }: Pick<ProjectionParts, 'log' | 'name' | 'definition' | 'snapshots' | 'skips'>) {
     this.owner = { kind: 'projection', name, streamName: null }
-    this.step = layerStepOf(definition, log)
+    this.step = layerStepOf(definition, log, skips)
     this.terms = termsOf(definition, log)
     this.#log = log
     this.#snapshots = snapshots

@@ -8,10 +8,18 @@ import type { ReplayExplanation, ReplayReport } from '../../model/replay-report.
 import type { HashedSnapshot, Snapshot } from '../../model/snapshot.ts'
 import type { SnapshotCodec } from '../../model/snapshot-codec.ts'
 import { Audit, type AuditFailure, type AuditOptions } from './audit.ts'
+import { BackgroundDocuments } from './background-documents.ts'
 import type { FoldLog } from './fold.ts'
 import { foldCodeOf } from './fold-code.ts'
 import { LogDocuments } from './log-documents.ts'
-import type { OnFoldFailure, ProjectionDocument, ProjectionDocuments } from './projection-documents.ts'
+import type { Follower } from './projection-control.ts'
+import type {
+  OnFoldFailure,
+  ProjectionDocument,
+  ProjectionDocuments,
+  ProjectionParts,
+} from './projection-documents.ts'
+import { SkippedEvents } from './skipped-events.ts'
 import type { SnapshotOwner } from './snapshot-record.ts'
 import { type SnapshotDrop, SnapshotStore } from './snapshot-store.ts'
 import { StreamDocuments } from './stream-documents.ts'
@@ -43,7 +51,7 @@ export type ProjectorOptions = Readonly<{
 
 /** @throws `StoreError` `unknown-projection` from each method that takes a name. */
 export interface Projector {
-  /** Null for a document without events. Behind a handler that failed: the last good state. */
+  /** Null for a document without events. Behind a handler that failed: the last good state. In the background: what there is. */
   latest(projection: string, documentId: string): Promise<Snapshot<unknown> | null>
   /** As {@link latest}. @throws `InvalidEvent` with the path of what JSON cannot carry in the state. */
   snapshot(projection: string, documentId: string): Promise<HashedSnapshot<unknown> | null>
@@ -55,6 +63,10 @@ export interface Projector {
   at(projection: string, documentId: string, moment: Moment): Promise<HashedSnapshot<unknown> | null>
   /** What a fold of the document would do that has nothing in memory: how much, from where, and why. */
   explain(projection: string, documentId: string): Promise<ReplayExplanation>
+  /** Why the document, as it was given last, stands before an event: the handler of that failed. */
+  failureOf(projection: string, documentId: string): StoreError | null
+  /** All of them, to be asked how far they are. */
+  readonly followers: ReadonlyMap<string, Follower>
   /**
    * Calls `onDirty` after each change that touched the document or how much of it is pending; now and then also
    * without need, never less. It is called in the middle of a change and must return at once.
@@ -71,11 +83,11 @@ export function createProjector(options: ProjectorOptions): Projector {
   const snapshots: SnapshotStore = new SnapshotStore({ log, onSnapshotDropped, audit, codec })
   const projections = new Map(
     Object.entries(app.projections ?? {}).map(([name, definition]) => {
-      const parts = { log, name, definition, snapshots, onFailure: reportOnce(name, options), onReplayed }
-      const documents: ProjectionDocuments = definition.getDocumentId
-        ? new LogDocuments(parts)
-        : new StreamDocuments(parts)
-      return [name, { documents, handlerVersion: foldCodeOf(definition, log).id }]
+      const code = foldCodeOf(definition, log)
+      const skips = new SkippedEvents(log, name, code)
+      const onFailure = reportOnce(name, options)
+      const documents = documentsOf({ log, name, definition, snapshots, skips, onFailure, onReplayed })
+      return [name, { documents, skips, handlerVersion: code.id }]
     }),
   )
   const projectionNamed = (name: string) => {
@@ -109,6 +121,10 @@ export function createProjector(options: ProjectorOptions): Projector {
     async explain(projection, documentId) {
       return projectionNamed(projection).documents.explain(documentId)
     },
+    failureOf: (projection, documentId) => projectionNamed(projection).documents.failureOf(documentId),
+    followers: new Map(
+      [...projections].map(([name, { documents: progress, skips }]) => [name, { progress, skips }]),
+    ),
     watch(projection, documentId, onDirty, signal) {
       projectionNamed(projection).documents.watchers.add(documentId, onDirty, signal)
     },
@@ -118,6 +134,12 @@ export function createProjector(options: ProjectorOptions): Projector {
       await snapshots.flush()
     },
   }
+}
+
+function documentsOf(parts: ProjectionParts): ProjectionDocuments {
+  const { handling, getDocumentId } = parts.definition
+  if (handling === 'async') return new BackgroundDocuments(parts)
+  return getDocumentId ? new LogDocuments(parts) : new StreamDocuments(parts)
 }
 
 function auditOf(

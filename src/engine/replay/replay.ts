@@ -41,6 +41,11 @@ export class Replay {
     this.#inPassing = versionsInPassing(found.start?.version ?? 0, target, terms.schedule.gapInPassing)
   }
 
+  /** Events are folded again that had been folded before, by other code or in another order. */
+  get isAgain(): boolean {
+    return this.#parts.found.ahead.length > 0
+  }
+
   /** Of events that are to be folded behind a mark, one at least, those to fold before {@link hasFolded} and {@link endAt} are asked. */
   partOf(events: readonly RecordedEvent[], { version }: Pick<Mark, 'version'>): readonly RecordedEvent[] {
     const { order } = this.#parts.log

@@ -13,6 +13,7 @@ import {
 import { type Folded, type FoldStep, foldedFrom, foldStepOf, initiallyFolded } from './folded.ts'
 import { Pace } from './pace.ts'
 import { pastBoundsOf } from './past.ts'
+import type { Skips } from './skipped-events.ts'
 import type { FoldSnapshot, SnapshotOwner } from './snapshot-record.ts'
 import type { LoadBounds, SnapshotStore } from './snapshot-store.ts'
 import { type SnapshotTerms, termsOf } from './snapshot-terms.ts'
@@ -24,6 +25,7 @@ export type StreamAsideOptions<S> = Readonly<{
   name: string
   definition: FoldDefinition<S>
   snapshots: SnapshotStore
+  skips: Skips
 }>
 
 export type PastStream<S> = Readonly<{ folded: Folded<S>; pending: number }>
@@ -38,7 +40,7 @@ export class StreamAside<S> {
     const { log, definition } = options
     this.#options = options
     this.#log = log
-    this.step = foldStepOf(definition, log)
+    this.step = foldStepOf(definition, log, options.skips)
     this.terms = termsOf(definition, log)
   }
 

@@ -1,41 +1,74 @@
 // Documents of a projection that folds every stream into a document of its own.
 
+import type { StoreError } from '../../log/errors.ts'
+import type { GlobalPosition } from '../../log/event.ts'
+import { categoryTest } from '../../model/category.ts'
 import type { Moment } from '../../model/moment.ts'
 import type { ReplayExplanation } from '../../model/replay-report.ts'
 import type { LogChange } from '../event-log.ts'
 import type { FoldedEvents } from './folded.ts'
-import type {
-  OnFoldFailure,
-  ProjectionDocument,
-  ProjectionDocuments,
-  ProjectionParts,
-} from './projection-documents.ts'
+import type { ProjectionDocument, ProjectionDocuments, ProjectionParts } from './projection-documents.ts'
 import { StreamFold } from './stream-fold.ts'
 import { Watchers } from './watchers.ts'
 
 export class StreamDocuments implements ProjectionDocuments {
   readonly watchers = new Watchers()
+  readonly isRebuilding = false
+  readonly #parts: ProjectionParts
   readonly #fold: StreamFold
-  readonly #onFailure: OnFoldFailure
+  readonly #covers: (streamName: string) => boolean
 
-  constructor({ onFailure, ...parts }: ProjectionParts) {
+  constructor(parts: ProjectionParts) {
+    this.#parts = parts
     this.#fold = new StreamFold({ kind: 'projection', ...parts })
-    this.#onFailure = onFailure
+    this.#covers = categoryTest(parts.definition.categories)
+  }
+
+  /** Whoever asks for a document has the rest folded first. */
+  get processedPosition(): GlobalPosition {
+    return this.#parts.log.head()
   }
 
   async latest(streamName: string): Promise<ProjectionDocument | null> {
+    if (!this.#covers(streamName)) return null
+    await this.#parts.skips.ready()
     const { state, folded, pending, failure } = await this.#fold.current(streamName)
-    if (failure) this.#onFailure(failure)
+    if (failure) this.#parts.onFailure(failure)
     return documentOf(state, folded, pending)
   }
 
   async at(streamName: string, moment: Moment): Promise<ProjectionDocument | null> {
+    if (!this.#covers(streamName)) return null
+    await this.#parts.skips.ready()
     const { folded, pending } = await this.#fold.at(streamName, moment)
     return documentOf(folded.state, folded.folded, pending)
   }
 
   explain(streamName: string): Promise<ReplayExplanation> {
     return this.#fold.explain(streamName)
+  }
+
+  failures(): readonly StoreError[] {
+    return this.#fold.failures().map(({ error }) => error)
+  }
+
+  failureOf(streamName: string): StoreError | null {
+    return this.#fold.failureOf(streamName)?.error ?? null
+  }
+
+  /** Nothing is folded here before somebody asks. */
+  async process(): Promise<void> {}
+
+  async resume(): Promise<void> {
+    await this.#parts.skips.ready()
+    this.watchers.tell(this.#fold.resume())
+  }
+
+  async rebuild(): Promise<void> {
+    const { name, snapshots } = this.#parts
+    await snapshots.dropAll({ kind: 'projection', name })
+    this.#fold.forget()
+    this.watchers.tell(this.watchers.documentIds())
   }
 
   /** Nothing is folded here: whether a stream has changed can be told from the index. */

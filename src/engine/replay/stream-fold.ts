@@ -129,7 +129,23 @@ export class StreamFold<S = unknown> {
     )
   }
 
-  /** What was folded so far was not what was recorded. */
+  /** Of the streams in memory. */
+  failures(): FoldFailure[] {
+    return [...this.#streams.values()].flatMap(({ failure }) => failure ?? [])
+  }
+
+  failureOf(streamName: string): FoldFailure | null {
+    return this.#streams.get(streamName)?.failure ?? null
+  }
+
+  /** Has handlers that failed tried again, when somebody asks. Gives the streams. */
+  resume(): string[] {
+    const stopped = [...this.#streams].filter(([, { failure }]) => failure !== null)
+    for (const [, stream] of stopped) stream.failure = null
+    return stopped.map(([streamName]) => streamName)
+  }
+
+  /** What was folded so far was not what was recorded, or is not wanted. */
   forget(): void {
     this.#streams.clear()
   }

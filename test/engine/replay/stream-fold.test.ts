@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { EventLog } from '../../../src/engine/event-log.ts'
 import { createEventStore } from '../../../src/engine/event-store.ts'
 import type { FoldDefinition, FoldLog } from '../../../src/engine/replay/fold.ts'
+import { NO_SKIPS } from '../../../src/engine/replay/skipped-events.ts'
 import { type SnapshotDrop, SnapshotStore } from '../../../src/engine/replay/snapshot-store.ts'
 import { StreamFold, type StreamFoldOptions } from '../../../src/engine/replay/stream-fold.ts'
 import { createMemoryDatabase } from '../../../src/storage/memory/index.ts'
@@ -23,6 +24,7 @@ function foldOf(
     kind: 'projection',
     name: 'collected',
     snapshots,
+    skips: NO_SKIPS,
     definition: {
       initialState: () => [],
       evolve: (state, event) => {

@@ -1,0 +1,358 @@
+// Folds all streams, for projections whose documents are made of several: in memory in two layers, the confirmed events
+// and the pending ones on top. One snapshot holds all documents.
+
+import type { GlobalPosition, RecordedEvent } from '../../log/event.ts'
+import type { Moment } from '../../model/moment.ts'
+import type { ReplayExplanation } from '../../model/replay-report.ts'
+import type { SinceSnapshot } from '../../model/snapshot-policy.ts'
+import type { LogChange } from '../event-log.ts'
+import { earliest } from '../log-index.ts'
+import type { Refold } from './audit.ts'
+import { DocumentLayer, documentFactsBehind, documentIn } from './document-layer.ts'
+import { explainReplay } from './explain-replay.ts'
+import { countThrough, type FoldFailure, type FoldLog, isStanding, markNow, settledThrough } from './fold.ts'
+import { FoldCost } from './fold-cost.ts'
+import { LogAside } from './log-aside.ts'
+import { Pace } from './pace.ts'
+import type { ProjectionDocument, ProjectionParts } from './projection-documents.ts'
+import { Replay } from './replay.ts'
+import type { FoldSnapshot } from './snapshot-record.ts'
+import type { FoundSnapshots } from './snapshot-store.ts'
+import { TaskChain } from './task-chain.ts'
+
+export type LogFoldParts = ProjectionParts &
+  Readonly<{
+    /** Told of documents that changed, or of which another part is pending. Must not throw. */
+    onTouched: (documentIds: readonly string[]) => void
+    /**
+     * Told of the newest states there are of other code, or of another order of events, when all is folded again: one, and
+     * the newest one of confirmed events alone, if that is another.
+     */
+    onOlder?: (latest: FoldSnapshot, confirmed: FoldSnapshot | null) => void
+  }>
+
+export class LogFold {
+  readonly #options: LogFoldParts
+  readonly #log: FoldLog
+  readonly #aside: LogAside
+  readonly #cost = new FoldCost()
+  readonly #turns = new TaskChain()
+  /** Confirmed events alone: no rebase reaches here. */
+  readonly #base = new DocumentLayer()
+  readonly #latest = new DocumentLayer(this.#base)
+  /** The confirmed position that the base has everything of. */
+  #baseThrough: GlobalPosition = 0
+  /** The end of the log when it was last read to its end. */
+  #readThrough: GlobalPosition = 0
+  #restoring: Promise<void> | null = null
+  /** What was folded so far was not what was recorded, or is not wanted. */
+  #isForgotten = false
+  /** A rebase superseded entries from here on, or some of them were erased, since the fold last looked. */
+  #changedFrom: GlobalPosition | null = null
+  #failure: FoldFailure | null = null
+  /** What brings it up from a snapshot, as long as it is not there. */
+  #replay: Replay | null = null
+  /** Waits for its turn. */
+  #nextAdvance: Promise<void> | null = null
+  /** Documents that changed since anybody was told. */
+  readonly #touched = new Set<string>()
+
+  constructor(options: LogFoldParts) {
+    this.#options = options
+    this.#log = options.log
+    this.#aside = new LogAside(options)
+  }
+
+  /** Behind it, nothing is folded. */
+  get failure(): FoldFailure | null {
+    return this.#failure
+  }
+
+  /** Every event up to here is in what {@link document} gives, or was passed by. */
+  get processedPosition(): GlobalPosition {
+    const { position } = this.#latest.mark
+    return this.#failure ? position : Math.max(position, this.#readThrough)
+  }
+
+  /** The document as far as it is folded; null for one into which nothing was. */
+  document(documentId: string): ProjectionDocument | null {
+    return documentIn(this.#latest, this.#base, documentId)
+  }
+
+  /** All that is folded now, to be given out while it is folded again. */
+  copy(): Readonly<{ latest: DocumentLayer; base: DocumentLayer }> {
+    return { latest: this.#latest.copy(), base: this.#base.copy() }
+  }
+
+  at(documentId: string, moment: Moment): Promise<ProjectionDocument | null> {
+    return this.#aside.at(documentId, moment)
+  }
+
+  explain(): Promise<ReplayExplanation> {
+    const { owner, terms } = this.#aside
+    return explainReplay({
+      owner,
+      terms,
+      snapshots: this.#options.snapshots,
+      log: this.#log,
+      target: this.#log.head(),
+    })
+  }
+
+  /** To be heard of every change, before {@link advance}. */
+  note({ supersededFrom, amendedFrom, erasedFrom, healedFrom }: LogChange): void {
+    if (healedFrom !== null) this.#isForgotten = true
+    // An event that was erased may have counted at an earlier place.
+    const erased = erasedFrom === null ? null : Math.min(erasedFrom, this.#log.order.firstChanged(null))
+    for (const from of [supersededFrom, amendedFrom, erased]) {
+      this.#changedFrom = earliest(this.#changedFrom, from)
+    }
+  }
+
+  /** Folds what is new, and gives the document as it is then. A failure of a handler is no error here. */
+  current(documentId: string): Promise<ProjectionDocument | null> {
+    return this.#turns.run(async () => {
+      await this.#advance()
+      return this.document(documentId)
+    })
+  }
+
+  /** Folds what is new. All who ask before it begins are served by it. */
+  advance(): Promise<void> {
+    this.#nextAdvance ??= this.#turns.run(() => {
+      this.#nextAdvance = null
+      return this.#advance()
+    })
+    return this.#nextAdvance
+  }
+
+  /** Resolves when there is what there is to begin with, and perhaps no more. */
+  restored(): Promise<void> {
+    this.#restoring ??= this.#restoreFirst().catch(error => {
+      this.#restoring = null
+      throw error
+    })
+    return this.#restoring
+  }
+
+  /** Tries again where a handler failed. */
+  resume(): Promise<void> {
+    return this.#turns.run(async () => {
+      await this.#options.skips.ready()
+      this.#failure = null
+    })
+  }
+
+  /** Has everything folded again, from the first event. */
+  forget(): Promise<void> {
+    // In turn: what is folded meanwhile would be kept as a snapshot.
+    return this.#turns.run(async () => {
+      await this.#options.snapshots.dropAll(this.#aside.owner)
+      this.#isForgotten = true
+    })
+  }
+
+  async #advance(): Promise<void> {
+    await this.restored()
+    do {
+      if (this.#isForgotten) await this.#startAfresh()
+      await this.#takeBackChanged()
+      await this.#cost.measure(() => this.#readOn())
+      // A rebase, an erasure or a healed block in the meantime takes back what was just folded.
+    } while (this.#changedFrom !== null || this.#isForgotten)
+    const replay = this.#replay
+    this.#replay = null
+    if (replay) this.#options.onReplayed?.(replay.report(this.#latest.mark.version))
+    await this.#advanceBase()
+    if (!this.#isForgotten) this.#keepSnapshots({ isComplete: replay?.isAgain === true && !this.#failure })
+    if (this.#failure) this.#options.onFailure(this.#failure)
+    this.#tell()
+  }
+
+  async #restoreFirst(): Promise<void> {
+    await this.#options.skips.ready()
+    await this.#restore()
+  }
+
+  async #startAfresh(): Promise<void> {
+    this.#isForgotten = false
+    this.#failure = null
+    for (const id of [...this.#base.ownIds(), ...this.#latest.ownIds()]) this.#touched.add(id)
+    await this.#restore()
+  }
+
+  async #takeBackChanged(): Promise<void> {
+    const from = this.#changedFrom
+    this.#changedFrom = null
+    // Where it still fails, it fails again.
+    if (from !== null) this.#failure = null
+    if (from === null || from > this.#latest.mark.position) return
+    for (const id of this.#latest.ownIds()) this.#touched.add(id)
+    this.#latest.drop()
+    if (isStanding(this.#base.mark, null, this.#log)) return
+    for (const id of this.#base.ownIds()) this.#touched.add(id)
+    await this.#restore()
+  }
+
+  /** Both layers give what they had until there is something else. */
+  async #restore(): Promise<void> {
+    this.#changedFrom = null
+    const confirmedThrough = settledThrough(this.#log, null)
+    const newest = await this.#beginReplay()
+    const confirmed = newest && (await this.#confirmedBefore(newest, confirmedThrough))
+    this.#base.drop()
+    this.#latest.drop()
+    this.#baseThrough = 0
+    this.#readThrough = 0
+    if (newest) this.#standOn(newest, confirmed, confirmedThrough)
+  }
+
+  async #beginReplay(): Promise<FoldSnapshot | null> {
+    const target = this.#log.head()
+    this.#replay = null
+    if (target < this.#aside.terms.schedule.fewestEvents) return null
+    const { snapshots } = this.#options
+    const found = await snapshots.find(this.#aside.owner, this.#aside.terms)
+    const parts = {
+      owner: this.#aside.owner,
+      terms: this.#aside.terms,
+      snapshots,
+      log: this.#log,
+      factsBehind: documentFactsBehind,
+      found,
+      target,
+    }
+    this.#replay = new Replay(parts)
+    await this.#tellOlder(found)
+    return found.start
+  }
+
+  async #tellOlder({ ahead }: FoundSnapshots): Promise<void> {
+    const { onOlder, snapshots } = this.#options
+    const newest = onOlder && ahead.at(-1)
+    const latest = newest && (await snapshots.fetch(this.#aside.owner, newest))
+    if (!latest) return
+    const confirmedThrough = settledThrough(this.#log, null)
+    const below = ahead.findLast(({ position }) => position <= confirmedThrough)
+    const confirmed = below && below !== newest ? await snapshots.fetch(this.#aside.owner, below) : null
+    onOlder(latest, confirmed)
+  }
+
+  /** The newest snapshot of confirmed events alone, where one has others in it, too. */
+  async #confirmedBefore(
+    { position }: FoldSnapshot,
+    maxPosition: GlobalPosition,
+  ): Promise<FoldSnapshot | null> {
+    if (position <= maxPosition || maxPosition === 0) return null
+    return this.#options.snapshots.load(this.#aside.owner, this.#aside.terms, { maxPosition })
+  }
+
+  /** Both layers are empty, or behind the snapshot. */
+  #standOn(newest: FoldSnapshot, confirmed: FoldSnapshot | null, confirmedThrough: GlobalPosition): void {
+    if (newest.position > confirmedThrough) {
+      if (confirmed) this.#base.restore(confirmed)
+      this.#latest.restore(newest)
+    } else {
+      this.#base.restore(newest)
+      this.#latest.drop()
+    }
+  }
+
+  /** How many events were read. */
+  async #readOn(): Promise<number> {
+    if (this.#failure) return 0
+    const pace = new Pace()
+    const confirmedThrough = settledThrough(this.#log, null)
+    this.#latest.mark = markNow(this.#latest.mark, null, this.#log)
+    // Bounded: what a rebase in the meantime appends must not follow what it takes back.
+    const to = this.#log.head()
+    let read = 0
+    let hasJumped: boolean
+    do {
+      hasJumped = false
+      for await (const events of this.#log.readAll({ from: this.#latest.mark.position + 1, to })) {
+        read += events.length
+        const confirmed = countThrough(events, confirmedThrough, this.#log.order)
+        hasJumped =
+          (await this.#foldPart(events.slice(0, confirmed), confirmedThrough)) ||
+          (await this.#foldPart(events.slice(confirmed), confirmedThrough))
+        if (this.#failure) return read
+        if (hasJumped) break
+        await pace.breathe()
+      }
+    } while (hasJumped)
+    this.#readThrough = to
+    return read
+  }
+
+  /** Folds events that are confirmed, or events that are not. True when the replay could end: what is left is behind. */
+  async #foldPart(events: readonly RecordedEvent[], confirmedThrough: GlobalPosition): Promise<boolean> {
+    let rest = events
+    while (rest.length > 0 && !this.#failure) {
+      const part = this.#replay ? this.#replay.partOf(rest, this.#latest.mark) : rest
+      rest = rest.slice(part.length)
+      this.#failure = this.#aside.step(this.#latest, part, this.#touched)
+      if (this.#latest.mark.position <= confirmedThrough) this.#mergeDown()
+      if (!this.#replay || this.#failure) continue
+      const isDue = this.#replay.hasFolded(part.length, this.#latest.mark)
+      if (isDue && this.#sinceSnapshot(this.#latest).events >= this.#latest.size)
+        this.#keep(this.#latest, null)
+      const end = await this.#replay.endAt(this.#latest.mark, () => this.#latest.content())
+      if (!end) continue
+      const confirmed =
+        this.#base.mark.position === 0 ? await this.#confirmedBefore(end, confirmedThrough) : null
+      this.#standOn(end, confirmed, confirmedThrough)
+      for (const [id] of end.facts as [string][]) this.#touched.add(id)
+      return true
+    }
+    return false
+  }
+
+  /** Brings the base up to the confirmed position: what stands above it is what is pending. */
+  async #advanceBase(): Promise<void> {
+    const confirmedThrough = settledThrough(this.#log, null)
+    if (this.#latest.mark.position <= confirmedThrough) this.#mergeDown()
+    else if (this.#baseThrough !== confirmedThrough) {
+      await this.#aside.readInto(this.#base, confirmedThrough, this.#touched)
+    }
+    this.#baseThrough = confirmedThrough
+  }
+
+  #mergeDown(): void {
+    for (const id of this.#latest.ownIds()) {
+      if (this.#base.get(id)?.count !== this.#latest.get(id)!.count) this.#touched.add(id)
+    }
+    this.#latest.mergeDown()
+  }
+
+  /**
+   * A snapshot holds all documents, so it waits for as many events as there are documents: however many they
+   * become, an event costs no more than writing one document. But for the one that says that all was folded again.
+   */
+  #keepSnapshots({ isComplete }: { isComplete: boolean }): void {
+    for (const layer of [this.#base, this.#latest]) {
+      const { position } = layer.mark
+      const since = this.#sinceSnapshot(layer)
+      const isDue = since.events >= layer.size && this.#aside.terms.schedule.isDue(since)
+      if (!isDue && !(isComplete && since.events > 0)) continue
+      this.#keep(layer, from => this.#aside.refold(from, position))
+    }
+  }
+
+  #sinceSnapshot({ mark }: DocumentLayer): SinceSnapshot {
+    const place = { ...mark, msPerEvent: this.#cost.msPerEvent }
+    return this.#options.snapshots.since(this.#aside.owner, this.#aside.terms, place)
+  }
+
+  #keep(layer: DocumentLayer, refold: Refold | null): void {
+    const snapshot = layer.toSnapshot()
+    if (!snapshot) return
+    this.#options.snapshots.save(this.#aside.owner, this.#aside.terms, snapshot, refold)
+  }
+
+  #tell(): void {
+    const touched = [...this.#touched]
+    this.#touched.clear()
+    this.#options.onTouched(touched)
+  }
+}
