@@ -1,6 +1,7 @@
 // The door for the page: opens stores. It reaches no storage, no hashing and no engine.
 
 export { type OpenStoreOptions, openStore } from './client/open-store.ts'
+export type { ProjectionControl } from './client/projection-control.ts'
 export type { Readable } from './client/readable.ts'
 export type { ExecuteOptions, ExecuteResult, StoreClient, SyncControl } from './client/store-client.ts'
 export type { View } from './client/views.ts'
@@ -29,6 +30,7 @@ export type {
 } from './log/event.ts'
 export type { ExpectedStreamVersion } from './log/expected-version.ts'
 export type { ConsistencyProof, InclusionProof, LogCheckpoint, UnsignedReason } from './log/proofs.ts'
+export type { Amendment, AmendOptions, RecordedAmendment, RecordedChange } from './model/amendment.ts'
 export type {
   AnyDecider,
   AnyProjection,
@@ -55,6 +57,7 @@ export type {
   ExportProgress,
   ExportProofOptions,
   ReadAllOptions,
+  ReadOrder,
   ReadStreamOptions,
   ReadStreamResult,
   StreamAppend,
@@ -75,6 +78,21 @@ export type {
   Verdict,
 } from './model/integrity-status.ts'
 export type { Moment } from './model/moment.ts'
+export type {
+  ProjectionPhase,
+  ProjectionStatus,
+  SkippedEvent,
+  StoppedAt,
+  WhenProcessedOptions,
+} from './model/projection-status.ts'
+export type {
+  AnyReadModel,
+  ReadModelDefinition,
+  RowKey,
+  RowTypes,
+  RowWriter,
+  RowWriters,
+} from './model/read-model.ts'
 export type { ReplayExplanation, ReplayReason, ReplayReport } from './model/replay-report.ts'
 export type { HashedSnapshot, Snapshot } from './model/snapshot.ts'
 export type { SinceSnapshot, SnapshotPolicy, SnapshotRetention } from './model/snapshot-policy.ts'

@@ -8,6 +8,7 @@ import { openLog } from '../src/engine/open-log.ts'
 import { restoreLog } from '../src/engine/recovery/restore.ts'
 import type { Salvage } from '../src/engine/recovery/salvage.ts'
 import type { AuditOptions } from '../src/engine/replay/audit.ts'
+import { Followers } from '../src/engine/replay/followers.ts'
 import { createProjector } from '../src/engine/replay/projector.ts'
 import type { SnapshotDrop } from '../src/engine/replay/snapshot-store.ts'
 import { StorageFailed } from '../src/log/errors.ts'
@@ -29,7 +30,6 @@ import { createSyncLoop } from '../src/sync/sync-loop.ts'
 import { type AnchorShelf, openAnchorShelf } from './anchor-shelf.ts'
 import { DeviceKeys } from './device-keys.ts'
 import { shareGrowth } from './growth-hints.ts'
-import { HandlerFailures } from './handler-failures.ts'
 import { IntegrityWatch } from './integrity-watch.ts'
 import { createLatestSender } from './latest-sender.ts'
 import { ReplayReports } from './replay-reports.ts'
@@ -175,23 +175,23 @@ async function assemble(
     signal: syncLife.signal,
   })
   const showIntegrity = createLatestSender(() => page.integrityStatus(integrity.status()), life.signal)
-  const failures = new HandlerFailures(app)
   const projector = createProjector({
     log,
     app,
-    onHandlerFailed: failure => {
-      failures.add(failure)
-      onError(failure.error)
-    },
+    onHandlerFailed: ({ error }) => onError(error),
     onReplayed,
     ...(options.snapshots?.codec && { snapshotCodec: options.snapshots.codec }),
     onSnapshotDropped: drop => takeDrop(drop, integrity, onError),
     ...(options.audit !== undefined && { audit: options.audit }),
     onAuditFailed: failure => void integrity.projectionFound(failure),
   })
-  const { latest, watch } = projector
-  const failure = failures.holdingBack.bind(failures)
-  const views = new ViewFeeds({ latest, watch, failure }, page, values.freeze)
+  const followers = new Followers({
+    log,
+    followers: projector.followers,
+    onSkipped: projection => channel.post({ type: 'event-skipped', projection }),
+  })
+  channel.on('event-skipped', ({ projection }) => void followers.skippedElsewhere(projection).catch(onError))
+  const views = new ViewFeeds(projector, page, values.freeze)
   const subscriptions = new SubscriptionFeeds(createEventStore(log), () => log.head(), page)
   const showStatus = createLatestSender(() => page.syncStatus(sync.status()), life.signal)
   const onStatus = ({ phase }: SyncStatus) => {
@@ -221,6 +221,7 @@ async function assemble(
   return {
     log,
     projector,
+    followers,
     replays,
     views,
     subscriptions,

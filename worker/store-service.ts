@@ -3,6 +3,7 @@
 import type { EventLog } from '../src/engine/event-log.ts'
 import { exportStart } from '../src/engine/export-log.ts'
 import { readQuarantine } from '../src/engine/recovery/quarantine.ts'
+import type { Followers } from '../src/engine/replay/followers.ts'
 import type { Projector } from '../src/engine/replay/projector.ts'
 import { countTypes } from '../src/engine/replay/type-counts.ts'
 import { StoreError } from '../src/log/errors.ts'
@@ -20,6 +21,7 @@ import type {
 } from '../src/protocol/worker-api.ts'
 import { carryOutWrites } from './carry-out-writes.ts'
 import type { IntegrityWatch } from './integrity-watch.ts'
+import { isWithin } from './is-within.ts'
 import { createLatestSender } from './latest-sender.ts'
 import { holdLifeLock } from './life-lock.ts'
 import { readLogPage, readStreamPage } from './page-reads.ts'
@@ -33,6 +35,7 @@ import type { ViewFeeds } from './view-feeds.ts'
 export type StoreParts = Readonly<{
   log: EventLog
   projector: Pick<Projector, 'snapshot' | 'at' | 'explain'>
+  followers: Followers
   replays: ReplayReports
   views: ViewFeeds
   subscriptions: SubscriptionFeeds
@@ -117,6 +120,36 @@ export class StoreService implements WorkerApi {
 
   explain(...args: Parameters<WorkerApi['explain']>): ReturnType<WorkerApi['explain']> {
     return this.#reply(({ projector }) => projector.explain(...args))
+  }
+
+  explainDecider(
+    ...[decider, id]: Parameters<WorkerApi['explainDecider']>
+  ): ReturnType<WorkerApi['explainDecider']> {
+    return this.#reply(({ log }) => log.explainDecider(decider, id))
+  }
+
+  projectionStatus(name: string): ReturnType<WorkerApi['projectionStatus']> {
+    return this.#reply(({ followers }) => followers.status(name))
+  }
+
+  whenProcessed(
+    ...[name, position, waitMs]: Parameters<WorkerApi['whenProcessed']>
+  ): ReturnType<WorkerApi['whenProcessed']> {
+    return this.#reply(({ followers }) =>
+      isWithin(waitMs, signal => followers.whenProcessed(name, position, signal)),
+    )
+  }
+
+  resumeProjection(name: string): Promise<Reply<void>> {
+    return this.#reply(({ followers }) => followers.resume(name))
+  }
+
+  skipEvent(name: string, eventId: string): Promise<Reply<void>> {
+    return this.#reply(({ followers }) => followers.skip(name, eventId))
+  }
+
+  rebuildProjection(name: string): Promise<Reply<void>> {
+    return this.#reply(({ followers }) => followers.rebuild(name))
   }
 
   replayReports(): ReturnType<WorkerApi['replayReports']> {

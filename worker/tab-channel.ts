@@ -17,6 +17,8 @@ export type TabMessage =
   | Readonly<{ type: 'restored' }>
   /** Entries from a position on were put back: what was read of them before does not count. */
   | Readonly<{ type: 'healed'; from: GlobalPosition }>
+  /** A projection passes by one more event. */
+  | Readonly<{ type: 'event-skipped'; projection: string }>
   /** There is a new one, or one was acknowledged: they are in the store. */
   | Readonly<{ type: 'verdicts-changed' }>
 

@@ -12,7 +12,7 @@ export type DocumentSource = Readonly<{
   watch: (projection: string, documentId: string, onDirty: () => void, signal: AbortSignal) => void
   latest: (projection: string, documentId: string) => Promise<Snapshot<unknown> | null>
   /** What holds the document back behind the events there are. */
-  failure: (projection: string, documentId: string) => Error | null
+  failureOf: (projection: string, documentId: string) => Error | null
 }>
 
 export class ViewFeeds {
@@ -56,7 +56,7 @@ export class ViewFeeds {
   async #latest(projection: string, documentId: string): Promise<Omit<ViewUpdate, 'viewId'>> {
     try {
       const snapshot = await this.#documents.latest(projection, documentId)
-      const failure = this.#documents.failure(projection, documentId)
+      const failure = this.#documents.failureOf(projection, documentId)
       return { snapshot, error: failure && wireErrorOf(failure) }
     } catch (error) {
       return { snapshot: undefined, error: wireErrorOf(error) }

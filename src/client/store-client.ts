@@ -7,6 +7,7 @@ import type { IntegrityStatus, QuarantinedBlock } from '../model/integrity-statu
 import type { ReplayExplanation, ReplayReport } from '../model/replay-report.ts'
 import type { HashedSnapshot } from '../model/snapshot.ts'
 import type { Rejection, SyncStatus } from '../model/sync-status.ts'
+import type { ProjectionControl } from './projection-control.ts'
 import type { Readable } from './readable.ts'
 import type { View } from './views.ts'
 import type { StoreHealth } from './worker-link.ts'
@@ -59,7 +60,18 @@ export interface StoreClient<A extends App> extends EventStore {
      * where, and why.
      */
     explain: (documentId: string) => Promise<ReplayExplanation>
+  }> &
+    ProjectionControl
+
+  decider<N extends NameIn<DecidersOf<A>>>(
+    name: N,
+  ): Readonly<{
+    /** As that of a projection, for the state that commands are decided on. */
+    explain: (id: string) => Promise<ReplayExplanation>
   }>
+
+  /** A read model that the worker serves: its rows are in the application's own database. */
+  readModel(name: string): ProjectionControl
 
   /**
    * How many events of each type the store has, as they were recorded: what the build plugin needs to tell the cost of a

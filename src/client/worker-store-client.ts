@@ -34,6 +34,7 @@ import type { Rejection, SyncStatus } from '../model/sync-status.ts'
 import type { AmendCall, ExecuteCall } from '../protocol/worker-api.ts'
 import { exportStream } from './log-export.ts'
 import { readAllPages, readWholeStream } from './paged-reads.ts'
+import { type ProjectionControl, projectionControlOf } from './projection-control.ts'
 import type { Readable } from './readable.ts'
 import type { ExecuteOptions, ExecuteResult, NameIn, StoreClient, SyncControl } from './store-client.ts'
 import type { EventHandler, Subscriptions } from './subscriptions.ts'
@@ -159,12 +160,21 @@ export class WorkerStoreClient<A extends App> implements StoreClient<A> {
 
   projection<N extends NameIn<ProjectionsOf<A>>>(name: N) {
     return {
+      ...projectionControlOf(this.#link, name),
       get: async (documentId: string) => {
         const snapshot = await this.#link.call(worker => worker.snapshot(name, documentId))
         return snapshot as HashedSnapshot<StateOf<ProjectionsOf<A>[N]>> | null
       },
       explain: (documentId: string) => this.#link.call(worker => worker.explain(name, documentId)),
     }
+  }
+
+  decider<N extends NameIn<DecidersOf<A>>>(name: N) {
+    return { explain: (id: string) => this.#link.call(worker => worker.explainDecider(name, id)) }
+  }
+
+  readModel(name: string): ProjectionControl {
+    return projectionControlOf(this.#link, name)
   }
 
   replayReports(): Promise<readonly ReplayReport[]> {

@@ -16,6 +16,7 @@ import type {
   VerifyReport,
 } from '../model/event-store.ts'
 import type { Verdict } from '../model/integrity-status.ts'
+import type { ReplayExplanation } from '../model/replay-report.ts'
 import type { Rejection } from '../model/sync-status.ts'
 import type { LogStorage } from '../storage/log-storage.ts'
 import type { EffectiveOrder } from './amendments/effective-order.ts'
@@ -156,6 +157,12 @@ export interface EventLog {
   /** See `EventStore.amendStream`. */
   amend(request: AmendRequest): Promise<AppendResult>
   amendments(streamName: string): Promise<readonly RecordedAmendment[]>
+  /**
+   * What a fold of a decider's stream would do that has nothing in memory.
+   *
+   * @throws `StoreError` `unknown-decider`
+   */
+  explainDecider(decider: string, id: string): Promise<ReplayExplanation>
   /** Server side: takes commits of another replica as they are, in order, up to the first that does not fit. */
   admit(commits: readonly (readonly Entry[])[]): Promise<AdmitOutcome>
 

@@ -20,6 +20,7 @@ import { readAmendments } from './amendments/read-amendments.ts'
 import { appendJob } from './append-job.ts'
 import { BlockStore } from './block-store.ts'
 import { type LogSigning, nobodySigns } from './checkpoint-book.ts'
+import { deciderOf } from './command-plan.ts'
 import { compactLog, keepsBlocks } from './compaction.ts'
 import { EntryLookup } from './entry-lookup.ts'
 import type { ErasureRecord } from './erasure/erasure-record.ts'
@@ -226,6 +227,11 @@ class OpenLog implements EventLog {
     return this.#writer.submit(
       amendJob(request, { lookup: this.#lookup, now: this.#now, index: this.#index }),
     )
+  }
+
+  async explainDecider(decider: string, id: string): ReturnType<EventLog['explainDecider']> {
+    const { streamName } = deciderOf(this.#options.app?.deciders ?? {}, decider)
+    return this.#folds.explain(decider, streamName(id))
   }
 
   amendments(streamName: string): ReturnType<EventLog['amendments']> {

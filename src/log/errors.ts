@@ -28,7 +28,9 @@ const RECOVERY = {
   'not-signed':
     'Nobody signs this log, for the reason given. A bare proof and a root kept elsewhere serve as well.',
   'unknown-decider': 'Name a decider of the app that the worker serves.',
-  'unknown-projection': 'Name a projection of the app that the worker serves.',
+  'unknown-projection': 'Name a projection of the app, or a read model, that the worker serves.',
+  'not-processed':
+    'The projection did not come so far in time. Wait again, or ask for its status: it may have stopped at an event.',
   'command-refused': 'The decider refused the command. Show the reason; nothing was written.',
   'handler-failed': 'A handler of the app threw. Mend the handler; the log is intact.',
   'upcast-failed': 'An upcaster of the app threw. Mend the upcaster; the log is intact.',

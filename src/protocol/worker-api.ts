@@ -20,6 +20,7 @@ import type {
 } from '../model/event-store.ts'
 import type { IntegrityStatus, QuarantinedBlock } from '../model/integrity-status.ts'
 import type { Moment } from '../model/moment.ts'
+import type { ProjectionStatus } from '../model/projection-status.ts'
 import type { ReplayExplanation, ReplayReport } from '../model/replay-report.ts'
 import type { HashedSnapshot, Snapshot } from '../model/snapshot.ts'
 import type { Rejection, SyncStatus } from '../model/sync-status.ts'
@@ -159,6 +160,16 @@ export interface WorkerApi {
     moment: Moment,
   ): Promise<Reply<HashedSnapshot<unknown> | null>>
   explain(projection: string, documentId: string): Promise<Reply<ReplayExplanation>>
+  explainDecider(decider: string, id: string): Promise<Reply<ReplayExplanation>>
+
+  /** Of projections and of read models. */
+  projectionStatus(name: string): Promise<Reply<ProjectionStatus>>
+  /** False where it has not come so far within `waitMs`: to be asked again. */
+  whenProcessed(name: string, position: GlobalPosition, waitMs: number): Promise<Reply<boolean>>
+  resumeProjection(name: string): Promise<Reply<void>>
+  skipEvent(name: string, eventId: string): Promise<Reply<void>>
+  rebuildProjection(name: string): Promise<Reply<void>>
+
   /** The latest of this worker, the last one last. */
   replayReports(): Promise<Reply<readonly ReplayReport[]>>
 

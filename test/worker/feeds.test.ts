@@ -64,7 +64,7 @@ describe('view feeds', () => {
     const ended = vi.fn()
     const documents = {
       latest: vi.fn(async () => snapshot(state)),
-      failure: vi.fn((): Error | null => null),
+      failureOf: vi.fn((): Error | null => null),
       watch: (_projection: string, _id: string, onDirty: () => void, signal: AbortSignal) => {
         dirty = onDirty
         signal.addEventListener('abort', ended)
@@ -116,7 +116,7 @@ describe('view feeds', () => {
     const watch = (_projection: string, _id: string, onDirty: () => void) => {
       dirty = onDirty
     }
-    const documents = { latest: async () => latest, failure: () => null, watch }
+    const documents = { latest: async () => latest, failureOf: () => null, watch }
     const showView = async (update: ViewUpdate) => {
       shown.push(structuredClone(update))
       return answers.shift() ?? 'continue'
@@ -184,7 +184,7 @@ describe('view feeds', () => {
 
   test('a document that a failed handler holds back is shown with the reason', async () => {
     const { feeds, page, shown, documents } = feeding()
-    documents.failure.mockReturnValue(new StoreError('handler-failed', 'boom'))
+    documents.failureOf.mockReturnValue(new StoreError('handler-failed', 'boom'))
     feeds.watch(1, 'text', 'a')
     await page.asked()
     expect(shown).toMatchObject([{ viewId: 1, snapshot: { state: '' }, error: { code: 'handler-failed' } }])
@@ -192,7 +192,7 @@ describe('view feeds', () => {
 
   test('a state that cannot cross is told as an error', async () => {
     const updates: ViewUpdate[] = []
-    const documents = { watch: () => {}, latest: async () => snapshot('fine'), failure: () => null }
+    const documents = { watch: () => {}, latest: async () => snapshot('fine'), failureOf: () => null }
     const feeds = new ViewFeeds(documents, {
       showView: async update => {
         if (update.snapshot) throw new DOMException('could not be cloned', 'DataCloneError')

@@ -2,7 +2,7 @@
 
 import type { StreamVersion } from '../../log/event.ts'
 import type { AnyDecider } from '../../model/app.ts'
-import type { ReplayReport } from '../../model/replay-report.ts'
+import type { ReplayExplanation, ReplayReport } from '../../model/replay-report.ts'
 import type { SnapshotCodec } from '../../model/snapshot-codec.ts'
 import type { DeciderFolds } from '../command-plan.ts'
 import type { FoldLog } from './fold.ts'
@@ -20,7 +20,12 @@ export function createDeciderFolds(options: {
   onSnapshotDropped?: (drop: SnapshotDrop) => void
   onReplayed?: ((report: ReplayReport) => void) | undefined
   snapshotCodec?: SnapshotCodec | undefined
-}): DeciderFolds & { forget: () => void; close: () => Promise<void> } {
+}): DeciderFolds & {
+  /** What a fold of one of the app's deciders would do that has nothing in memory. */
+  explain: (decider: string, streamName: string) => Promise<ReplayExplanation>
+  forget: () => void
+  close: () => Promise<void>
+} {
   const { log, deciders, onSnapshotDropped, onReplayed, snapshotCodec: codec } = options
   const snapshots = new SnapshotStore({ log, onSnapshotDropped, codec })
   const folds = new Map(
@@ -32,6 +37,7 @@ export function createDeciderFolds(options: {
   return {
     stateAt: (decider: string, streamName: string, version: StreamVersion) =>
       folds.get(decider)!.stateAt(streamName, version),
+    explain: (decider, streamName) => folds.get(decider)!.explain(streamName),
     forget() {
       snapshots.forget()
       for (const fold of folds.values()) fold.forget()

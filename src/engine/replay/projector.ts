@@ -11,8 +11,8 @@ import { Audit, type AuditFailure, type AuditOptions } from './audit.ts'
 import { BackgroundDocuments } from './background-documents.ts'
 import type { FoldLog } from './fold.ts'
 import { foldCodeOf } from './fold-code.ts'
+import type { Follower } from './followers.ts'
 import { LogDocuments } from './log-documents.ts'
-import type { Follower } from './projection-control.ts'
 import type {
   OnFoldFailure,
   ProjectionDocument,

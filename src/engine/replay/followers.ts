@@ -16,7 +16,7 @@ export type Follower = Readonly<{
   skips: SkippedEvents
 }>
 
-export type ProjectionControlParts = Readonly<{
+export type FollowersParts = Readonly<{
   log: Pick<FoldLog, 'head' | 'catchUp' | 'onChange'>
   followers: ReadonlyMap<string, Follower>
   /** An event is skipped, which other tabs have to hear. Must not throw. */
@@ -24,10 +24,10 @@ export type ProjectionControlParts = Readonly<{
 }>
 
 /** @throws `StoreError` `unknown-projection` from each method. */
-export class ProjectionControl {
-  readonly #parts: ProjectionControlParts
+export class Followers {
+  readonly #parts: FollowersParts
 
-  constructor(parts: ProjectionControlParts) {
+  constructor(parts: FollowersParts) {
     this.#parts = parts
   }
 
