@@ -8,13 +8,16 @@ import { openLog } from '../src/engine/open-log.ts'
 import { restoreLog } from '../src/engine/recovery/restore.ts'
 import type { Salvage } from '../src/engine/recovery/salvage.ts'
 import type { AuditOptions } from '../src/engine/replay/audit.ts'
-import { Followers } from '../src/engine/replay/followers.ts'
+import { type Follower, Followers } from '../src/engine/replay/followers.ts'
 import { createProjector } from '../src/engine/replay/projector.ts'
+import { openReadModels } from '../src/engine/replay/read-models.ts'
+import type { HandlerFailure } from '../src/engine/replay/report-once.ts'
 import type { SnapshotDrop } from '../src/engine/replay/snapshot-store.ts'
-import { StorageFailed } from '../src/log/errors.ts'
+import { StorageFailed, StoreError } from '../src/log/errors.ts'
 import { createSha256 } from '../src/log/sha256/create-sha256.ts'
 import type { App } from '../src/model/app.ts'
 import type { ReplayReport } from '../src/model/replay-report.ts'
+import type { ServedReadModels } from '../src/model/row-store.ts'
 import type { SnapshotsOptions } from '../src/model/snapshot-policy.ts'
 import type { SyncStatus } from '../src/model/sync-status.ts'
 import { wireErrorOf } from '../src/protocol/wire-error.ts'
@@ -68,6 +71,11 @@ export type ServeStoreOptions = Readonly<{
   signing?: boolean
   /** In which form snapshots are stored, and how many bytes they may take. */
   snapshots?: SnapshotsOptions
+  /**
+   * Read models, and the database that their rows are in, such as `dexieRows(database)` of `streamdingo/dexie`. Called with
+   * what the page gave to `openStore`; the store closes the database with itself.
+   */
+  readModels?: (values: PageValues) => ServedReadModels
   /** Told of each fold that did not go on from what is in memory: why, from where, and how much it had to fold. */
   onReplayed?: (report: ReplayReport) => void
   /** Told what goes wrong beside a call. Default: `reportError`, as for any uncaught error. */
@@ -175,22 +183,26 @@ async function assemble(
     signal: syncLife.signal,
   })
   const showIntegrity = createLatestSender(() => page.integrityStatus(integrity.status()), life.signal)
+  const onHandlerFailed = ({ error }: HandlerFailure) => onError(error)
+  const onFault = (error: unknown) => onError(error instanceof Error ? error : new Error(String(error)))
   const projector = createProjector({
     log,
     app,
-    onHandlerFailed: ({ error }) => onError(error),
+    onHandlerFailed,
     onReplayed,
     ...(options.snapshots?.codec && { snapshotCodec: options.snapshots.codec }),
     onSnapshotDropped: drop => takeDrop(drop, integrity, onError),
     ...(options.audit !== undefined && { audit: options.audit }),
     onAuditFailed: failure => void integrity.projectionFound(failure),
   })
+  const served = options.readModels?.(values)
+  const readModels = served && (await openReadModels({ ...served, log, onHandlerFailed, onError: onFault }))
   const followers = new Followers({
     log,
-    followers: projector.followers,
+    followers: allOf(projector.followers, readModels?.followers),
     onSkipped: projection => channel.post({ type: 'event-skipped', projection }),
   })
-  channel.on('event-skipped', ({ projection }) => void followers.skippedElsewhere(projection).catch(onError))
+  channel.on('event-skipped', ({ projection }) => void followers.skippedElsewhere(projection).catch(onFault))
   const views = new ViewFeeds(projector, page, values.freeze)
   const subscriptions = new SubscriptionFeeds(createEventStore(log), () => log.head(), page)
   const showStatus = createLatestSender(() => page.syncStatus(sync.status()), life.signal)
@@ -222,6 +234,7 @@ async function assemble(
     log,
     projector,
     followers,
+    readModels: readModels ?? null,
     replays,
     views,
     subscriptions,
@@ -233,12 +246,25 @@ async function assemble(
       await integrity.close()
       views.close()
       subscriptions.close()
+      await readModels?.close()
       await projector.close()
       await log.close()
       tellGrowth()
       life.abort()
     },
   }
+}
+
+/** @throws `StoreError` `invalid-argument` for a name that a projection and a read model share. */
+function allOf(
+  projections: ReadonlyMap<string, Follower>,
+  readModels: ReadonlyMap<string, Follower> = new Map(),
+): ReadonlyMap<string, Follower> {
+  const shared = [...readModels.keys()].find(name => projections.has(name))
+  if (shared === undefined) return new Map([...projections, ...readModels])
+  throw new StoreError('invalid-argument', `A projection and a read model are both called "${shared}"`, {
+    name: shared,
+  })
 }
 
 /** One that cannot be read is as none: a store must open without it. */

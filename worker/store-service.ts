@@ -5,6 +5,7 @@ import { exportStart } from '../src/engine/export-log.ts'
 import { readQuarantine } from '../src/engine/recovery/quarantine.ts'
 import type { Followers } from '../src/engine/replay/followers.ts'
 import type { Projector } from '../src/engine/replay/projector.ts'
+import type { ReadModels } from '../src/engine/replay/read-models.ts'
 import { countTypes } from '../src/engine/replay/type-counts.ts'
 import { StoreError } from '../src/log/errors.ts'
 import type { Erasure } from '../src/model/erasure.ts'
@@ -36,6 +37,7 @@ export type StoreParts = Readonly<{
   log: EventLog
   projector: Pick<Projector, 'snapshot' | 'at' | 'explain'>
   followers: Followers
+  readModels: Pick<ReadModels, 'process'> | null
   replays: ReplayReports
   views: ViewFeeds
   subscriptions: SubscriptionFeeds
@@ -293,8 +295,10 @@ export class StoreService implements WorkerApi {
   }
 
   #erase(work: (log: EventLog) => Promise<Erasure>): Promise<Reply<Erasure>> {
-    return this.#reply(async ({ log, sync }) => {
+    return this.#reply(async ({ log, readModels, sync }) => {
       const erasure = await work(log)
+      // What was erased is gone from the rows, too, when the call is answered.
+      await readModels?.process()
       // The server is to be told.
       sync.poke()
       return erasure

@@ -1,5 +1,5 @@
-// Finds what an application writes for the store: object literals with an `initialState` and an `evolve`, or with one of
-// them and the rest of another definition; and those with an `upcast` and a `from`.
+// Finds what an application writes for the store: object literals with an `evolve` and an `initialState`, or, for rows,
+// `tables`; or with one of them and the rest of another definition; and those with an `upcast` and a `from`.
 
 import type { SourceModule } from './source-module.ts'
 import { isNode, keyName, type Node, nameOf, nodeIn, nodesIn, unwrapped } from './syntax.ts'
@@ -27,8 +27,8 @@ export function findDefinitions({ program }: SourceModule): FoundDefinition[] {
       const isWhole = isAllOf(properties, node)
       const parts = FOLDING.filter(part => properties.has(part)).length
       const isUpcaster = properties.has('upcast') && properties.has('from')
-      const isDefinition =
-        isUpcaster || (isWhole ? properties.has('evolve') && properties.has('initialState') : parts > 0)
+      const isFold = properties.has('evolve') && (properties.has('initialState') || properties.has('tables'))
+      const isDefinition = isUpcaster || (isWhole ? isFold : parts > 0)
       if (isDefinition && !properties.has(HANDLER_CODE)) found.push({ name, node, properties, isWhole })
     }
     const inner = boundName(node) ?? name

@@ -10,18 +10,23 @@ export function evolveState<S, E extends Event>(evolve: Evolve<S, E>, state: S, 
     typeof evolve === 'function' ? evolve : ownHandler(evolve, event.type)
   if (!handler) return state
   const next = runHandler(handler, state, event)
-  if (next === undefined) throw failure(event, 'it returned undefined instead of a state')
-  if (next instanceof Promise) throw failure(event, 'it returned a promise; handlers are synchronous')
+  if (next === undefined) throw handlerFailed(event, 'it returned undefined instead of a state')
+  if (next instanceof Promise) throw handlerFailed(event, 'it returned a promise; handlers are synchronous')
   return next as S
 }
 
 type Handler<S, E extends Event> = (state: S, event: RecordedEvent<E>) => S
 
-function runHandler<S, E extends Event>(handler: Handler<S, E>, state: S, event: RecordedEvent<E>): unknown {
+/** Gives what the handler returns. @throws `StoreError` `handler-failed` when it throws. */
+export function runHandler<S, E extends Event>(
+  handler: (state: S, event: RecordedEvent<E>) => unknown,
+  state: S,
+  event: RecordedEvent<E>,
+): unknown {
   try {
     return handler(state, event)
   } catch (cause) {
-    throw failure(event, cause instanceof Error ? cause.message : String(cause), cause)
+    throw handlerFailed(event, cause instanceof Error ? cause.message : String(cause), cause)
   }
 }
 
@@ -30,7 +35,7 @@ function ownHandler<S, E extends Event>(handlers: object, type: string): Handler
   return Object.hasOwn(handlers, type) ? (handlers as Record<string, Handler<S, E>>)[type] : undefined
 }
 
-function failure(event: RecordedEvent, problem: string, cause?: unknown): StoreError {
+export function handlerFailed(event: RecordedEvent, problem: string, cause?: unknown): StoreError {
   const { eventId, streamName, globalPosition } = event.metadata
   return new StoreError(
     'handler-failed',

@@ -62,6 +62,13 @@ export interface RowStore {
   close(): void
 }
 
+/** What a worker serves beside its projections. */
+export type ServedReadModels = Readonly<{
+  rows: RowStore
+  /** By names of which no projection has one. */
+  models: Readonly<Record<string, AnyReadModel>>
+}>
+
 /** The change that a handler asked for could not be made of the row. */
 export class RowChangeFailed extends Error {
   override readonly name = 'RowChangeFailed'

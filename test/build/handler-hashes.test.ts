@@ -161,6 +161,33 @@ export const upcaster = { type: 'Bought', from: 1, upcast: (data: any) => ${body
   await expect(inFolder(upcasterWith('Date.now()'), byVite)).rejects.toThrow('reads the clock')
 })
 
+test('the handlers of a read model are hashed, with what they have done to rows', async () => {
+  const searchWith = (change: string): Sources => ({
+    'app.ts': `export const search = {
+  tables: { cards: 'id' },
+  canHandle: ['Added', 'Renamed'],
+  evolve: {
+    Added: (rows: any, event: any) => rows.cards.put({ id: event.data.id }),
+    Renamed: (rows: any, event: any) => rows.cards.update(event.data.id, (card: any) => ${change}),
+  },
+}
+`,
+  })
+  const [first, same, other] = await Promise.all(
+    [
+      '({ ...card, title: event.data.title })',
+      '( { ...card, title: (event.data.title) } )',
+      '({ ...card })',
+    ].map(change => hashesOf(searchWith(change), byVite)),
+  )
+  expect(same).toEqual(first)
+  expect(other!['Added']).toBe(first!['Added'])
+  expect(other!['Renamed']).not.toBe(first!['Renamed'])
+  await expect(inFolder(searchWith('({ ...card, at: Date.now() })'), byVite)).rejects.toThrow(
+    'reads the clock',
+  )
+})
+
 describe('the report', () => {
   const cart = (added: string, more = ''): Sources => ({
     'app.ts': `export const cart = {

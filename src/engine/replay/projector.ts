@@ -13,22 +13,12 @@ import type { FoldLog } from './fold.ts'
 import { foldCodeOf } from './fold-code.ts'
 import type { Follower } from './followers.ts'
 import { LogDocuments } from './log-documents.ts'
-import type {
-  OnFoldFailure,
-  ProjectionDocument,
-  ProjectionDocuments,
-  ProjectionParts,
-} from './projection-documents.ts'
+import type { ProjectionDocument, ProjectionDocuments, ProjectionParts } from './projection-documents.ts'
+import { type HandlerFailure, reportOnce } from './report-once.ts'
 import { SkippedEvents } from './skipped-events.ts'
 import type { SnapshotOwner } from './snapshot-record.ts'
 import { type SnapshotDrop, SnapshotStore } from './snapshot-store.ts'
 import { StreamDocuments } from './stream-documents.ts'
-
-export type HandlerFailure = Readonly<{
-  projection: string
-  /** `handler-failed`; its facts name the event. */
-  error: StoreError
-}>
 
 export type ProjectorOptions = Readonly<{
   log: FoldLog
@@ -85,7 +75,7 @@ export function createProjector(options: ProjectorOptions): Projector {
     Object.entries(app.projections ?? {}).map(([name, definition]) => {
       const code = foldCodeOf(definition, log)
       const skips = new SkippedEvents(log, name, code)
-      const onFailure = reportOnce(name, options)
+      const onFailure = reportOnce(name, options.onHandlerFailed)
       const documents = documentsOf({ log, name, definition, snapshots, skips, onFailure, onReplayed })
       return [name, { documents, skips, handlerVersion: code.id }]
     }),
@@ -155,15 +145,4 @@ function auditOf(
       dropAll(failure.owner).catch(() => {})
     },
   })
-}
-
-/** A failure is met again whenever its document is asked for, and after a rebase at another position. */
-function reportOnce(projection: string, { onHandlerFailed }: ProjectorOptions): OnFoldFailure {
-  const reported = new Set<unknown>()
-  return ({ error }) => {
-    const { eventId } = error.facts as { eventId?: unknown }
-    if (reported.has(eventId)) return
-    reported.add(eventId)
-    onHandlerFailed?.({ projection, error })
-  }
 }

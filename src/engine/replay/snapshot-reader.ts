@@ -1,7 +1,7 @@
 // Reads one snapshot, and says what is wrong with it.
 
-import type { RecordedEvent } from '../../log/event.ts'
-import { erasedSince, type FoldLog, placeOf } from './fold.ts'
+import { erasedSince, type FoldLog } from './fold.ts'
+import { isOnEvent } from './on-event.ts'
 import type { Kept } from './snapshot-key.ts'
 import {
   contentFromBytes,
@@ -67,7 +67,7 @@ export class SnapshotReader {
   }
 
   async contentOf({ header, bytes }: OpenedSnapshot): Promise<FoldSnapshot | SnapshotFault> {
-    if (!(await this.#standsOn(header))) return 'other-history'
+    if (!(await isOnEvent(header, this.#log))) return 'other-history'
     const content = await contentFromBytes(bytes, header, this.#form)
     if (content === 'damaged') return content
     const { version, position, eventHash, erasures, amendedAt } = header
@@ -90,15 +90,6 @@ export class SnapshotReader {
     if (!this.#log.isEffective(header.position)) return 'superseded'
     return erasedSince(header.erasures, owner.streamName, this.#log) <= header.position ? 'erased' : null
   }
-
-  async #standsOn({ streamName, version, position, eventHash }: SnapshotHeader): Promise<boolean> {
-    const events =
-      streamName === null
-        ? this.#log.readAll({ from: position, to: position })
-        : this.#log.readStream(streamName, { from: version, to: version })
-    const event = await lastOf(events)
-    return event?.metadata.hash === eventHash && placeOf(event, this.#log.order).position === position
-  }
 }
 
 function isOf(header: SnapshotHeader, owner: SnapshotOwner, { version, position, amendedAt }: Kept): boolean {
@@ -110,10 +101,4 @@ function isOf(header: SnapshotHeader, owner: SnapshotOwner, { version, position,
     header.position === position &&
     header.amendedAt === amendedAt
   )
-}
-
-/** Of one place, which comes as a whole. */
-async function lastOf(parts: AsyncIterable<readonly RecordedEvent[]>): Promise<RecordedEvent | undefined> {
-  for await (const events of parts) return events.at(-1)
-  return undefined
 }

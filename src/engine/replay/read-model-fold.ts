@@ -1,0 +1,306 @@
+// Keeps the rows of one read model in step with the log. Any tab may: what is written, and how far it has come, is one
+// write, made only if nobody else has written meanwhile.
+//
+// Rows that cannot be gone on with, since they were made by other code or of another history, stay as they are until all
+// rows were made anew, aside. What is not settled is in the rows, too, and is taken back when a rebase takes it back.
+
+import type { StoreError } from '../../log/errors.ts'
+import type { GlobalPosition, RecordedEvent } from '../../log/event.ts'
+import { categoryTest } from '../../model/category.ts'
+import { handlerFailed } from '../../model/evolve.ts'
+import type { AnyReadModel } from '../../model/read-model.ts'
+import { RowChangeFailed, type RowProgress, type RowSide, type RowStore } from '../../model/row-store.ts'
+import {
+  countThrough,
+  erasedSince,
+  type FoldFailure,
+  type FoldLog,
+  isStanding,
+  type Mark,
+  markBehind,
+  markNow,
+  settledThrough,
+} from './fold.ts'
+import { type FoldCode, foldCodeOf } from './fold-code.ts'
+import type { Follower } from './followers.ts'
+import { isOnEvent } from './on-event.ts'
+import { Pace } from './pace.ts'
+import type { OnFoldFailure } from './projection-documents.ts'
+import { anyMarksOf, marksOf, NO_ROWS, progressOf, type RowMarks } from './row-progress.ts'
+import { type RowSteps, rowStepsOf } from './row-steps.ts'
+import type { Skips } from './skipped-events.ts'
+import { TaskChain } from './task-chain.ts'
+
+export type ReadModelParts = Readonly<{
+  log: FoldLog
+  name: string
+  definition: AnyReadModel
+  rows: RowStore
+  skips: Skips
+  onFailure: OnFoldFailure
+  /** Ends it: what is under way comes to its end. */
+  signal: AbortSignal
+}>
+
+type Progress = Follower['progress']
+
+/** Events that are handled in one write, at most but for the rest of a block. */
+const BATCH_EVENTS = 1_000
+
+export class ReadModelFold implements Progress {
+  readonly #parts: ReadModelParts
+  readonly #log: FoldLog
+  readonly #code: FoldCode
+  readonly #stepsOf: RowSteps
+  readonly #covers: (streamName: string) => boolean
+  readonly #turns = new TaskChain()
+  #nextAdvance: Promise<void> | null = null
+  /** Progress that is known to stand on an event which the log has. */
+  #known: RowProgress = null
+  #isRebuilding = false
+  /** The rows that are shown are to be made anew. */
+  #isOutdated = false
+  #failure: FoldFailure | null = null
+  #processed: GlobalPosition = 0
+
+  constructor(parts: ReadModelParts) {
+    const { log, definition, skips } = parts
+    this.#parts = parts
+    this.#log = log
+    this.#code = codeOf(definition, log)
+    this.#stepsOf = rowStepsOf(definition, log, skips)
+    this.#covers = categoryTest(definition.categories)
+  }
+
+  get isRebuilding(): boolean {
+    return this.#isRebuilding
+  }
+
+  get processedPosition(): GlobalPosition {
+    return this.#processed
+  }
+
+  failures(): readonly StoreError[] {
+    return this.#failure ? [this.#failure.error] : []
+  }
+
+  /** Brings the rows up to the end of the log. All who ask before it begins are served by it. */
+  process(): Promise<void> {
+    this.#nextAdvance ??= this.#turns.run(() => {
+      this.#nextAdvance = null
+      return this.#advance()
+    })
+    return this.#nextAdvance
+  }
+
+  async resume(): Promise<void> {
+    await this.#turns.run(async () => {
+      this.#failure = null
+    })
+    await this.process()
+  }
+
+  /** Has all rows made anew. */
+  async rebuild(): Promise<void> {
+    this.giveUp()
+    await this.process()
+  }
+
+  /** As {@link rebuild}, with the next {@link process}. */
+  giveUp(): void {
+    this.#isOutdated = true
+  }
+
+  async #advance(): Promise<void> {
+    await this.#parts.skips.ready()
+    const { name, rows, signal } = this.#parts
+    let next: 'again' | 'done' = 'again'
+    while (next === 'again' && !signal.aborted) next = await this.#step(await rows.progress(name))
+    if (this.#failure) this.#parts.onFailure(this.#failure)
+  }
+
+  /** Does what is to be done next, up to a write that may have come too late. */
+  async #step({ shown, aside }: Readonly<Record<RowSide, RowProgress>>): Promise<'again' | 'done'> {
+    if (this.#isOutdated && shown !== null) return this.#markOutdated(shown)
+    this.#isOutdated = false
+    const current = await this.#marksOf(shown)
+    this.#isRebuilding = current === null && shown !== null
+    if (current) {
+      // What was left of an attempt to make them anew may have content in it that was erased.
+      if (anyMarksOf(aside)?.latest.version) return this.#begin(aside)
+      return (await this.#goOn('shown', shown!, current)) === null ? 'again' : 'done'
+    }
+    const anew = await this.#marksOf(aside)
+    if (!anew) return this.#begin(aside)
+    const complete = await this.#goOn('aside', aside!, anew)
+    if (complete === null) return 'again'
+    // Behind a handler that fails, the rows from before stay, but for those that have erased content in them.
+    if (this.#failure && shown !== null && !this.#isErased(shown)) return 'done'
+    await this.#parts.rows.switchOver({ model: this.#parts.name, shown, aside: complete })
+    return 'again'
+  }
+
+  /** Null for rows that cannot be gone on with: made by other code, or in another log. */
+  async #marksOf(progress: RowProgress): Promise<RowMarks | null> {
+    const marks = marksOf(progress, this.#code)
+    if (!marks || progress === this.#known) return marks
+    if (marks.latest.position > this.#log.head()) await this.#log.catchUp()
+    if (marks.latest.position > this.#log.head()) return null
+    // What does not stand any more is not to be compared: it is taken back, or made anew.
+    const standing = [marks.latest, marks.settled].find(mark => isStanding(mark, null, this.#log))
+    return !standing || (await isOnEvent({ ...standing, streamName: null }, this.#log)) ? marks : null
+  }
+
+  /** The progress with which all was read; null where it has to be looked at again. */
+  async #goOn(side: RowSide, progress: string, marks: RowMarks): Promise<string | null> {
+    if (!isStanding(marks.latest, null, this.#log)) {
+      await this.#takeBack(side, progress, marks)
+      return null
+    }
+    if (this.#failure && isStanding({ ...marks.latest, position: this.#failure.position }, null, this.#log)) {
+      return progress
+    }
+    this.#failure = null
+    const latest = markNow(marks.latest, null, this.#log)
+    const settled = await this.#settledMark(marks)
+    const complete = await this.#readOn({
+      side,
+      progress,
+      latest,
+      settled,
+      settledIn: marks.settled.position,
+    })
+    return complete ? complete.progress : null
+  }
+
+  /** To where no rebase reaches; or, where that does not stand either, all of it. */
+  async #takeBack(side: RowSide, progress: string, { settled }: RowMarks): Promise<void> {
+    const { name, rows } = this.#parts
+    if (!isStanding(settled, null, this.#log)) {
+      await (side === 'shown' ? this.#markOutdated(progress) : this.#begin(progress))
+      return
+    }
+    const to = this.#progressOf({ latest: settled, settled })
+    await rows.rewind({ model: name, side, from: progress, to, through: settled.position })
+  }
+
+  /** From where no rebase reaches any more. */
+  async #settledMark({ latest, settled }: RowMarks): Promise<Mark> {
+    const through = settledThrough(this.#log, null)
+    if (latest.position <= through) return markNow(latest, null, this.#log)
+    let mark = markNow(settled, null, this.#log)
+    if (mark.position >= through) return mark
+    for await (const events of this.#log.readAll({ from: mark.position + 1, to: through })) {
+      mark = this.#markBehind(mark, events)
+    }
+    return mark
+  }
+
+  /** To the end of the log, or to an event whose handler fails. Null when somebody else has written meanwhile. */
+  async #readOn(from: Reading): Promise<Reading | null> {
+    const pace = new Pace()
+    // Bounded: what a rebase in the meantime appends must not follow what it takes back.
+    const to = this.#log.head()
+    let reading: Reading | null = from
+    let batch: readonly RecordedEvent[] = []
+    for await (const events of this.#log.readAll({ from: from.latest.position + 1, to })) {
+      batch = batch.length === 0 ? events : [...batch, ...events]
+      if (batch.length < BATCH_EVENTS) continue
+      reading = await this.#write(reading, batch)
+      if (!reading || this.#failure) return reading
+      batch = []
+      await pace.breathe()
+    }
+    reading = await this.#write(reading, batch)
+    if (reading && !this.#failure) this.#processed = to
+    return reading
+  }
+
+  /** @param failure of the event behind these */
+  async #write(
+    reading: Reading,
+    events: readonly RecordedEvent[],
+    failure: FoldFailure | null = null,
+  ): Promise<Reading | null> {
+    const found = this.#stepsOf(events)
+    this.#failure = found.failure ?? failure
+    const next = this.#behind(reading, events.slice(0, found.taken))
+    if (next === reading) return reading
+    const { name, rows } = this.#parts
+    const to = this.#progressOf(next)
+    const { side, progress: from } = reading
+    const { steps } = found
+    try {
+      const settledThrough = next.settled.position
+      const outcome = await rows.write({ model: name, side, from, to, steps, settledThrough })
+      if (outcome === 'moved') return null
+    } catch (error) {
+      if (!(error instanceof RowChangeFailed)) throw error
+      const { event, position } = steps[error.step]!
+      const failed = { error: handlerFailed(event, error.message, error.cause), position }
+      return this.#write(reading, events.slice(0, events.indexOf(event)), failed)
+    }
+    this.#known = to
+    this.#processed = next.latest.position
+    return { ...next, progress: to, settledIn: next.settled.position }
+  }
+
+  /** The same where there is nothing new. */
+  #behind(reading: Reading, events: readonly RecordedEvent[]): Reading {
+    const { latest, settled, settledIn } = reading
+    if (events.length === 0) return settled.position === settledIn ? reading : { ...reading }
+    const through = countThrough(events, settledThrough(this.#log, null), this.#log.order)
+    return {
+      ...reading,
+      latest: this.#markBehind(latest, events),
+      settled: through > 0 ? this.#markBehind(latest, events.slice(0, through)) : settled,
+    }
+  }
+
+  #markBehind(mark: Mark, events: readonly RecordedEvent[]): Mark {
+    const version = mark.version + events.length
+    return markBehind(mark, { events, version, order: this.#log.order, covers: this.#covers })
+  }
+
+  /** Has what is shown made anew. It stays as it is until then. */
+  async #markOutdated(shown: string): Promise<'again'> {
+    const { name, rows } = this.#parts
+    const marks = anyMarksOf(shown) ?? NO_ROWS
+    const to = this.#progressOf({ ...marks, isOutdated: true })
+    const settledThrough = marks.settled.position
+    const batch = { model: name, side: 'shown', from: shown, to, steps: [], settledThrough } as const
+    if ((await rows.write(batch)) === 'written') this.#isOutdated = false
+    return 'again'
+  }
+
+  async #begin(aside: RowProgress): Promise<'again'> {
+    const { name, rows } = this.#parts
+    await rows.begin({ model: name, from: aside, to: this.#progressOf(NO_ROWS) })
+    return 'again'
+  }
+
+  #isErased(shown: string): boolean {
+    const marks = anyMarksOf(shown)
+    return !marks || erasedSince(marks.latest.erasures, null, this.#log) <= marks.latest.position
+  }
+
+  #progressOf(marks: Pick<RowMarks, 'latest' | 'settled'> & Partial<RowMarks>): string {
+    return progressOf({ isOutdated: false, ...marks }, this.#code)
+  }
+}
+
+/** A side on its way to the end of the log. */
+type Reading = Readonly<{
+  side: RowSide
+  progress: string
+  latest: Mark
+  settled: Mark
+  /** Position of the settled mark that is written in `progress`. */
+  settledIn: GlobalPosition
+}>
+
+/** Other tables are other rows, whatever the handlers are. */
+function codeOf(definition: AnyReadModel, log: Pick<FoldLog, 'hash' | 'today'>): FoldCode {
+  const { version = '1', tables } = definition
+  return foldCodeOf({ ...definition, version: JSON.stringify([version, Object.entries(tables)]) }, log)
+}
