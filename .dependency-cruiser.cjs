@@ -3,7 +3,7 @@
 const RANKS = [
   ['src/log'],
   ['src/integrity', 'src/model', 'src/storage'],
-  ['src/protocol'],
+  ['src/protocol', 'src/dexie'],
   ['src/engine', 'src/client'],
   ['src/sync', 'src/server', 'src/conformance', 'src/testing', 'src/cli', 'src/build'],
   ['worker'],
