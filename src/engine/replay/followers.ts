@@ -12,7 +12,11 @@ export type Follower = Readonly<{
   progress: Pick<
     ProjectionDocuments,
     'isRebuilding' | 'processedPosition' | 'failures' | 'process' | 'resume' | 'rebuild'
-  >
+  > &
+    Readonly<{
+      /** Another tab keeps it, with other handlers. Left out: that cannot be. */
+      isTakenOver?: boolean
+    }>
   skips: SkippedEvents
 }>
 
@@ -103,13 +107,11 @@ export class Followers {
   }
 }
 
-function phaseOf(
-  { isRebuilding, processedPosition, failures }: Follower['progress'],
-  head: GlobalPosition,
-): ProjectionPhase {
-  if (failures().length > 0) return 'stopped'
-  if (isRebuilding) return 'rebuilding'
-  return processedPosition < head ? 'catching-up' : 'current'
+function phaseOf(progress: Follower['progress'], head: GlobalPosition): ProjectionPhase {
+  if (progress.failures().length > 0) return 'stopped'
+  if (progress.isTakenOver) return 'taken-over'
+  if (progress.isRebuilding) return 'rebuilding'
+  return progress.processedPosition < head ? 'catching-up' : 'current'
 }
 
 /** What is known of the event is in the facts of the error; see `evolveState` and `TodaysEvents`. */

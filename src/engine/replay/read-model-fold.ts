@@ -1,6 +1,9 @@
 // Keeps the rows of one read model in step with the log. Any tab may: what is written, and how far it has come, is one
 // write, made only if nobody else has written meanwhile.
 //
+// Of two tabs with other handlers, the one that was opened later has its way: the rows are made anew for it, and the other
+// one then leaves them alone, as it would be done and undone without end.
+//
 // Rows that cannot be gone on with, since they were made by other code or of another history, stay as they are until all
 // rows were made anew, aside. What is not settled is in the rows, too, and is taken back when a rebase takes it back.
 
@@ -58,6 +61,9 @@ export class ReadModelFold implements Progress {
   /** Progress that is known to stand on an event which the log has. */
   #known: RowProgress = null
   #isRebuilding = false
+  /** The rows that are shown were those of this code once. */
+  #hasHeld = false
+  #isTakenOver = false
   /** The rows that are shown are to be made anew. */
   #isOutdated = false
   #failure: FoldFailure | null = null
@@ -74,6 +80,10 @@ export class ReadModelFold implements Progress {
 
   get isRebuilding(): boolean {
     return this.#isRebuilding
+  }
+
+  get isTakenOver(): boolean {
+    return this.#isTakenOver
   }
 
   get processedPosition(): GlobalPosition {
@@ -124,10 +134,13 @@ export class ReadModelFold implements Progress {
     if (this.#isOutdated && shown !== null) return this.#markOutdated(shown)
     this.#isOutdated = false
     const current = await this.#marksOf(shown)
-    this.#isRebuilding = current === null && shown !== null
+    this.#isTakenOver = current === null && this.#hasHeld && isHeld(shown)
+    this.#isRebuilding = current === null && shown !== null && !this.#isTakenOver
+    if (this.#isTakenOver) return 'done'
     if (current) {
-      // What was left of an attempt to make them anew may have content in it that was erased.
-      if (anyMarksOf(aside)?.latest.version) return this.#begin(aside)
+      this.#hasHeld = true
+      // Somebody else may be making them anew; but what was erased has to go.
+      if (aside !== null && this.#isErased(aside)) return this.#begin(aside)
       return (await this.#goOn('shown', shown!, current)) === null ? 'again' : 'done'
     }
     const anew = await this.#marksOf(aside)
@@ -142,10 +155,11 @@ export class ReadModelFold implements Progress {
 
   /** Null for rows that cannot be gone on with: made by other code, or in another log. */
   async #marksOf(progress: RowProgress): Promise<RowMarks | null> {
+    // Another tab may be ahead of what this one has read of the log, with whatever code.
+    if (positionOf(progress) > this.#log.head()) await this.#log.catchUp()
     const marks = marksOf(progress, this.#code)
     if (!marks || progress === this.#known) return marks
-    if (marks.latest.position > this.#log.head()) await this.#log.catchUp()
-    if (marks.latest.position > this.#log.head()) return null
+    if (positionOf(progress) > this.#log.head()) return null
     // What does not stand any more is not to be compared: it is taken back, or made anew.
     const standing = [marks.latest, marks.settled].find(mark => isStanding(mark, null, this.#log))
     return !standing || (await isOnEvent({ ...standing, streamName: null }, this.#log)) ? marks : null
@@ -279,8 +293,8 @@ export class ReadModelFold implements Progress {
     return 'again'
   }
 
-  #isErased(shown: string): boolean {
-    const marks = anyMarksOf(shown)
+  #isErased(progress: string): boolean {
+    const marks = anyMarksOf(progress)
     return !marks || erasedSince(marks.latest.erasures, null, this.#log) <= marks.latest.position
   }
 
@@ -288,6 +302,11 @@ export class ReadModelFold implements Progress {
     return progressOf({ isOutdated: false, ...marks }, this.#code)
   }
 }
+
+const positionOf = (progress: RowProgress): GlobalPosition => anyMarksOf(progress)?.latest.position ?? 0
+
+/** Somebody goes on with them. */
+const isHeld = (progress: RowProgress): boolean => anyMarksOf(progress)?.isOutdated === false
 
 /** A side on its way to the end of the log. */
 type Reading = Readonly<{
