@@ -41,6 +41,13 @@ module.exports = {
       to: { path: ['^src/(storage|integrity|engine)/', 'node_modules/(idb|hash-wasm)/'], reachable: true },
     },
     {
+      name: 'queries-of-rows-stay-light',
+      comment: 'a page that queries rows loads Dexie, and nothing else that is large',
+      severity: 'error',
+      from: { path: '^src/dexie/' },
+      to: { path: ['^src/(integrity|engine)/', 'node_modules/(idb|hash-wasm)/'], reachable: true },
+    },
+    {
       name: 'browser-has-no-node',
       severity: 'error',
       from: {

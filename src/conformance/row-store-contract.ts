@@ -370,6 +370,15 @@ export function describeRowStore(
       },
     )
 
+    behaviour('what was taken back once does not come again', async (store, { shown }) => {
+      const steps = [step(1, put(book('1'))), step(2, add('1')), step(3, add('1'))]
+      await write(store, { to: 'a', steps })
+      await rewind(store, { from: 'a', to: 'b', through: 1 })
+      await write(store, { from: 'b', to: 'c', steps: [step(2, put(book('1', { author: 'B' })))] })
+      await rewind(store, { from: 'c', to: 'd', through: 2 })
+      expect(await shown('books')).toEqual([book('1', { author: 'B' })])
+    })
+
     behaviour(
       'steps at one position are taken back together, also from two batches',
       async (store, { shown }) => {

@@ -1,7 +1,7 @@
 // The rows of read models in an application's Dexie database: each call is one transaction, in which it is decided whether
 // the progress is still the one that the caller knows.
 
-import type { Dexie, Table } from 'dexie'
+import Dexie, { type Table } from 'dexie'
 import { StoreError } from '../log/errors.ts'
 import type { AnyReadModel, RowKey } from '../model/read-model.ts'
 import {
@@ -167,8 +167,7 @@ class DexieRows implements RowStore {
       const twins = this.#twins.get(model) ?? (await told(() => this.#readTwins(model)))
       const tables = [progressRecords(this.#db), ...scope(twins)]
       const outcome = await told(() =>
-        // A transaction of its own, whatever transaction the caller may be in.
-        this.#db.transaction('rw!', tables, async () => {
+        this.#db.transaction('rw', tables, async () => {
           const record = await this.#record(model)
           if (record.switches !== twins.switches) return 'switched'
           for (const side of ['shown', 'aside'] as const) {
@@ -185,7 +184,7 @@ class DexieRows implements RowStore {
 
   #readTwins(model: string): Promise<Twins> {
     const names = this.#tablesOf(model)
-    return this.#db.transaction('r!', [progressRecords(this.#db), shownRecords(this.#db)], async () => {
+    return this.#db.transaction('r', [progressRecords(this.#db), shownRecords(this.#db)], async () => {
       const { switches } = await this.#record(model)
       const records = await shownRecords(this.#db).bulkGet([...names])
       const twins = { switches, shown: new Map(names.map((name, i) => [name, records[i]?.twin ?? 'a'])) }
@@ -232,7 +231,8 @@ function refuse(problem: string): never {
 
 async function told<T>(work: () => PromiseLike<T>): Promise<T> {
   try {
-    return await work()
+    // Whoever appends within a transaction of Dexie may have us run in it.
+    return await Dexie.ignoreTransaction(work)
   } catch (error) {
     throw error instanceof RowChangeFailed ? error : dexieFailureFrom(error)
   }

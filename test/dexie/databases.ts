@@ -26,7 +26,7 @@ export async function deleteDatabases(): Promise<void> {
   const names = new Set([...connections].map(({ name }) => name))
   for (const db of connections) db.close()
   connections.clear()
-  for (const name of names) await Dexie.delete(name)
+  for (const name of names) indexedDB.deleteDatabase(name)
 }
 
 export async function shownRows(db: Dexie, table: string): Promise<object[]> {
