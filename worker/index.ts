@@ -1,5 +1,15 @@
 // The door for the application's worker file.
 
+export type {
+  RowBatch,
+  RowOperation,
+  RowOutcome,
+  RowProgress,
+  RowSide,
+  RowStep,
+  RowStore,
+  ServedReadModels,
+} from '../src/model/row-store.ts'
 export { deflatedJsonCodec, jsonCodec, type SnapshotCodec } from '../src/model/snapshot-codec.ts'
 export type { SnapshotsOptions } from '../src/model/snapshot-policy.ts'
 export type { PageValues } from '../src/protocol/worker-api.ts'
