@@ -1,14 +1,15 @@
 // The door for the application's worker file.
 
-export type {
-  RowBatch,
-  RowOperation,
-  RowOutcome,
-  RowProgress,
-  RowSide,
-  RowStep,
-  RowStore,
-  ServedReadModels,
+export {
+  type RowBatch,
+  RowChangeFailed,
+  type RowOperation,
+  type RowOutcome,
+  type RowProgress,
+  type RowSide,
+  type RowStep,
+  type RowStore,
+  type ServedReadModels,
 } from '../src/model/row-store.ts'
 export { deflatedJsonCodec, jsonCodec, type SnapshotCodec } from '../src/model/snapshot-codec.ts'
 export type { SnapshotsOptions } from '../src/model/snapshot-policy.ts'

@@ -68,8 +68,9 @@ class DexieRows implements RowStore {
       for (const [table, indexes] of Object.entries<string>(tables)) {
         refuseUndeclared(this.#db, table, indexes)
         const owner = owners.get(table)
-        if (owner !== undefined)
+        if (owner !== undefined) {
           refuse(`The read models "${owner}" and "${model}" both have a table "${table}"`)
+        }
         owners.set(table, model)
       }
       this.#tables.set(model, Object.keys(tables))
@@ -98,8 +99,9 @@ class DexieRows implements RowStore {
         const draft = new BatchDraft({ steps, settledThrough: settled, tables })
         await draft.read()
         await beforeRecords(this.#db).bulkAdd(await draft.carryOut())
-        if (settled > settledBefore)
+        if (settled > settledBefore) {
           await letGo(this.#db, namesOf(this.#sideTables(twins, side, all)), settled)
+        }
         return { ...record, [side]: { progress: to, settledThrough: settled } }
       },
     })
