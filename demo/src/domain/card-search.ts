@@ -52,7 +52,7 @@ export function openSearch(database: string): Dexie {
   return db
 }
 
-/** Cards with all of these words, or words that begin so, at most 20. To be asked in a `liveQuery`. */
+/** Cards with all of these words, or words that begin so, by title, at most 20. To be asked in a `liveQuery`. */
 export function findCards(db: Dexie, text: string): Promise<readonly FoundCard[]> {
   const [first, ...others] = wordsOf(text)
   if (first === undefined) return Promise.resolve([])
@@ -64,8 +64,8 @@ export function findCards(db: Dexie, text: string): Promise<readonly FoundCard[]
       .filter(
         ({ title, words }) => title !== '' && others.every(word => words.some(one => one.startsWith(word))),
       )
-      .limit(20)
-      .toArray(),
+      .sortBy('title')
+      .then(cards => cards.slice(0, 20)),
   )
 }
 
