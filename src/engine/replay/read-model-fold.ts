@@ -41,6 +41,11 @@ export type ReadModelParts = Readonly<{
   rows: RowStore
   skips: Skips
   onFailure: OnFoldFailure
+  /**
+   * Events of which it is kept what rows were before them, where so many are pending; twice as many at most. Default
+   * 10,000.
+   */
+  mostTakenBack?: number | undefined
   /** Ends it: what is under way comes to its end. */
   signal: AbortSignal
 }>
@@ -49,6 +54,7 @@ type Progress = Follower['progress']
 
 /** Events that are handled in one write, at most but for the rest of a block. */
 const BATCH_EVENTS = 1_000
+const MOST_TAKEN_BACK = 10_000
 
 export class ReadModelFold implements Progress {
   readonly #parts: ReadModelParts
@@ -176,14 +182,10 @@ export class ReadModelFold implements Progress {
     }
     this.#failure = null
     const latest = markNow(marks.latest, null, this.#log)
-    const settled = await this.#settledMark(marks)
-    const complete = await this.#readOn({
-      side,
-      progress,
-      latest,
-      settled,
-      settledIn: marks.settled.position,
-    })
+    const through = this.#keptBehind(marks)
+    const settled = await this.#settledMark(marks, through)
+    const settledIn = marks.settled.position
+    const complete = await this.#readOn({ side, progress, latest, settled, settledIn, through })
     return complete ? complete.progress : null
   }
 
@@ -198,9 +200,19 @@ export class ReadModelFold implements Progress {
     await rows.rewind({ model: name, side, from: progress, to, through: settled.position })
   }
 
-  /** From where no rebase reaches any more. */
-  async #settledMark({ latest, settled }: RowMarks): Promise<Mark> {
-    const through = settledThrough(this.#log, null)
+  /**
+   * Behind it, it is kept what rows were before: of what a rebase may take back, but not of more than some events. One
+   * that reaches farther has all rows made anew, and so has the first meeting with a server.
+   */
+  #keptBehind({ settled }: RowMarks): GlobalPosition {
+    const head = this.#log.head()
+    if (this.#log.cursor().epoch === '') return head
+    const { mostTakenBack = MOST_TAKEN_BACK } = this.#parts
+    const isLong = head - settled.position > 2 * mostTakenBack
+    return Math.max(settledThrough(this.#log, null), isLong ? head - mostTakenBack : 0)
+  }
+
+  async #settledMark({ latest, settled }: RowMarks, through: GlobalPosition): Promise<Mark> {
     if (latest.position <= through) return markNow(latest, null, this.#log)
     let mark = markNow(settled, null, this.#log)
     if (mark.position >= through) return mark
@@ -261,13 +273,13 @@ export class ReadModelFold implements Progress {
 
   /** The same where there is nothing new. */
   #behind(reading: Reading, events: readonly RecordedEvent[]): Reading {
-    const { latest, settled, settledIn } = reading
+    const { latest, settled, settledIn, through } = reading
     if (events.length === 0) return settled.position === settledIn ? reading : { ...reading }
-    const through = countThrough(events, settledThrough(this.#log, null), this.#log.order)
+    const count = countThrough(events, through, this.#log.order)
     return {
       ...reading,
       latest: this.#markBehind(latest, events),
-      settled: through > 0 ? this.#markBehind(latest, events.slice(0, through)) : settled,
+      settled: count > 0 ? this.#markBehind(latest, events.slice(0, count)) : settled,
     }
   }
 
@@ -316,6 +328,8 @@ type Reading = Readonly<{
   settled: Mark
   /** Position of the settled mark that is written in `progress`. */
   settledIn: GlobalPosition
+  /** Where the settled mark is to come. */
+  through: GlobalPosition
 }>
 
 /** Other tables are other rows, whatever the handlers are. */

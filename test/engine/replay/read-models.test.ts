@@ -86,13 +86,14 @@ const opened: ReadModels[] = []
 afterEach(() => Promise.all(opened.splice(0).map(one => one.close())))
 
 /** A tab that writes the rows. */
-async function openWords(log: FoldLog, name: string, definition = wordsOf()) {
+async function openWords(log: FoldLog, name: string, definition = wordsOf(), mostTakenBack = 10_000) {
   const failures: HandlerFailure[] = []
   const errors: unknown[] = []
   const models = await openReadModels({
     log,
     rows: dexieRows(databaseNamed(name)),
     models: { words: definition },
+    mostTakenBack,
     onHandlerFailed: failure => failures.push(failure),
     onError: error => errors.push(error),
   })
@@ -459,68 +460,72 @@ test('whatever happens, the rows are what the log says', async () => {
     fc.record({ does: fc.constant('release' as const), step: fc.constantFrom(1, 2) }),
   )
   await fc.assert(
-    fc.asyncProperty(fc.array(act, { minLength: 3, maxLength: 14 }), async acts => {
-      const [database, name, server] = [createMemoryDatabase(), freshName(), await openServer()]
-      let log = await openDevice(database)
-      let step = 1
-      let words = await openWords(log, name)
-      const reopen = async () => {
-        await words.close()
-        await log.close()
-        log = await openDevice(database)
-        words = await openWords(log, name, wordsOf({ step }))
-      }
-      for (const one of acts) {
-        switch (one.does) {
-          case 'append':
-            await append(log, one.stream, ...one.events)
-            break
-          case 'process':
-            await words.models.process()
-            break
-          case 'sync':
-            await sync(log, server)
-            break
-          case 'race':
-            await append(server, one.stream, one.event)
-            await pull(log, server)
-            break
-          case 'restart':
-            await reopen()
-            break
-          case 'release':
-            step = one.step
-            await reopen()
-            break
-          case 'both': {
-            const otherLog = await openDevice(database)
-            const other = await openWords(otherLog, name, wordsOf({ step }))
-            await Promise.all([words.models.process(), other.models.process()])
-            expect(other.errors).toEqual([])
-            await other.close()
-            await otherLog.close()
-            break
-          }
-          case 'rebuild':
-            await words.followers.rebuild('words')
-            break
-          default: {
-            const ids = await idsIn(log)
-            const eventId = ids[one.which % ids.length]
-            if (eventId === undefined) break
-            if (one.does === 'erase') await log.erasures.erase([eventId])
-            else await amend(log, eventId, one)
+    fc.asyncProperty(
+      fc.array(act, { minLength: 3, maxLength: 14 }),
+      fc.constantFrom(1, 10_000),
+      async (acts, mostTakenBack) => {
+        const [database, name, server] = [createMemoryDatabase(), freshName(), await openServer()]
+        let log = await openDevice(database)
+        let step = 1
+        let words = await openWords(log, name, wordsOf(), mostTakenBack)
+        const reopen = async () => {
+          await words.close()
+          await log.close()
+          log = await openDevice(database)
+          words = await openWords(log, name, wordsOf({ step }), mostTakenBack)
+        }
+        for (const one of acts) {
+          switch (one.does) {
+            case 'append':
+              await append(log, one.stream, ...one.events)
+              break
+            case 'process':
+              await words.models.process()
+              break
+            case 'sync':
+              await sync(log, server)
+              break
+            case 'race':
+              await append(server, one.stream, one.event)
+              await pull(log, server)
+              break
+            case 'restart':
+              await reopen()
+              break
+            case 'release':
+              step = one.step
+              await reopen()
+              break
+            case 'both': {
+              const otherLog = await openDevice(database)
+              const other = await openWords(otherLog, name, wordsOf({ step }), mostTakenBack)
+              await Promise.all([words.models.process(), other.models.process()])
+              expect(other.errors).toEqual([])
+              await other.close()
+              await otherLog.close()
+              break
+            }
+            case 'rebuild':
+              await words.followers.rebuild('words')
+              break
+            default: {
+              const ids = await idsIn(log)
+              const eventId = ids[one.which % ids.length]
+              if (eventId === undefined) break
+              if (one.does === 'erase') await log.erasures.erase([eventId])
+              else await amend(log, eventId, one)
+            }
           }
         }
-      }
-      await words.models.process()
-      expect(words.failures).toEqual([])
-      expect(words.errors).toEqual([])
-      expect(await rowsIn(name)).toEqual(await expectedOf(log, step))
-      expect((await words.followers.status('words')).phase).toBe('current')
-      await words.close()
-      await log.close()
-    }),
+        await words.models.process()
+        expect(words.failures).toEqual([])
+        expect(words.errors).toEqual([])
+        expect(await rowsIn(name)).toEqual(await expectedOf(log, step))
+        expect((await words.followers.status('words')).phase).toBe('current')
+        await words.close()
+        await log.close()
+      },
+    ),
     { numRuns: 300 },
   )
 })
