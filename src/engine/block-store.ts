@@ -72,9 +72,19 @@ export class BlockStore {
     }
   }
 
-  /** Blocks that were written behind a position, oldest first; none at the end of the log. */
+  /**
+   * Blocks that were written behind a position, oldest first, to the end of a commit; none at the end of the log. A part
+   * of a commit must not count: an amendment stands behind the events that it puts in.
+   */
   async behind(head: GlobalPosition): Promise<Block[]> {
-    return this.#read({ from: head + 1, maxBytes: READ_BYTES })
+    const blocks: Block[] = []
+    let more: Block[]
+    do {
+      const next = (blocks.at(-1)?.lastPosition ?? head) + 1
+      more = await this.#read({ from: next, maxBytes: READ_BYTES })
+      blocks.push(...more)
+    } while (more.length > 0 && !endsCommit(more.at(-1)!))
+    return blocks
   }
 
   /** Keeps a block that was just written or read, instead of those that were merged into it. */
@@ -188,6 +198,8 @@ export class BlockStore {
     }
   }
 }
+
+const endsCommit = ({ commits, count }: Block): boolean => commits.at(-1)?.lastIndex === count - 1
 
 /**
  * Decodes a stored block.

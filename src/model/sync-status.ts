@@ -29,7 +29,7 @@ export type SyncPhase =
 
 export type SyncStatus = Readonly<{
   phase: SyncPhase
-  /** Events of this replica that the server has not confirmed. */
+  /** Events and amendments of this replica that the server has not confirmed. */
   pending: number
   /** Commits that were refused and wait for the application to acknowledge them. */
   rejected: number

@@ -190,6 +190,26 @@ test('small blocks are merged, and the amendment in them counts as before, here 
   await again.close()
 })
 
+test('another tab takes a large amendment in whole, with all that it puts in, or not yet', async () => {
+  const database = createMemoryDatabase()
+  const [one, other] = [await open(database), await open(database)]
+  const store = createEventStore(one)
+  const first = saying('A')
+  await store.appendToStream('a', [first, saying('B')])
+  await other.catchUp()
+  const shown: Promise<unknown[]>[] = []
+  other.onChange(() => shown.push(textsOf(other)))
+  // More than is read at once.
+  const texts = Array.from({ length: 8 }, (_, n) => String(n).repeat(400_000))
+  const inserting = texts.map(text => ({ kind: 'insert', after: first.id, event: saying(text) }) as const)
+  await store.amendStream('a', inserting, { reason: 'all at once' })
+  await other.catchUp()
+  const whole = ['A', ...texts.toReversed(), 'B']
+  for (const seen of await Promise.all(shown)) expect(seen).toEqual(whole)
+  expect(shown.length).toBeGreaterThan(0)
+  for (const log of [one, other]) await log.close()
+})
+
 test('what an amendment put in can be erased, and the amendment itself cannot', async () => {
   const { store, log, amendmentId, x } = await amendedLog()
   await expect(store.eraseEvent(amendmentId)).rejects.toMatchObject({ code: 'unknown-event' })
