@@ -16,8 +16,9 @@ export function encodeAmendments(
   if (count === 0 || count > MAX_ORDER_CHANGES) {
     throw notUsable(`An amendment has 1 to ${MAX_ORDER_CHANGES} changes, not ${count}`)
   }
-  if (typeof reason !== 'string' || reason.length > MAX_AMENDMENT_REASON) {
-    throw notUsable(`The reason must be a text of at most ${MAX_AMENDMENT_REASON} characters`)
+  // A server takes no text with halves of characters: it would never be sent.
+  if (typeof reason !== 'string' || reason.length > MAX_AMENDMENT_REASON || !reason.isWellFormed()) {
+    throw notUsable(`The reason must be a well-formed text of at most ${MAX_AMENDMENT_REASON} characters`)
   }
   if (expectedStreamVersion !== undefined && !isExpectedStreamVersion(expectedStreamVersion)) {
     throw notUsable(`No such expected version: ${String(expectedStreamVersion)}`)
