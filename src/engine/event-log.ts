@@ -17,9 +17,10 @@ import type {
 } from '../model/event-store.ts'
 import type { Verdict } from '../model/integrity-status.ts'
 import type { ReplayExplanation } from '../model/replay-report.ts'
-import type { Rejection } from '../model/sync-status.ts'
+import type { Rejection, ServerRefusal } from '../model/sync-status.ts'
 import type { LogStorage } from '../storage/log-storage.ts'
 import type { EffectiveOrder } from './amendments/effective-order.ts'
+import type { PrefixSource } from './common-prefix.ts'
 import type { Erasures } from './erasure/erasures.ts'
 import type { exportPart } from './export-log.ts'
 import type { LogProofs } from './log-proofs.ts'
@@ -78,7 +79,7 @@ export type SyncCursor = Readonly<{
   confirmedThrough: GlobalPosition
 }>
 
-/** The log grew, was confirmed, lost what was erased, was healed, or all of it. Told after the index knows it, in order. */
+/** The log grew, was confirmed, or not any more, lost what was erased, was healed, or all of it. Told after the index knows it, in order. */
 export type LogChange = Readonly<{
   /** Positions in (after, head] are new. */
   after: GlobalPosition
@@ -87,6 +88,8 @@ export type LogChange = Readonly<{
   supersededFrom: GlobalPosition | null
   /** At places from this one on other events count. */
   amendedFrom: GlobalPosition | null
+  /** Entries from this position on were confirmed, and are pending again: the server has lost them. */
+  unconfirmedFrom: GlobalPosition | null
   /** Some entries from this position on were erased. */
   erasedFrom: GlobalPosition | null
   /** Some entries from this position on could not be read, or were forged, and are again what they were. */
@@ -106,6 +109,12 @@ export type RemotePage = Readonly<{
 export type ApplyOutcome = Readonly<{ confirmed: number; rebased: number; rejected: readonly Rejection[] }>
 
 export type PendingCommit = Readonly<{ entries: readonly Entry[]; note: CommitNote | null; bytes: number }>
+
+/** A pending commit that the server will not take, by the hash of its last entry. */
+export type RefusedCommit = Readonly<{ hash: Hash; refusal: ServerRefusal; message: string }>
+
+/** What of this replica is in a log that took the place of the server's: `unconfirmed` events are not. */
+export type RejoinOutcome = Readonly<{ serverPosition: number; unconfirmed: number }>
 
 /** What became of commits that another replica sent. `accepted` counts from the first one. */
 export type AdmitOutcome = Readonly<{
@@ -185,6 +194,17 @@ export interface EventLog {
     after: GlobalPosition,
     maxBytes: number,
   ): Promise<Readonly<{ commits: readonly (readonly Entry[])[]; next: GlobalPosition }>>
+  /**
+   * Takes a commit that the server refuses out of the pending tail, as a rejection, and takes up again what stands
+   * behind it. Atomic. Gives what was rejected: nothing where the commit is not pending any more.
+   */
+  setAside(refused: RefusedCommit): Promise<readonly Rejection[]>
+  /**
+   * For a server whose log is another one than before: finds out how far it is the same as what was confirmed here, and
+   * notes that what is behind that is pending again. Null where the server did not answer to the end, or another tab was
+   * first.
+   */
+  rejoin(prefixOf: PrefixSource): Promise<RejoinOutcome | null>
   rejections(): Promise<readonly Rejection[]>
   acknowledgeRejection(id: string): Promise<void>
 

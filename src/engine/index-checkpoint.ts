@@ -14,7 +14,7 @@ import { contentOf, sealedValue } from './sealed-value.ts'
 /** Positions in one segment: few enough that numbers of streams are a value under 64 KiB. */
 export const SEGMENT_POSITIONS = 16_384
 
-const FORMAT = 7
+const FORMAT = 8
 const TIP_KEY = 'index/tip'
 const STREAMS_PREFIX = 'index/streams/'
 const IDS_PREFIX = 'index/ids/'

@@ -35,7 +35,7 @@ type StreamIndex = {
 }
 
 /** What a checkpoint keeps beside the columns. */
-export type IndexFacts = Pick<LogIndex, 'cursor' | 'superseded' | 'contentBytes'> &
+export type IndexFacts = Pick<LogIndex, 'cursor' | 'confirmedOnce' | 'superseded' | 'contentBytes'> &
   Readonly<{ amendments: readonly AmendmentRecord[] }>
 
 /** From where on what was known before is not so any more; null where all of it still is. */
@@ -44,6 +44,8 @@ export type AppliedBlock = Readonly<{
   supersededFrom: GlobalPosition | null
   /** Other events count at earlier places. */
   amendedFrom: GlobalPosition | null
+  /** Entries that were confirmed are pending again. */
+  unconfirmedFrom: GlobalPosition | null
 }>
 
 /** The cursor of a log that is itself the server's: everything in it is confirmed by being there. */
@@ -53,6 +55,7 @@ const NOTHING: SyncCursor = { epoch: '', serverPosition: 0, confirmedThrough: 0 
 export class LogIndex {
   #head: GlobalPosition = 0
   #cursor: SyncCursor
+  #confirmedOnce: GlobalPosition = 0
   #pending = 0
   #contentBytes = 0
   readonly #streams: StreamIndex[] = []
@@ -78,6 +81,14 @@ export class LogIndex {
     return this.#cursor
   }
 
+  /**
+   * Every effective entry up to here was confirmed, by the server's log or by one that was in its place before: what is
+   * behind the cursor all the same has been seen by others.
+   */
+  get confirmedOnce(): GlobalPosition {
+    return this.#confirmedOnce
+  }
+
   /** Effective entries behind the cursor. */
   get pending(): number {
     return this.#pending
@@ -100,6 +111,7 @@ export class LogIndex {
     const from = this.#head + 1 - block.firstPosition
     let supersededFrom: GlobalPosition | null = null
     let amendedFrom: GlobalPosition | null = null
+    let unconfirmedFrom: GlobalPosition | null = null
     const numbers = block.segments.map(({ streamName }) => this.#numberOfStream(streamName))
     this.#ids.add(block.ids.subarray(from * ID_BYTES))
     this.#contentBytes += valueBytes(block.payloads, from) + valueBytes(block.metadata, from)
@@ -107,6 +119,8 @@ export class LogIndex {
       const stream = this.#addEntry(numbers[block.segmentOf[i]!]!)
       if (block.kinds[i] === KIND_SYSTEM && stream.name === SYNC_STREAM) {
         const fact = readSyncFact(jsonSlice(block.payloads, i), this.#head)
+        const isSetBack = fact.confirmedThrough < this.#cursor.confirmedThrough
+        if (isSetBack) unconfirmedFrom = earliest(unconfirmedFrom, fact.confirmedThrough + 1)
         amendedFrom = earliest(amendedFrom, this.#applyFact(fact))
         supersededFrom = earliest(supersededFrom, fact.supersededFrom)
       } else if (block.kinds[i] === KIND_AMENDMENT) {
@@ -114,7 +128,7 @@ export class LogIndex {
       }
     }
     this.#rememberHeads(block, numbers)
-    return { supersededFrom, amendedFrom }
+    return { supersededFrom, amendedFrom, unconfirmedFrom }
   }
 
   /**
@@ -132,19 +146,20 @@ export class LogIndex {
   }
 
   /** Ends a restore: the facts as they stood at the checkpoint. Ids are given later, by {@link restoreIds}. */
-  restoreFacts({ cursor, superseded, contentBytes, amendments }: IndexFacts): void {
+  restoreFacts({ cursor, confirmedOnce, superseded, contentBytes, amendments }: IndexFacts): void {
     this.#contentBytes = contentBytes
     this.#ids.leaveRoom(this.#head)
     this.#placeRestored()
     for (const [from, to] of superseded) this.#supersede(from, to)
     this.order.restore(amendments)
     this.#moveCursor(cursor)
+    this.#confirmedOnce = confirmedOnce
   }
 
   /** For the checkpoint. */
   get facts(): IndexFacts {
-    const { cursor, superseded, contentBytes } = this
-    return { cursor, superseded, contentBytes, amendments: this.order.records }
+    const { cursor, confirmedOnce, superseded, contentBytes } = this
+    return { cursor, confirmedOnce, superseded, contentBytes, amendments: this.order.records }
   }
 
   versionOf(streamName: string): StreamVersion {
@@ -290,6 +305,8 @@ export class LogIndex {
       this.#dropFrom(stream, from, to)
       if (position > this.#cursor.confirmedThrough) this.#pending--
     }
+    // It reaches the end of the log: what was superseded behind its beginning is inside it.
+    while (this.#superseded.length > 0 && this.#superseded.at(-1)![0] >= from) this.#superseded.pop()
     this.#superseded.push([from, to])
   }
 
@@ -308,10 +325,15 @@ export class LogIndex {
   }
 
   #moveCursor(cursor: SyncCursor): void {
+    const before = Math.min(this.#cursor.confirmedThrough, this.#head)
     const through = Math.min(cursor.confirmedThrough, this.#head)
-    for (let position = this.#cursor.confirmedThrough + 1; position <= through; position++) {
+    for (let position = before + 1; position <= through; position++) {
       if (this.isEffective(position)) this.#pending--
     }
+    for (let position = through + 1; position <= before; position++) {
+      if (this.isEffective(position)) this.#pending++
+    }
+    this.#confirmedOnce = Math.max(this.#confirmedOnce, cursor.confirmedThrough)
     this.#cursor = cursor
   }
 

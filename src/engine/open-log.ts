@@ -21,11 +21,12 @@ import { appendJob } from './append-job.ts'
 import { BlockStore } from './block-store.ts'
 import { type LogSigning, nobodySigns } from './checkpoint-book.ts'
 import { deciderOf } from './command-plan.ts'
+import { commonPrefix, type PrefixSource } from './common-prefix.ts'
 import { compactLog, keepsBlocks } from './compaction.ts'
 import { EntryLookup } from './entry-lookup.ts'
 import type { ErasureRecord } from './erasure/erasure-record.ts'
 import { Erasures } from './erasure/erasures.ts'
-import type { EventLog, LogChange, RemotePage, SyncCursor } from './event-log.ts'
+import type { EventLog, LogChange, RefusedCommit, RemotePage, SyncCursor } from './event-log.ts'
 import { executeJob } from './execute-job.ts'
 import { exportPart } from './export-log.ts'
 import { IdleUpkeep, type IdleUpkeepOptions } from './idle-upkeep.ts'
@@ -39,11 +40,13 @@ import { LogReader } from './reader.ts'
 import { Healing } from './recovery/healing.ts'
 import { verdictJob } from './recovery/verdict-book.ts'
 import { dropRejection, readRejections } from './rejections.ts'
+import { rejoinJob } from './rejoin-job.ts'
 import { remoteJob } from './remote-job.ts'
 import { createDeciderFolds } from './replay/decider-folds.ts'
 import { SnapshotCleanup } from './replay/snapshot-cleanup.ts'
 import { SavedIndex } from './saved-index.ts'
 import { type ServerTreeParts, serverTreeBehind } from './server-tree.ts'
+import { setAsideJob } from './set-aside-job.ts'
 import { TodaysEvents } from './todays-events.ts'
 import { Writer } from './writer.ts'
 
@@ -271,6 +274,16 @@ class OpenLog implements EventLog {
     return readRejections(this.storage)
   }
 
+  async setAside(refused: RefusedCommit): ReturnType<EventLog['setAside']> {
+    const parts = { ...this.#commandParts, lookup: this.#lookup, tail: this.#tail }
+    return this.#writer.submit(setAsideJob(refused, parts))
+  }
+
+  async rejoin(prefixOf: PrefixSource): ReturnType<EventLog['rejoin']> {
+    const found = await commonPrefix(prefixOf, this.#serverTree)
+    return found ? this.#writer.submit(rejoinJob(found, { ...this.#serverTree, now: this.#now })) : null
+  }
+
   acknowledgeRejection(id: string): Promise<void> {
     return dropRejection(this.storage, id)
   }
@@ -404,6 +417,7 @@ class OpenLog implements EventLog {
     const after = this.#index.head
     let supersededFrom: GlobalPosition | null = null
     let amendedFrom: GlobalPosition | null = null
+    let unconfirmedFrom: GlobalPosition | null = null
     const erasures: ErasureRecord[] = []
     for (const { block, bytes } of blocks) {
       const next = this.#index.head + 1
@@ -412,19 +426,22 @@ class OpenLog implements EventLog {
       const applied = this.#index.apply(block)
       supersededFrom = earliest(supersededFrom, applied.supersededFrom)
       amendedFrom = earliest(amendedFrom, applied.amendedFrom)
+      unconfirmedFrom = earliest(unconfirmedFrom, applied.unconfirmedFrom)
       erasures.push(...this.erasures.takeFrom(block, next))
       if (bytes > 0) this.#blocks.keep(block, bytes)
     }
     if (this.#index.head === after) return
     this.#upkeep?.touch()
-    this.#tellOf({ after, supersededFrom, amendedFrom, erasedFrom: firstTouched(erasures) })
+    const erasedFrom = firstTouched(erasures)
+    this.#tellOf({ after, supersededFrom, amendedFrom, unconfirmedFrom, erasedFrom })
     this.#saved.grown()
   }
 
   #tellOf(change: Partial<LogChange>): void {
     const { head, cursor } = this.#index
-    const nothing = { supersededFrom: null, amendedFrom: null, erasedFrom: null, healedFrom: null }
-    this.#changes.tell({ after: head, head, ...nothing, cursor, ...change })
+    const nothing = { supersededFrom: null, amendedFrom: null, unconfirmedFrom: null }
+    const rewritten = { erasedFrom: null, healedFrom: null }
+    this.#changes.tell({ after: head, head, ...nothing, ...rewritten, cursor, ...change })
   }
 
   #reportError(error: unknown): void {

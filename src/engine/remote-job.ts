@@ -2,22 +2,20 @@
 // events first, supersedes the tail and takes it up again behind them. One draft, so all of it or nothing.
 
 import { equalBytes } from '../log/bytes.ts'
-import { type Entry, KIND_AMENDMENT } from '../log/entry.ts'
-import { isStoreError, StoreError } from '../log/errors.ts'
-import type { GlobalPosition, StreamVersion } from '../log/event.ts'
+import type { Entry } from '../log/entry.ts'
+import { StoreError } from '../log/errors.ts'
+import type { GlobalPosition } from '../log/event.ts'
 import { eventIdOf } from '../log/event-id.ts'
 import type { HashChain } from '../log/hash-chain.ts'
-import type { Rejection } from '../model/sync-status.ts'
 import { checkLinks } from './admit-job.ts'
-import { linkAmendment } from './amendments/amend-job.ts'
-import { amendmentIn } from './amendments/read-amendments.ts'
-import { type CommandParts, planCommand } from './command-plan.ts'
+import type { CommandParts } from './command-plan.ts'
 import type { Draft } from './draft.ts'
 import type { EntryLookup } from './entry-lookup.ts'
 import type { Erasures } from './erasure/erasures.ts'
 import type { ApplyOutcome, RemotePage, SyncCursor } from './event-log.ts'
 import type { PendingTail, TailCommit } from './pending-tail.ts'
-import { addRejection, rejectionOf } from './rejections.ts'
+import { planTailAgain, rewindTail } from './rebase.ts'
+import { addRejection } from './rejections.ts'
 import { SERVER_TREE_KEY, type ServerTreeParts, serverTreeBehind, serverTreeValue } from './server-tree.ts'
 import { syncFactEntry } from './sync-fact.ts'
 import type { Job } from './writer.ts'
@@ -106,16 +104,6 @@ async function planForeign(part: ForeignPart, draft: Draft, parts: RemoteParts):
   return { confirmed: countEvents(page.commits), rebased: left.length - rejected.length, rejected }
 }
 
-/** Each stream of the tail goes back to where its first pending entry stood. */
-function rewindTail(tail: readonly TailCommit[], draft: Draft): void {
-  const rewound = new Set<string>()
-  for (const { streamName, streamVersion, previous } of tail.flatMap(({ entries }) => entries)) {
-    if (rewound.has(streamName)) continue
-    rewound.add(streamName)
-    draft.rewind(streamName, { version: streamVersion - 1, hash: previous })
-  }
-}
-
 async function checkForeign(
   commit: readonly Entry[],
   page: RemotePage,
@@ -129,90 +117,6 @@ async function checkForeign(
     after: page.after,
     epoch: page.epoch,
   })
-}
-
-async function planTailAgain(
-  tail: readonly TailCommit[],
-  draft: Draft,
-  parts: RemoteParts,
-): Promise<Rejection[]> {
-  const rejected: Rejection[] = []
-  for (const commit of tail) {
-    try {
-      await planCommitAgain(commit, draft, parts)
-    } catch (reason) {
-      // A refusal is surfaced with what was refused; it never stops what comes behind.
-      if (!isStoreError(reason)) throw reason
-      draft.discardStaged()
-      rejected.push(await rejectionFor(commit, reason, parts))
-    }
-  }
-  return rejected
-}
-
-async function rejectionFor(
-  commit: TailCommit,
-  { code, message }: StoreError,
-  parts: RemoteParts,
-): Promise<Rejection> {
-  const amendment = await amendmentIn(commit.entries, idOfTail(parts))
-  return rejectionOf(commit, { amendment, reason: { code, message }, rejectedAt: parts.now() })
-}
-
-async function planCommitAgain(
-  { entries, note }: TailCommit,
-  draft: Draft,
-  parts: RemoteParts,
-): Promise<void> {
-  if (await standsAsItIs(entries, draft)) {
-    for (const entry of entries) draft.place(entry)
-    draft.commit(note)
-    return
-  }
-  if (note && 'command' in note) {
-    await planCommand(note.command, eventIdOf(entries[0]!.eventId), draft, parts)
-    return
-  }
-  if (note?.onConflict === 'reject') {
-    const { streamName, streamVersion } = entries[0]!
-    const facts = { streamName, expected: streamVersion - 1, actual: (await draft.head(streamName)).version }
-    throw new StoreError('version-conflict', `Stream "${streamName}" has got other events first`, facts)
-  }
-  for (const entry of entries) {
-    if (entry.kind === KIND_AMENDMENT) await amendAgain(entry, draft, parts)
-    else draft.linkEntry(entry.streamName, entry)
-  }
-  draft.commit(note)
-}
-
-/** Its events may have other versions now. */
-async function amendAgain(entry: Entry, draft: Draft, parts: RemoteParts): Promise<void> {
-  const { streamName, streamVersion, eventId, recordedAt } = entry
-  const amendment = await amendmentIn([entry], idOfTail(parts))
-  if (!amendment) {
-    throw new StoreError('log-damaged', 'A pending amendment cannot be read', { streamName, streamVersion })
-  }
-  const { reason, changes } = amendment
-  await linkAmendment({ streamName, eventId, recordedAt, reason, changes }, draft, parts)
-}
-
-/** As the log is before the page: what is pending counts at the versions that it was given here. */
-const idOfTail =
-  ({ index }: RemoteParts) =>
-  async (streamName: string, version: StreamVersion): Promise<string> => {
-    const position = index.positionAt(streamName, version)
-    return eventIdOf(index.idColumn(position, position))
-  }
-
-/** True when nothing came between: the entries link to the heads as they are, and stay the same to the byte. */
-async function standsAsItIs(entries: readonly Entry[], draft: Draft): Promise<boolean> {
-  const heads = new Map<string, Uint8Array>()
-  for (const { streamName, previous, hash } of entries) {
-    const head = heads.get(streamName) ?? (await draft.head(streamName)).hash
-    if (!equalBytes(previous, head)) return false
-    heads.set(streamName, hash)
-  }
-  return true
 }
 
 async function addFact(

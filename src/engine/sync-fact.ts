@@ -9,13 +9,19 @@ import type { SyncCursor } from './event-log.ts'
 
 export const SYNC_STREAM = `${SYSTEM_STREAM_PREFIX}sync`
 export const SYNC_FACT_TYPE = 'server-position-reached'
+/** The server's log is another one than before: what is behind the new cursor is not confirmed any more. */
+export const REJOIN_FACT_TYPE = 'server-log-changed'
 
 /** The new cursor, and from where on earlier entries are superseded by those that follow this one. */
 export type SyncFact = SyncCursor & Readonly<{ supersededFrom: GlobalPosition | null }>
 
-export const syncFactEntry = (fact: SyncFact, recordedAt: number): SystemEntry => ({
+export const syncFactEntry = (
+  fact: SyncFact,
+  recordedAt: number,
+  type: typeof SYNC_FACT_TYPE | typeof REJOIN_FACT_TYPE = SYNC_FACT_TYPE,
+): SystemEntry => ({
   streamName: SYNC_STREAM,
-  type: SYNC_FACT_TYPE,
+  type,
   payload: utf8(JSON.stringify(fact)),
   recordedAt,
 })

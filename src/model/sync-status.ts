@@ -46,7 +46,16 @@ export type SyncStatus = Readonly<{
 /** Events by the ids that they had and have. */
 export type RejectedAmendment = Pick<RecordedAmendment, 'amendmentId' | 'streamName' | 'reason' | 'changes'>
 
-/** A pending commit that could not be taken up again behind what the server had. Kept until acknowledged. */
+/**
+ * Why the server will never take a commit: its ids are recorded with other content, it is not what the protocol allows,
+ * the token may not append to its streams, or it is larger than the server takes.
+ */
+export type ServerRefusal = 'id-reused' | 'invalid' | 'forbidden' | 'too-large'
+
+/**
+ * A pending commit that could not be taken up again behind what the server had, or that the server refused for good. Kept
+ * until acknowledged.
+ */
 export type Rejection = Readonly<{
   id: string
   /** The command that was refused when it was decided again, where there was one. */
@@ -54,6 +63,7 @@ export type Rejection = Readonly<{
   /** What the commit was to change of what counts, if that is what it was for; the events it was to put in are `events`. */
   amendment: RejectedAmendment | null
   events: readonly Readonly<{ eventId: string; streamName: string; type: string; data: unknown }>[]
-  reason: Readonly<{ code: StoreErrorCode; message: string }>
+  /** With `refusal` where it was the server that refused: the code is `sync-refused` then. */
+  reason: Readonly<{ code: StoreErrorCode; message: string; refusal?: ServerRefusal }>
   rejectedAt: number
 }>

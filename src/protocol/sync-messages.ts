@@ -1,6 +1,6 @@
 // Every message of the sync protocol (docs/protocol.md): its type, and a decoder that believes nothing.
 
-import { utf8 } from '../log/bytes.ts'
+import { bytesOfHex, hexOf, utf8 } from '../log/bytes.ts'
 import type { HashProvider } from '../log/hash-provider.ts'
 import { epochIn } from './epoch-field.ts'
 import { type Commits, decodeFrames, encodeFrames } from './message-frames.ts'
@@ -20,6 +20,8 @@ export type PullResponse = Readonly<{
   checkpoint: string | null
   /** The key (vkey) that checkpoints of this log are signed with. */
   verifierKey: string | null
+  /** RFC 6962 root of the server's log up to `next`; null from servers of the first releases. */
+  root: Uint8Array | null
   /** Records in the server's list of erasures. */
   erasures: number
   commits: Commits
@@ -27,7 +29,23 @@ export type PullResponse = Readonly<{
 
 export type PushRequest = Readonly<{ epoch: string; commits: Commits }>
 
-export type PushRefusal = Readonly<{ reason: 'stale' | 'id-reused' | 'invalid'; detail: string }>
+/** How the server's log begins. */
+export type PrefixResponse = Readonly<{
+  epoch: string
+  /** As many entries as were asked for, or all where there are fewer. */
+  size: number
+  /** RFC 6962 root over them. */
+  root: Uint8Array
+  /** Of them, signed, where they are all; null where more follow, and where the server does not sign. */
+  checkpoint: string | null
+  verifierKey: string | null
+}>
+
+/** `forbidden`: the token may not append to one of the streams. */
+export type PushRefusal = Readonly<{
+  reason: 'stale' | 'id-reused' | 'invalid' | 'forbidden'
+  detail: string
+}>
 
 export type PushReceipt = Readonly<{
   epoch: string
@@ -58,10 +76,10 @@ export type Hint = Readonly<{ position: number; epoch: string; erasures: number 
 export type ErrorBody = Readonly<{ code: string; message: string; facts: Readonly<Record<string, unknown>> }>
 
 export function encodePullResponse(
-  { commits, ...head }: PullResponse,
+  { commits, root, ...head }: PullResponse,
   hash: HashProvider,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  return encodeFrames(head, commits, hash)
+  return encodeFrames({ ...head, root: root && hexOf(root) }, commits, hash)
 }
 
 /** @throws {@link MalformedMessage} */
@@ -75,9 +93,35 @@ export function decodePullResponse(bytes: Uint8Array): PullResponse {
     head: position(fields, 'head'),
     checkpoint: noteOrNull(fields, 'checkpoint'),
     verifierKey: noteOrNull(fields, 'verifierKey'),
+    // Servers of the first releases do not say.
+    root: fields['root'] === undefined || fields['root'] === null ? null : rootIn(fields),
     erasures: position(fields, 'erasures'),
     commits,
   }
+}
+
+/** As JSON. */
+export const encodePrefixResponse = ({ root, ...rest }: PrefixResponse): object => ({
+  ...rest,
+  root: hexOf(root),
+})
+
+/** @throws {@link MalformedMessage} */
+export function decodePrefixResponse(json: unknown): PrefixResponse {
+  const fields = fieldsOf(json)
+  return {
+    epoch: epochIn(fields),
+    size: position(fields, 'size'),
+    root: rootIn(fields),
+    checkpoint: noteOrNull(fields, 'checkpoint'),
+    verifierKey: noteOrNull(fields, 'verifierKey'),
+  }
+}
+
+function rootIn(fields: Fields): Uint8Array {
+  const hex = text(fields, 'root')
+  if (!/^[0-9a-f]{64}$/.test(hex)) throw new MalformedMessage('unexpected', 'the root is no hash')
+  return bytesOfHex(hex)
 }
 
 export function encodePushRequest(
@@ -147,7 +191,12 @@ export function decodeErrorBody(json: unknown): ErrorBody {
   return { code: text(fields, 'code'), message: text(fields, 'message'), facts }
 }
 
-const REASONS: readonly string[] = ['stale', 'id-reused', 'invalid'] satisfies PushRefusal['reason'][]
+const REASONS: readonly string[] = [
+  'stale',
+  'id-reused',
+  'invalid',
+  'forbidden',
+] satisfies PushRefusal['reason'][]
 
 function refusalOf(fields: Fields): PushRefusal {
   const reason = text(fields, 'reason')

@@ -2,6 +2,7 @@
 
 import { formatVerifierKey, type NoteSigner } from '../integrity/note-key.ts'
 import {
+  encodePrefixResponse,
   encodePullResponse,
   PROTOCOL_VERSION,
   type PushReceipt,
@@ -61,9 +62,21 @@ export async function answerPull(
   const checkpoint = await checkpointAt(next, store)
   const verifierKey = store.signer && formatVerifierKey(store.signer.key)
   const erasures = log.erasures.count
-  const page = { epoch, after, next, head: log.head(), checkpoint, verifierKey, erasures, commits }
+  const head = log.head()
+  const root = await log.proofs.treeRoot(next)
+  const page = { epoch, after, next, head, checkpoint, verifierKey, root, erasures, commits }
   const headers = { 'content-type': 'application/octet-stream' }
   return new Response(await encodePullResponse(page, log.hash), { headers })
+}
+
+/** By which a replica finds out how far this log is the same as its own, when it is another one than before. */
+export async function answerPrefix(store: ServedStore, epoch: string, wanted: number): Promise<Response> {
+  const { log, signer } = store
+  const size = Math.min(wanted, log.head())
+  const root = await log.proofs.treeRoot(size)
+  const checkpoint = await checkpointAt(size, store)
+  const verifierKey = signer && formatVerifierKey(signer.key)
+  return Response.json(encodePrefixResponse({ epoch, size, root, checkpoint, verifierKey }))
 }
 
 /** Answers when what was accepted is durable. @throws {@link HttpFailure} 409 to a push meant for another log. */
@@ -88,9 +101,17 @@ async function checkpointAt(size: number, { log, signer }: ServedStore): Promise
   return checkpoint.size === size ? checkpoint.text : null
 }
 
-function statusOf({ refusal }: PushReceipt): 200 | 409 | 422 {
-  if (!refusal) return 200
-  return refusal.reason === 'invalid' ? 422 : 409
+function statusOf({ refusal }: PushReceipt): 200 | 403 | 409 | 422 {
+  switch (refusal?.reason) {
+    case undefined:
+      return 200
+    case 'forbidden':
+      return 403
+    case 'invalid':
+      return 422
+    default:
+      return 409
+  }
 }
 
 export function wholeNumber(

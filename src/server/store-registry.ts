@@ -11,6 +11,8 @@ import { logSignerOf, type ServerSigning } from './signing.ts'
 
 export type ServedStore = {
   readonly log: EventLog
+  /** As long as it is the same, the log is what was opened: {@link StoreRegistry.hold} opens another one. */
+  readonly epoch: string
   /** Aborted when the log is closed: what outlives a request ends with it. */
   readonly signal: AbortSignal
   /** Hint streams that are open. */
@@ -62,8 +64,23 @@ export class StoreRegistry {
     this.#slots.delete(storeId)
     this.#slots.set(storeId, slot)
     slot.users++
+    const store = await this.#opened(storeId, slot)
+    const release = once(() => this.#release(slot))
     try {
-      return { store: await slot.opening, release: once(() => this.#release(slot)) }
+      if ((await epochOf(store.log)) === store.epoch) return { store, release }
+    } catch (error) {
+      release()
+      throw error
+    }
+    // The database was restored: what was read of it is not what it holds.
+    release()
+    if (this.#slots.get(storeId) === slot) this.#close(storeId, slot)
+    return this.hold(storeId)
+  }
+
+  async #opened(storeId: string, slot: Slot): Promise<ServedStore> {
+    try {
+      return await slot.opening
     } catch (error) {
       // The next request tries again.
       if (this.#slots.get(storeId) === slot) this.#slots.delete(storeId)
@@ -106,7 +123,7 @@ export class StoreRegistry {
       // Before anybody asks: two requests that ask at once must not make two.
       const epoch = await epochOf(log)
       signer = signing ? await logSignerOf(signing, storeId, epoch) : null
-      return { log, signal: closed.signal, liveClients: 0, signer }
+      return { log, epoch, signal: closed.signal, liveClients: 0, signer }
     } catch (error) {
       await log.close()
       throw error

@@ -8,10 +8,17 @@ import { decodePushRequest } from '../protocol/sync-messages.ts'
 import { parseJson } from '../protocol/untrusted-json.ts'
 import type { LogStorage } from '../storage/log-storage.ts'
 import type { Access, Authorize } from './access.ts'
-import { epochOf } from './epoch.ts'
+import { rotateEpoch } from './epoch.ts'
 import { hintStream } from './hint-stream.ts'
 import { failureResponse, HttpFailure, httpFailureFrom } from './http-failure.ts'
-import { answerHead, answerPull, answerPush, pageRequestOf, wholeNumber } from './log-exchange.ts'
+import {
+  answerHead,
+  answerPrefix,
+  answerPull,
+  answerPush,
+  pageRequestOf,
+  wholeNumber,
+} from './log-exchange.ts'
 import { readBody } from './request-body.ts'
 import { answerErase, answerErasures } from './served-erasures.ts'
 import { answerCheckpoint, answerProof, answerTile } from './served-log.ts'
@@ -55,6 +62,12 @@ export type SyncServerOptions = Readonly<{
 export type SyncServer = Readonly<{
   /** Answers a request; never rejects. */
   fetch: (request: Request) => Promise<Response>
+  /**
+   * To be called once when the database of a store was restored from a backup, before replicas reach it: each of them then
+   * sends again what the backup had not. Without it a server that signs is taken for one that denies what it signed.
+   * Other servers on the database notice by themselves. Gives the new epoch.
+   */
+  rotateEpoch: (storeId: string) => Promise<string>
   /** Ends live streams and closes every store. Requests that come later are answered with 503. */
   close: () => Promise<void>
 }>
@@ -70,7 +83,7 @@ const DEFAULT_LIMITS = {
 /** Methods by path. HEAD is none of them: it would open a stream that nobody reads. */
 const METHODS: readonly (readonly [path: RegExp, methods: readonly string[]])[] = [
   [/^\/v1\/log$/, ['GET', 'POST']],
-  [/^\/v1\/(head|hints|proof)$/, ['GET']],
+  [/^\/v1\/(head|prefix|hints|proof)$/, ['GET']],
   [/^\/v1\/erasures$/, ['GET', 'POST']],
   [/^\/v1\/logs\/[^/]+\/(checkpoint|tile\/.+)$/, ['GET']],
   [/^\/v1\/witness\/(keys|add-checkpoint)$/, ['POST']],
@@ -106,6 +119,10 @@ export function createSyncServer(options: SyncServerOptions): SyncServer {
   app.get('/v1/log', context => {
     const page = pageRequestOf(context.req.query(), limits)
     return withStore(context, (store, epoch) => answerPull(store, epoch, page))
+  })
+  app.get('/v1/prefix', context => {
+    const size = wholeNumber(context.req.query(), 'size', Number.MAX_SAFE_INTEGER)
+    return withStore(context, (store, epoch) => answerPrefix(store, epoch, size))
   })
   app.post('/v1/log', async context => {
     const push = decodePushRequest(await readBody(context.req.raw, limits.maxPushBytes))
@@ -147,6 +164,7 @@ export function createSyncServer(options: SyncServerOptions): SyncServer {
         return failed(error, request)
       }
     },
+    rotateEpoch: storeId => stores.use(storeId, ({ log }) => rotateEpoch(log)),
     close: () => stores.close(),
   }
 
@@ -215,8 +233,8 @@ export function createSyncServer(options: SyncServerOptions): SyncServer {
 }
 
 /** Other servers may write to the same database: no answer may be behind what one of them has acknowledged. */
-async function refresh({ log }: ServedStore): Promise<string> {
-  const [epoch] = await Promise.all([epochOf(log), log.catchUp(), log.erasures.refresh()])
+async function refresh({ log, epoch }: ServedStore): Promise<string> {
+  await Promise.all([log.catchUp(), log.erasures.refresh()])
   return epoch
 }
 

@@ -18,6 +18,8 @@ export type SignedPage = Readonly<{
   verifierKey: string | null
   /** A receipt has none: the page before it said which one. */
   isReceipt?: boolean
+  /** Of the server's log up to `next`, as it says without signing it. */
+  root?: Uint8Array | null
 }>
 
 export class ServerPin {
@@ -56,6 +58,18 @@ export class ServerPin {
     await this.#storage.put({ [CHECKPOINT]: utf8(text) })
   }
 
+  /**
+   * For a server that has not what it had, and does not say that its log is another one.
+   *
+   * @throws `StoreError` `server-inconsistent` where it had signed that
+   */
+  async holdTo(epoch: string, problem: string, facts: StoreError['facts']): Promise<void> {
+    const before = await this.#lastCheckpoint()
+    if (before === null) return
+    const { checkpoint } = parseSignedCheckpoint(before)
+    if (checkpoint.origin.endsWith(`/${epoch}`)) throw inconsistent(problem, { ...facts, before })
+  }
+
   /** Before anything of the server is believed: one that signs nothing could be anybody. */
   async #checkExpected(shown: string | null, expected: string): Promise<void> {
     if (shown === null) throw inconsistent('it does not sign, and should', { expected })
@@ -71,10 +85,12 @@ export class ServerPin {
     const known = stored ? await parseVerifierKey(textOf(stored)) : null
     if (shown === null) return known
     const key = await readable(() => parseVerifierKey(shown))
-    if (!known) await this.#storage.put({ [KEY]: utf8(shown) })
-    // Its name changes with the log's epoch, which others look at.
-    if (!known || equalBytes(known.publicKey, key.publicKey)) return key
-    throw inconsistent('it signs with another key than before', { known: textOf(stored!), shown })
+    if (known && !equalBytes(known.publicKey, key.publicKey)) {
+      throw inconsistent('it signs with another key than before', { known: textOf(stored!), shown })
+    }
+    // Its name changes with the log's epoch, and receipts are signed in that name, too.
+    if (known?.name !== key.name) await this.#storage.put({ [KEY]: utf8(shown) })
+    return key
   }
 
   async #lastCheckpoint(): Promise<string | null> {

@@ -21,7 +21,7 @@ function phaseOf({ life, isHalted, online, request, timer }: SyncState): SyncPha
   if (life !== 'running') return 'off'
   if (isHalted) return 'stopped'
   if (!online) return 'offline'
-  if (request) return request.kind === 'pull' ? 'pulling' : 'pushing'
+  if (request) return request.kind === 'pull' || request.kind === 'rejoin' ? 'pulling' : 'pushing'
   if (timer?.purpose === 'retry') return 'waiting'
   return timer?.purpose === 'linger' ? 'pushing' : 'idle'
 }

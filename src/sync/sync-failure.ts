@@ -19,8 +19,10 @@ export type SyncFailure =
   | Readonly<{ type: 'rubbish'; message: string }>
   /** The application has no token to send, so nothing was sent. */
   | Readonly<{ type: 'no-token' }>
-  /** The server's log is another one than before, restored or reset. */
+  /** The server's log is another one than before, restored or reset, and the server says so. */
   | Readonly<{ type: 'epoch-changed'; expected: string; actual: string }>
+  /** It is another one, and the server does not say so. */
+  | Readonly<{ type: 'log-changed'; message: string; facts: ErrorFacts }>
   /** The log here could not take the page in. */
   | Readonly<{ type: 'local'; error: PlainError }>
 
@@ -39,17 +41,24 @@ export function verdictOn(failure: SyncFailure): Verdict {
       return stop('sync-refused', 'There is no token to send to the server', { reason: 'no-token' })
     case 'epoch-changed': {
       const { expected, actual } = failure
-      return stop('sync-protocol', 'The server has another log than before', {
-        reason: failure.type,
-        expected,
-        actual,
-      })
+      return wait('sync-protocol', OTHER_LOG, { reason: failure.type, expected, actual })
     }
+    case 'log-changed':
+      return wait('sync-protocol', `${OTHER_LOG}: ${failure.message}`, {
+        reason: failure.type,
+        ...failure.facts,
+      })
     case 'local':
       // A full disk may have room again; a page that does not fit the chain will not fit the next time either.
       return { type: typeOfLocal(failure.error), error: failure.error, retryAfterMs: 0 }
   }
 }
+
+const OTHER_LOG = 'The server has another log than before'
+
+/** What is to be found out first is what of the server's log is as it is known here. */
+export const isOtherLog = ({ type }: SyncFailure): boolean =>
+  type === 'epoch-changed' || type === 'log-changed'
 
 export function plainError(code: StoreErrorCode, message: string, facts: ErrorFacts = {}): PlainError {
   return plainErrorOf(new StoreError(code, message, facts))
@@ -59,7 +68,6 @@ function verdictOnRefusal(failure: Extract<SyncFailure, { type: 'refused' }>): V
   const { status, code, message, retryAfterMs } = failure
   const facts = { ...failure.facts, status, reason: code }
   if (status === 401 || status === 403) return stop('sync-refused', message, facts)
-  if (code === 'ahead-of-server') return stop('sync-protocol', message, facts)
   const verdict = wait(isPassing(status) ? 'sync-unreachable' : 'sync-refused', message, facts)
   return { ...verdict, retryAfterMs: retryAfterMs ?? 0 }
 }

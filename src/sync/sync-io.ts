@@ -1,5 +1,6 @@
 // What goes into the sync state machine and what comes out of it: plain values, so that a run can be written down.
 
+import type { RefusedCommit } from '../engine/event-log.ts'
 import type { PushReceipt } from '../protocol/sync-messages.ts'
 import type { SyncFailure } from './sync-failure.ts'
 
@@ -17,6 +18,12 @@ export type Standing = Readonly<{
   erasures: Readonly<{ taken: number; unsent: number }>
 }>
 
+/** A commit by the hash of its last entry. */
+export type PushedCommit = RefusedCommit['hash']
+
+/** `first` is null where nothing was. */
+export type Sent = Readonly<{ commits: number; bytes: number; first: PushedCommit | null }>
+
 export type SyncInput =
   | Readonly<{ type: 'started'; standing: Standing }>
   | Readonly<{ type: 'stopped' }>
@@ -33,19 +40,29 @@ export type SyncInput =
   | Readonly<{ type: 'pullDone'; standing: Standing; head: number }>
   | Readonly<{ type: 'pullFailed'; failure: SyncFailure }>
   /** `standing` may have moved: a receipt that says where the commits stand is as good as a page of them. */
-  | Readonly<{ type: 'pushDone'; receipt: PushReceipt; standing: Standing }>
-  | Readonly<{ type: 'pushFailed'; failure: SyncFailure; sent: Readonly<{ commits: number; bytes: number }> }>
+  | Readonly<{ type: 'pushDone'; receipt: PushReceipt; refused: PushedCommit | null; standing: Standing }>
+  | Readonly<{ type: 'pushFailed'; failure: SyncFailure; sent: Sent }>
   /** The push found nothing to send, and sent nothing. */
   | Readonly<{ type: 'pushEmpty'; standing: Standing }>
   | Readonly<{ type: 'eraseDone'; standing: Standing }>
   | Readonly<{ type: 'eraseFailed'; failure: SyncFailure }>
+  /** The log knows what of the server's it has. */
+  | Readonly<{ type: 'rejoinDone'; standing: Standing }>
+  | Readonly<{ type: 'rejoinFailed'; failure: SyncFailure }>
+  /** It is not pending any more. */
+  | Readonly<{ type: 'setAsideDone'; standing: Standing }>
+  | Readonly<{ type: 'setAsideFailed'; failure: SyncFailure }>
 
-/** `pull`, `push` and `erase` are answered by one `…Done`, `…Failed` or `pushEmpty` each, aborted ones too. */
+/** All but the last six are answered by one `…Done`, `…Failed` or `pushEmpty` each, aborted ones too. */
 export type SyncEffect =
   | Readonly<{ type: 'pull'; after: number; epoch: string }>
   | Readonly<{ type: 'push'; epoch: string; maxBytes: number }>
   /** Tells the server of one erasure. */
   | Readonly<{ type: 'erase'; epoch: string }>
+  /** Finds out how far the server's log is the one that is known here, and goes back to there. */
+  | Readonly<{ type: 'rejoin' }>
+  /** Asks nobody: takes out of the pending tail what the server refuses for good. */
+  | Readonly<{ type: 'setAside'; commit: RefusedCommit }>
   | Readonly<{ type: 'abortRequest' }>
   /** Takes the place of the timer before. */
   | Readonly<{ type: 'schedule'; delayMs: number }>

@@ -1,6 +1,7 @@
 // Runs the effects of the sync state machine: the thin shell between a log, a server and the clock.
 
-import type { EventLog, RemotePage } from '../engine/event-log.ts'
+import type { EventLog, RefusedCommit, RemotePage } from '../engine/event-log.ts'
+import { equalBytes, hexOf } from '../log/bytes.ts'
 import { isStoreError, StorageFailed, type StoreError } from '../log/errors.ts'
 import type { Rejection, SyncStatus } from '../model/sync-status.ts'
 import type { PushReceipt } from '../protocol/sync-messages.ts'
@@ -10,8 +11,8 @@ import { sendErasure, takeErasures } from './erasure-exchange.ts'
 import { listenForHints } from './hints.ts'
 import { ServerPin, type SignedPage } from './server-pin.ts'
 import { statusOf } from './status-of.ts'
-import { plainErrorOf } from './sync-failure.ts'
-import type { Standing, SyncEffect, SyncInput } from './sync-io.ts'
+import { plainErrorOf, type SyncFailure } from './sync-failure.ts'
+import type { PushedCommit, Sent, Standing, SyncEffect, SyncInput } from './sync-io.ts'
 import { initialSyncState, step } from './sync-state.ts'
 import { createTransport } from './transport.ts'
 
@@ -29,7 +30,7 @@ export type SyncLoopOptions = Readonly<{
   random?: () => number
   /** Called with each status that differs from the one before. Must not throw. */
   onStatus?: (status: SyncStatus) => void
-  /** Called once with commits that could not be taken up again; they are in `log.rejections()` too. Must not throw. */
+  /** Called once with commits that could not be taken up again, or that the server refused for good; they are in `log.rejections()` too. Must not throw. */
   onRejected?: (rejections: readonly Rejection[]) => void
 }>
 
@@ -47,10 +48,11 @@ export type SyncLoop = Readonly<{
 
 /**
  * Syncs a log with a server: pulls before it pushes, retries with backoff, and stops with an error in the status
- * where retrying cannot help. Nothing it meets on the way touches a pending event.
+ * where retrying cannot help. Of what is pending nothing is given up on the way but commits that the server refuses for
+ * good: they are listed as rejected.
  *
- * A changed `epoch` (the server was restored or reset) stops it with `sync-protocol`, and a server that signs another
- * log than the one it gives out with `server-inconsistent`.
+ * A server that was restored from a backup, which it says by another `epoch`, gets again what it has lost. One that signs
+ * another log than the one it gives out, or denies what it signed, stops sync with `server-inconsistent`.
  */
 export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
   const { log, clock = systemClock, random = Math.random, onStatus, onRejected } = options
@@ -113,6 +115,13 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
         request = new AbortController()
         follow(erase(effect.epoch, request.signal).then(dispatch))
         break
+      case 'rejoin':
+        request = new AbortController()
+        follow(rejoin(request.signal).then(dispatch))
+        break
+      case 'setAside':
+        follow(setAside(effect.commit).then(dispatch))
+        break
       case 'abortRequest':
         request.abort()
         break
@@ -136,51 +145,106 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
   async function pull(after: number, epoch: string, signal: AbortSignal): Promise<SyncInput> {
     try {
       const answer = await transport.pull(after, signal)
-      if (answer.type !== 'ok') return { type: 'pullFailed', failure: answer }
+      if (answer.type !== 'ok') return { type: 'pullFailed', failure: await judged(answer, epoch) }
       const page = answer.value
       if (epoch !== '' && page.epoch !== epoch) {
         return { type: 'pullFailed', failure: { type: 'epoch-changed', expected: epoch, actual: page.epoch } }
       }
-      await applySigned(page, page)
+      const failure = await applySigned(page, page)
+      if (failure) return { type: 'pullFailed', failure }
       const taken = await takeErasures(page.epoch, page.erasures, exchange, signal)
       if (taken.type !== 'ok') return { type: 'pullFailed', failure: taken }
       return { type: 'pullDone', standing: standing(), head: page.head }
     } catch (error) {
-      return { type: 'pullFailed', failure: { type: 'local', error: plainErrorOf(storeErrorOf(error)) } }
+      return { type: 'pullFailed', failure: failureFrom(error) }
     }
   }
 
-  /** What the server signs is looked at first: what contradicts it does not get in. */
-  async function applySigned(page: RemotePage, signed: SignedPage): Promise<void> {
-    await pin.check(signed, signed.checkpoint === null ? null : await log.serverRootBehind(page))
-    await apply(page)
+  /** A server that does not reach as far as this replica has another log, whether it says so or not. */
+  async function judged(failure: SyncFailure, epoch: string): Promise<SyncFailure> {
+    if (failure.type !== 'refused' || failure.code !== 'ahead-of-server') return failure
+    const { facts } = failure
+    if (facts['epoch'] !== epoch) {
+      return { type: 'epoch-changed', expected: epoch, actual: String(facts['epoch']) }
+    }
+    return logChanged(epoch, 'it ends before what it gave out', facts)
   }
 
-  async function apply(page: RemotePage): Promise<void> {
+  /** What the server signs is looked at first: what contradicts it does not get in. */
+  async function applySigned(page: RemotePage, signed: SignedPage): Promise<SyncFailure | null> {
+    const { checkpoint, root: served = null } = signed
+    const root = checkpoint === null && served === null ? null : await log.serverRootBehind(page)
+    await pin.check(signed, root)
+    if (root && served && !equalBytes(root, served)) {
+      const facts = { next: page.next, root: hexOf(served), computedRoot: hexOf(root) }
+      return logChanged(page.epoch, 'it does not go on from what it gave out', facts)
+    }
     const outcome = await log.applyRemote(page)
-    if (outcome.rejected.length === 0) return
+    await tellRejected(outcome.rejected)
+    return null
+  }
+
+  /** What a server signed it is held to. Of one that did not there is nothing to show to anybody: it gets what it lost. */
+  async function logChanged(
+    epoch: string,
+    message: string,
+    facts: Extract<SyncFailure, { type: 'log-changed' }>['facts'],
+  ): Promise<SyncFailure> {
+    await pin.holdTo(epoch, message, facts)
+    return { type: 'log-changed', message, facts }
+  }
+
+  async function rejoin(signal: AbortSignal): Promise<SyncInput> {
+    const { epoch } = log.cursor()
+    let failure: SyncFailure | null = null
+    try {
+      await log.rejoin(async size => {
+        const answer = await transport.prefix(size, signal)
+        if (answer.type !== 'ok') {
+          failure = answer
+          return null
+        }
+        const prefix = answer.value
+        await pin.check({ ...prefix, next: prefix.size }, prefix.root)
+        if (prefix.epoch === epoch) await log.erasures.cursor.forget()
+        return prefix
+      })
+      return failure ? { type: 'rejoinFailed', failure } : { type: 'rejoinDone', standing: standing() }
+    } catch (error) {
+      return { type: 'rejoinFailed', failure: failureFrom(error) }
+    }
+  }
+
+  async function setAside(commit: RefusedCommit): Promise<SyncInput> {
+    try {
+      await tellRejected(await log.setAside(commit))
+      return { type: 'setAsideDone', standing: standing() }
+    } catch (error) {
+      return { type: 'setAsideFailed', failure: failureFrom(error) }
+    }
+  }
+
+  async function tellRejected(rejections: readonly Rejection[]): Promise<void> {
+    if (rejections.length === 0) return
     await countRejections()
-    onRejected?.(outcome.rejected)
+    onRejected?.(rejections)
   }
 
   async function push(epoch: string, maxBytes: number, signal: AbortSignal): Promise<SyncInput> {
-    const sent = { commits: 0, bytes: 0 }
+    let sent: Sent = { commits: 0, bytes: 0, first: null }
     try {
       const pending = await log.pendingCommits(maxBytes)
       if (pending.length === 0) return { type: 'pushEmpty', standing: standing() }
-      sent.commits = pending.length
-      for (const { bytes } of pending) sent.bytes += bytes
       const commits = pending.map(({ entries }) => entries)
+      const bytes = pending.reduce((sum, commit) => sum + commit.bytes, 0)
+      sent = { commits: pending.length, bytes, first: nameOf(commits[0]) }
       const answer = await transport.push({ epoch, commits }, signal)
       if (answer.type !== 'ok') return { type: 'pushFailed', failure: answer, sent }
       await applyReceipt(answer.value, commits)
-      return { type: 'pushDone', receipt: answer.value, standing: standing() }
+      const refused = nameOf(commits[answer.value.accepted])
+      return { type: 'pushDone', receipt: answer.value, refused, standing: standing() }
     } catch (error) {
-      return {
-        type: 'pushFailed',
-        failure: { type: 'local', error: plainErrorOf(storeErrorOf(error)) },
-        sent,
-      }
+      return { type: 'pushFailed', failure: failureFrom(error), sent }
     }
   }
 
@@ -202,7 +266,7 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
       if (sent.type !== 'ok') return { type: 'eraseFailed', failure: sent }
       return { type: 'eraseDone', standing: standing() }
     } catch (error) {
-      return { type: 'eraseFailed', failure: { type: 'local', error: plainErrorOf(storeErrorOf(error)) } }
+      return { type: 'eraseFailed', failure: failureFrom(error) }
     }
   }
 
@@ -249,6 +313,15 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
     if (keys.some(key => before[key] !== after[key])) onStatus?.(after)
   }
 }
+
+/** Null for none. */
+const nameOf = (commit: RemotePage['commits'][number] | undefined): PushedCommit | null =>
+  commit ? (hexOf(commit.at(-1)!.hash) as PushedCommit) : null
+
+const failureFrom = (error: unknown): SyncFailure => ({
+  type: 'local',
+  error: plainErrorOf(storeErrorOf(error)),
+})
 
 /** What is no error of the store is a defect: shown and tried again, since nothing was written. */
 function storeErrorOf(error: unknown): StoreError {

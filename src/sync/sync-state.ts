@@ -1,9 +1,10 @@
 // What sync does next: a pure state machine, run alike by the worker, the tests and a simulator.
 
+import type { RefusedCommit } from '../engine/event-log.ts'
 import type { PlainError } from '../model/sync-status.ts'
 import { backoffMs } from './backoff.ts'
-import { isPassing, plainError, type SyncFailure, verdictOn } from './sync-failure.ts'
-import type { Moment, Standing, SyncEffect, SyncInput } from './sync-io.ts'
+import { isOtherLog, isPassing, plainError, type SyncFailure, verdictOn } from './sync-failure.ts'
+import type { Moment, PushedCommit, Standing, SyncEffect, SyncInput } from './sync-io.ts'
 
 /** Local appends of this long go into one push. */
 export const LINGER_MS = 25
@@ -14,7 +15,7 @@ export const PUSH_BYTES = 1024 * 1024
 /** Pushes that ran out of time become no smaller than this. */
 const SLOW_PUSH_BYTES = 16 * 1024
 
-type RequestKind = 'pull' | 'push' | 'erase'
+type RequestKind = 'pull' | 'push' | 'erase' | 'rejoin' | 'setAside'
 /** `after` is where `standing` was when it began. */
 type Request = Readonly<{ kind: RequestKind; after: number; isAborted: boolean }>
 type Timer = Readonly<{ purpose: 'retry' | 'linger' | 'poll'; at: number }>
@@ -37,6 +38,12 @@ export type SyncState = Readonly<{
   hintedErasures: number
   /** Where a push that was answered began, until the server's log is seen to have moved on from there. */
   answeredAt: number | null
+  /** The server's log is another one than before: nothing else is done until it is known what of it is the same. */
+  isRejoinDue: boolean
+  /** The server refuses it for good. */
+  refused: RefusedCommit | null
+  /** It was refused since its ids are known there; if it is so again, behind a pull, another event has them. */
+  reused: PushedCommit | null
   /** The server takes no erasures of this replica: it is told of none until the application acts. */
   mayNotErase: boolean
   /** Bytes of the next push, and the most that the server is thought to take. */
@@ -46,7 +53,7 @@ export type SyncState = Readonly<{
   lastContactAt: number | null
 }>
 
-const NO_FAILURES = { pull: 0, push: 0, erase: 0 }
+const NO_FAILURES = { pull: 0, push: 0, erase: 0, rejoin: 0, setAside: 0 }
 
 export const initialSyncState: SyncState = {
   life: 'new',
@@ -61,6 +68,9 @@ export const initialSyncState: SyncState = {
   hinted: 0,
   hintedErasures: 0,
   answeredAt: null,
+  isRejoinDue: false,
+  refused: null,
+  reused: null,
   mayNotErase: false,
   pushBytes: PUSH_BYTES,
   pushLimit: PUSH_BYTES,
@@ -73,19 +83,23 @@ export const initialSyncState: SyncState = {
  *
  * What holds in every state, whatever comes in:
  *
- * 1. There is never more than one request, be it a pull, a push or an erasure, under way.
+ * 1. There is never more than one request under way, nor anything done to the log meanwhile.
  * 2. Offline, halted, not started or stopped, nothing is requested, no hints are heard, and no timer runs.
  * 3. The request before each push was a pull that reached the end of the server's log as it was then, and no hint
  *    has named a later position after it. Hints that come in the middle of that pull wait for the one that follows
  *    the push: else a log that others write to all the time would never let this replica push.
  * 4. Only the log moves `standing`: neither a receipt nor a hint confirms anything here. A hint can but cause a pull.
  * 5. After a failure nothing is requested until the retry timer fires, the network returns, or the application pokes.
- * 6. Two answered pushes from one position of the server's log are separated by a wait: a server that takes commits
- *    and does not show them, or calls them stale and has nothing newer, cannot make this spin.
- * 7. A push that was too large is followed by one of at most half its size, down to one commit, then by a halt.
- * 8. A halt needs the application to act (`poked`). Nothing pending is given up by any input.
- *
- * A changed epoch halts: the server was restored or reset, and what to do about that is not decided here.
+ * 6. Two answered pushes from one position of the server's log are separated by a wait, or by a commit that was set
+ *    aside: a server that takes commits and does not show them, or calls them stale and has nothing newer, cannot make
+ *    this spin.
+ * 7. A push that was too large is followed by one of at most half its size, down to one commit. That one is set aside
+ *    where the server itself says that it is too large, and halts where something in between says so.
+ * 8. A halt needs the application to act (`poked`). Nothing pending is given up by any input but a refusal of the server
+ *    that is about the commit itself, and that commit only: it is set aside, which lists it as rejected.
+ * 9. Once the server's log was found to be another one, nothing is pulled, pushed or erased until it is known what of it
+ *    is the same. Found so again before all was confirmed, it is not asked at once but after a wait: of two servers that
+ *    take turns at one address, neither can make this spin.
  */
 export function step(
   state: SyncState,
@@ -135,6 +149,16 @@ function take(state: SyncState, input: SyncInput, moment: Moment): SyncState {
       return state.request?.kind === 'erase' ? takeErased(state, input.standing, moment) : state
     case 'eraseFailed':
       return state.request?.kind === 'erase' ? takeEraseFailure(state, input.failure, moment) : state
+    case 'rejoinDone':
+      return state.request?.kind === 'rejoin' ? takeRejoined(state, input.standing, moment) : state
+    case 'rejoinFailed':
+      return state.request?.kind === 'rejoin' ? takeRejoinFailure(state, input.failure, moment) : state
+    case 'setAsideDone':
+      return state.request?.kind === 'setAside' ? takeSetAside(state, input.standing) : state
+    case 'setAsideFailed':
+      return state.request?.kind === 'setAside'
+        ? takeFailure(state, 'setAside', input.failure, moment)
+        : state
   }
 }
 
@@ -181,8 +205,14 @@ function takePage(
     return isBehind(next) ? next : waitForPush(next, moment)
   }
   const isThrough = hasMoved || standing.pending === 0
-  const { push, erase } = state.failures
-  const failures = { pull: 0, push: isThrough ? 0 : push, erase }
+  const { push, erase, rejoin } = state.failures
+  const isSettled = standing.pending === 0 && !isPullDue
+  const failures = {
+    ...NO_FAILURES,
+    push: isThrough ? 0 : push,
+    erase,
+    rejoin: isSettled ? 0 : rejoin,
+  }
   const isWell = failures.push === 0 && erase === 0 && !state.mayNotErase
   const error = isWell ? null : state.error
   // See invariant 3: the pull behind the push will reach what hints named meanwhile.
@@ -198,8 +228,8 @@ function waitForPush(state: SyncState, moment: Moment): SyncState {
 
 function takeReceipt(
   state: SyncState,
-  { receipt, standing }: Extract<SyncInput, { type: 'pushDone' }>,
-  { now }: Moment,
+  { receipt, refused, standing }: Extract<SyncInput, { type: 'pushDone' }>,
+  moment: Moment,
 ): SyncState {
   const { epoch, refusal } = receipt
   const answeredAt = state.request?.after ?? null
@@ -209,16 +239,20 @@ function takeReceipt(
     request: null,
     standing,
     isPullDue: true,
-    lastContactAt: now,
+    lastContactAt: moment.now,
     answeredAt,
     pushBytes,
   }
   if (epoch !== state.standing.epoch) {
     const changed = { type: 'epoch-changed', expected: state.standing.epoch, actual: epoch } as const
-    return halt(next, verdictOn(changed).error)
+    return takeFailure(next, 'push', changed, moment)
   }
-  if (refusal === null || refusal.reason === 'stale') return next
-  return halt(next, plainError('sync-refused', `The server refused a commit: ${refusal.detail}`, refusal))
+  if (refusal === null || refused === null || refusal.reason === 'stale') return { ...next, reused: null }
+  const { reason, detail } = refusal
+  // Most likely it is there already, pushed by another replica that has it too: then the pull takes it off the tail.
+  if (reason === 'id-reused' && state.reused !== refused) return { ...next, reused: refused }
+  const commit = { hash: refused, refusal: reason, message: `The server refused a commit: ${detail}` }
+  return { ...next, answeredAt: null, reused: null, refused: commit }
 }
 
 function takePushFailure(
@@ -231,6 +265,9 @@ function takePushFailure(
     const next = { ...state, request: null, isPullDue: true, lastContactAt: moment.now }
     if (sent.commits > 1) return { ...next, pushBytes: half, pushLimit: half }
     const message = `The server takes no commit as large as this one of ${sent.bytes} bytes`
+    if (failure.code === 'too-large' && sent.first !== null) {
+      return { ...next, refused: { hash: sent.first, refusal: 'too-large', message } }
+    }
     return halt(next, plainError('sync-refused', message, { status: 413, bytes: sent.bytes }))
   }
   const isTooSlow = failure.type === 'unreachable' && failure.timedOut
@@ -261,12 +298,41 @@ function takeEraseFailure(state: SyncState, failure: SyncFailure, moment: Moment
   return { ...next, mayNotErase: true, error }
 }
 
+function takeRejoined(state: SyncState, standing: Standing, { now }: Moment): SyncState {
+  const failures = { ...state.failures, rejoin: Math.max(1, state.failures.rejoin) }
+  const next = { ...state, request: null, standing, failures, lastContactAt: now }
+  return { ...next, isRejoinDue: false, isPullDue: true, answeredAt: null, hinted: 0 }
+}
+
+/** A server of the first releases cannot say how its log begins. */
+function takeRejoinFailure(state: SyncState, failure: SyncFailure, moment: Moment): SyncState {
+  const isOld = failure.type === 'refused' && failure.status === 404
+  if (!isOld) return takeFailure(state, 'rejoin', failure, moment)
+  const message = 'The server has another log than before, and cannot say what of it is the same'
+  const next = { ...state, request: null, isPullDue: true, isRejoinDue: false, lastContactAt: moment.now }
+  return halt(next, plainError('sync-protocol', message, { reason: 'epoch-changed', status: failure.status }))
+}
+
+function takeSetAside(state: SyncState, standing: Standing): SyncState {
+  return { ...state, request: null, standing, refused: null, isPullDue: true }
+}
+
 function takeFailure(state: SyncState, kind: RequestKind, failure: SyncFailure, moment: Moment): SyncState {
-  const next = { ...state, request: null, isPullDue: true }
+  const next = {
+    ...state,
+    request: null,
+    isPullDue: true,
+    isRejoinDue: state.isRejoinDue || isOtherLog(failure),
+  }
   // Aborted since the network went: no failure of the server's.
   if (state.request?.isAborted) return next
   const verdict = verdictOn(failure)
   const answered = failure.type === 'refused' ? { ...next, lastContactAt: moment.now } : next
+  if (isOtherLog(failure)) {
+    const found = { ...answered, answeredAt: null, error: verdict.error, lastContactAt: moment.now }
+    const isFirst = kind !== 'rejoin' && state.failures.rejoin === 0
+    return isFirst ? found : waitAfter(found, 'rejoin', verdict, moment)
+  }
   return verdict.type === 'stop' ? halt(answered, verdict.error) : waitAfter(answered, kind, verdict, moment)
 }
 
@@ -289,6 +355,8 @@ function waitAfter(
 function proceed(state: SyncState, { now, chance }: Moment): SyncState {
   if (state.life !== 'running' || !state.online || state.isHalted) return quiet(state)
   if (state.request !== null || state.timer?.purpose === 'retry') return state
+  if (state.isRejoinDue) return begin('rejoin', state)
+  if (state.refused !== null) return begin('setAside', state)
   if (isBehind(state)) {
     return begin('pull', { ...state, isPullDue: false, hinted: 0, hintedErasures: 0 })
   }
@@ -331,10 +399,18 @@ function effectsBetween(before: SyncState, after: SyncState, { now }: Moment): S
   return effects
 }
 
-function requestFor({ standing, pushBytes }: SyncState, kind: RequestKind): SyncEffect {
+function requestFor({ standing, pushBytes, refused }: SyncState, kind: RequestKind): SyncEffect {
   const { epoch, position } = standing
-  if (kind === 'erase') return { type: 'erase', epoch }
-  return kind === 'pull'
-    ? { type: 'pull', after: position, epoch }
-    : { type: 'push', epoch, maxBytes: pushBytes }
+  switch (kind) {
+    case 'pull':
+      return { type: 'pull', after: position, epoch }
+    case 'push':
+      return { type: 'push', epoch, maxBytes: pushBytes }
+    case 'erase':
+      return { type: 'erase', epoch }
+    case 'rejoin':
+      return { type: 'rejoin' }
+    case 'setAside':
+      return { type: 'setAside', commit: refused! }
+  }
 }

@@ -11,11 +11,13 @@ import {
 } from '../protocol/erasure-messages.ts'
 import {
   decodeErrorBody,
+  decodePrefixResponse,
   decodePullResponse,
   decodePushReceipt,
   type ErrorBody,
   encodePushRequest,
   MalformedMessage,
+  type PrefixResponse,
   type PullResponse,
   type PushReceipt,
   type PushRequest,
@@ -45,6 +47,8 @@ export type Answer<T> = Readonly<{ type: 'ok'; value: T }> | SyncFailure
 export type Transport = Readonly<{
   /** The next page behind a place in the server's log. A page moves on, or is at the end of the log. */
   pull: (after: number, signal: AbortSignal) => Promise<Answer<PullResponse>>
+  /** How the server's log begins: of so many entries, or of all where there are fewer. */
+  prefix: (size: number, signal: AbortSignal) => Promise<Answer<PrefixResponse>>
   push: (message: PushRequest, signal: AbortSignal) => Promise<Answer<PushReceipt>>
   /** Records of the server's list of erasures behind a place in it: one at least. */
   erasures: (after: number, signal: AbortSignal) => Promise<Answer<ErasuresPage>>
@@ -63,6 +67,14 @@ export function createTransport(options: TransportOptions): Transport {
       if (answer.type !== 'ok') return answer
       const { status, bytes } = answer.value
       return status === 200 ? decoded(() => pageOf(bytes, after)) : refusalOf(answer.value)
+    },
+
+    async prefix(size, signal) {
+      const request = { path: `/v1/prefix?size=${size}`, accept: 'application/json' }
+      const answer = await exchange(request, MAX_JSON_BYTES, signal)
+      if (answer.type !== 'ok') return answer
+      const { status, bytes } = answer.value
+      return status === 200 ? decoded(() => prefixIn(jsonOf(bytes), size)) : refusalOf(answer.value)
     },
 
     async push(message, signal) {
@@ -156,6 +168,12 @@ function pageOf(bytes: Uint8Array, after: number): PullResponse {
     'unexpected',
     `a page from ${page.after} to ${page.next}, asked for behind ${after}`,
   )
+}
+
+function prefixIn(json: unknown, size: number): PrefixResponse {
+  const prefix = decodePrefixResponse(json)
+  if (prefix.size <= size) return prefix
+  throw new MalformedMessage('unexpected', `a root over ${prefix.size} entries, asked for ${size}`)
 }
 
 function erasuresOf(json: unknown, after: number): ErasuresPage {

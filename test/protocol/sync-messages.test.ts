@@ -95,6 +95,7 @@ describe('push and pull', () => {
       head: 9,
       checkpoint: 'note',
       verifierKey: 'key',
+      root: null,
       erasures: 2,
       commits,
     }
@@ -109,6 +110,7 @@ describe('push and pull', () => {
       head: 3,
       checkpoint: null,
       verifierKey: null,
+      root: null,
       erasures: 0,
       commits: [],
     }
@@ -353,7 +355,8 @@ describe('entries', () => {
 describe('messages in JSON', () => {
   const receipt = { epoch: 'e1', accepted: 2, after: 3, head: 5, checkpoint: null, refusal: null }
   const head = { protocol: 1, epoch: 'e1', position: 5, maxPushBytes: 10, maxPullBytes: 20, keys: null }
-  const page = { epoch: 'e1', after: 0, next: 0, head: 0, checkpoint: null, verifierKey: null, erasures: 0 }
+  const place = { epoch: 'e1', after: 0, next: 0, head: 0 }
+  const page = { ...place, checkpoint: null, verifierKey: null, root: null, erasures: 0 }
 
   test('come out as they went in', () => {
     const refusal = { reason: 'stale', detail: 'version 2 does not follow' }

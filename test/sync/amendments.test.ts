@@ -413,6 +413,7 @@ test('what a newer release wrote stops sync with the way out, and nothing of it 
     head: serverPosition + 1,
     checkpoint: null,
     verifierKey: null,
+    root: null,
     erasures: 0,
     commits: [[newer]],
   }

@@ -12,16 +12,10 @@ import {
   encodePullResponse,
   type PullResponse,
 } from '../../src/protocol/sync-messages.ts'
-import type { MemoryDatabase } from '../../src/storage/memory/index.ts'
 import { createSyncLoop } from '../../src/sync/sync-loop.ts'
-import { createServer, type Device, type Fault, SyncWorld, TOKEN } from './sync-world.ts'
+import { copyOf, createServer, type Device, type Fault, SyncWorld, TOKEN } from './sync-world.ts'
 
 const hash = await createSha256()
-
-const copyOf = ({ blocks, values }: MemoryDatabase): MemoryDatabase => ({
-  blocks: [...blocks],
-  values: new Map(values),
-})
 
 /** Puts another page in place of the next one. */
 const changed =

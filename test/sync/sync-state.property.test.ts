@@ -2,6 +2,7 @@
 
 import fc from 'fast-check'
 import { assert, expect, test } from 'vitest'
+import type { Hash } from '../../src/log/event.ts'
 import type { PushReceipt } from '../../src/protocol/sync-messages.ts'
 import { statusOf } from '../../src/sync/status-of.ts'
 import type { SyncFailure } from '../../src/sync/sync-failure.ts'
@@ -10,7 +11,6 @@ import { initialSyncState, type SyncState, step } from '../../src/sync/sync-stat
 
 type Move = Readonly<{ kind: keyof typeof MOVES; n: number; chance: number }>
 
-const EPOCH = 'e1'
 const BYTES_PER_COMMIT = 100_000
 const QUIET: readonly string[] = ['off', 'stopped', 'offline']
 
@@ -30,27 +30,33 @@ class World {
   erased = 0
   erasuresTaken = 0
   unsent = 0
-  request: Extract<SyncEffect, { type: 'pull' | 'push' | 'erase' }> | null = null
+  /** The server's log takes another one's place: how often that was, and how often it was found out. */
+  restored = 0
+  rejoined = 0
+  request: Extract<SyncEffect, { type: keyof typeof REQUESTS }> | null = null
   requestedAt = 0
   isAborted = false
   hasTimer = false
   hasHints = false
-  /** What invariants 3, 5, 6 and 7 speak of. */
+  /** What invariants 3, 5, 6, 7 and 9 speak of. */
   hasReachedEnd = false
   hinted = 0
   mustWait = false
   answeredPushAt: number | null = null
+  mustRejoin = false
+  hasRejoined = false
   pushBound = Number.POSITIVE_INFINITY
 
   get standing(): Standing {
     const pending = this.appended - this.confirmed
     const erasures = { taken: this.erasuresTaken, unsent: this.unsent }
-    return { epoch: EPOCH, position: this.position, pending, rejected: 0, erasures }
+    return { epoch: `e${this.rejoined}`, position: this.position, pending, rejected: 0, erasures }
   }
 
   give(input: SyncInput): void {
-    if (/^(pull|push|erase)(Done|Failed|Empty)$/.test(input.type)) this.request = null
+    if (/^(pull|push|erase|rejoin|setAside)(Done|Failed|Empty)$/.test(input.type)) this.request = null
     if (input.type === 'timer' || input.type === 'online' || input.type === 'poked') this.mustWait = false
+    if (input.type === 'online' || input.type === 'poked') this.hasRejoined = false
     if (input.type === 'timer') this.hasTimer = false
     const [state, effects] = step(this.state, input, { now: this.now, chance: this.chance })
     this.state = state
@@ -66,9 +72,12 @@ class World {
       case 'pull':
       case 'push':
       case 'erase':
+      case 'rejoin':
+      case 'setAside':
         assert(this.request === null, 'invariant 1')
         assert(!isQuiet, 'invariant 2')
         assert(!this.mustWait, 'invariant 5')
+        assert(effect.type === 'rejoin' || !this.mustRejoin, 'invariant 9')
         if (effect.type === 'push') this.checkPush(effect.maxBytes)
         this.hasReachedEnd = false
         this.request = effect
@@ -104,17 +113,48 @@ class World {
 
   /** The server answers the pull with at most n commits. */
   answerPull(n: number): void {
+    if (this.isReplaced) {
+      this.fail(this.otherLog)
+      return
+    }
     const head = this.serverLog.length
     this.moveTo(Math.min(head, this.position + n))
     this.erasuresTaken = this.erased
     this.hasReachedEnd = this.position === head
     this.hinted = 0
+    if (this.hasReachedEnd && this.standing.pending === 0) this.hasRejoined = false
     this.give({ type: 'pullDone', standing: this.standing, head })
   }
 
   moveTo(position: number): void {
     this.confirmed += this.serverLog.slice(this.position, position).filter(isOwn => isOwn).length
     this.position = position
+  }
+
+  get isReplaced(): boolean {
+    return this.restored > this.rejoined
+  }
+
+  get otherLog(): SyncFailure {
+    return { type: 'epoch-changed', expected: `e${this.rejoined}`, actual: `e${this.restored}` }
+  }
+
+  /** A backup without the last n commits. */
+  restore(n: number): void {
+    this.serverLog.length = Math.max(0, this.serverLog.length - n)
+    this.taken = this.serverLog.filter(isOwn => isOwn).length
+    this.restored++
+  }
+
+  /** The server's log begins as what is here, as far as it goes. */
+  rejoin(): void {
+    this.rejoined = this.restored
+    this.position = Math.min(this.position, this.serverLog.length)
+    this.confirmed = this.serverLog.slice(0, this.position).filter(isOwn => isOwn).length
+    this.mustRejoin = false
+    this.hasRejoined = true
+    this.answeredPushAt = null
+    this.give({ type: 'rejoinDone', standing: this.standing })
   }
 
   get commitsSent(): number {
@@ -124,22 +164,28 @@ class World {
 
   /** The server takes at most n commits of the push, and returns how many. */
   takePush(n: number): number {
+    if (this.isReplaced) return 0
     const accepted = Math.min(n, this.commitsSent)
     for (; this.taken < this.confirmed + accepted; this.taken++) this.serverLog.push(true)
     return accepted
   }
 
   answerPush(accepted: number, refusal: PushReceipt['refusal'] = null): void {
+    if (this.isReplaced) {
+      this.fail(this.otherLog)
+      return
+    }
     this.answeredPushAt = this.requestedAt
     const receipt = {
-      epoch: EPOCH,
+      epoch: `e${this.rejoined}`,
       accepted,
       after: null,
       head: this.serverLog.length,
       checkpoint: null,
       refusal,
     }
-    this.give({ type: 'pushDone', receipt, standing: this.standing })
+    const refused = refusal && hashOf(this.confirmed + accepted)
+    this.give({ type: 'pushDone', receipt, refused, standing: this.standing })
   }
 
   /** As the log does with a receipt that says where the commits stand. */
@@ -150,15 +196,26 @@ class World {
 
   fail(failure: SyncFailure): void {
     const isTooLarge = failure.type === 'refused' && failure.status === 413
-    this.mustWait ||= this.request !== null && !this.isAborted && !isTooLarge
+    const isOtherLog = failure.type === 'epoch-changed'
+    const isAtOnce = isTooLarge || (isOtherLog && !this.hasRejoined && this.request?.type !== 'rejoin')
+    this.mustWait ||= this.request !== null && !this.isAborted && !isAtOnce
+    this.mustRejoin ||= this.request !== null && isOtherLog
+    if (this.request?.type === 'rejoin') this.give({ type: 'rejoinFailed', failure })
+    if (this.request?.type === 'setAside') this.give({ type: 'setAsideFailed', failure })
     if (this.request?.type === 'pull') this.give({ type: 'pullFailed', failure })
     if (this.request?.type === 'erase') this.give({ type: 'eraseFailed', failure })
     if (this.request?.type === 'push') {
       const commits = this.commitsSent
-      this.give({ type: 'pushFailed', failure, sent: { commits, bytes: commits * BYTES_PER_COMMIT } })
+      const first = hashOf(this.confirmed)
+      this.give({ type: 'pushFailed', failure, sent: { commits, bytes: commits * BYTES_PER_COMMIT, first } })
     }
   }
 }
+
+const REQUESTS = { pull: 0, push: 0, erase: 0, rejoin: 0, setAside: 0 }
+
+/** Of a commit of this replica, by its number. */
+const hashOf = (number: number): Hash => `hash ${number}` as Hash
 
 const refused = (status: number): SyncFailure => ({
   type: 'refused',
@@ -202,11 +259,11 @@ const MOVES = {
   hint(world) {
     const position = world.serverLog.length
     world.hinted = Math.max(world.hinted, position)
-    world.give({ type: 'hint', position, epoch: EPOCH, erasures: world.erased })
+    world.give({ type: 'hint', position, epoch: `e${world.restored}`, erasures: world.erased })
   },
   lyingHint(world, n) {
     world.hinted = Math.max(world.hinted, n * 20)
-    world.give({ type: 'hint', position: n * 20, epoch: EPOCH, erasures: n * 20 })
+    world.give({ type: 'hint', position: n * 20, epoch: `e${world.restored}`, erasures: n * 20 })
   },
   hintsOpened(world) {
     if (world.hasHints) world.give({ type: 'hintsOpened' })
@@ -215,8 +272,16 @@ const MOVES = {
     if (world.hasHints) world.give({ type: 'hintsClosed' })
   },
   answer(world, n) {
-    if (world.request?.type === 'pull') world.answerPull(n)
+    if (world.request?.type === 'rejoin') return world.rejoin()
+    if (world.request?.type === 'setAside') {
+      const isPending = world.request.commit.hash === hashOf(world.confirmed) && world.standing.pending > 0
+      if (isPending && world.taken === world.confirmed) world.appended--
+      world.answeredPushAt = null
+      return world.give({ type: 'setAsideDone', standing: world.standing })
+    }
+    if (world.request?.type === 'pull') return world.answerPull(n)
     if (world.request?.type === 'erase') {
+      if (world.isReplaced) return world.fail(world.otherLog)
       world.unsent--
       world.erased++
       world.give({ type: 'eraseDone', standing: world.standing })
@@ -233,8 +298,14 @@ const MOVES = {
     if (world.request?.type === 'push') world.answerPush(0, { reason: 'stale', detail: '' })
   },
   invalid(world) {
-    if (world.request?.type === 'push') world.answerPush(0, { reason: 'invalid', detail: '' })
+    if (world.request?.type === 'push' && world.taken === world.confirmed) {
+      world.answerPush(0, { reason: 'invalid', detail: '' })
+    }
   },
+  reused(world) {
+    if (world.request?.type === 'push') world.answerPush(0, { reason: 'id-reused', detail: '' })
+  },
+  restore: (world, n) => world.restore(n),
   /** Says that it took the push, and did not. */
   forgetful(world) {
     if (world.request?.type === 'push') world.answerPush(world.commitsSent)
@@ -257,7 +328,8 @@ const MOVES = {
     if (world.request !== null) return
     const before = world.state
     world.give({ type: 'pullFailed', failure: refused(401) })
-    world.answerPush(1)
+    if (!world.isReplaced) world.answerPush(1)
+    world.give({ type: 'rejoinDone', standing: world.standing })
     world.answeredPushAt = null
     expect(world.state).toEqual(before)
   },
@@ -298,7 +370,7 @@ function heal(world: World): void {
   MOVES.online(world)
   MOVES.poke(world)
   // A run of one commit a page, a push and its pulls for each, and the waits of what is still thought to have failed.
-  const bound = 20 + 4 * (world.serverLog.length + world.appended + world.unsent)
+  const bound = 30 + 4 * (world.serverLog.length + world.appended + world.unsent)
   const isAtWork = () => world.request !== null || world.standing.pending > 0 || world.unsent > 0
   for (let i = 0; i < bound && isAtWork(); i++) {
     if (world.request) MOVES.answer(world, 5)

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import type { Hash } from '../../src/log/event.ts'
 import type { PushReceipt } from '../../src/protocol/sync-messages.ts'
 import { statusOf } from '../../src/sync/status-of.ts'
 import { plainError, type SyncFailure } from '../../src/sync/sync-failure.ts'
@@ -30,6 +31,7 @@ function machine() {
     pass: (ms: number) => {
       now += ms
     },
+    effects: () => effects,
     types: () => effects.map(({ type }) => type),
     status: () => statusOf(state),
     state: () => state,
@@ -51,7 +53,8 @@ function answered(facts: Partial<PushReceipt> = {}, after: Partial<Standing> = {
     refusal: null,
     ...facts,
   }
-  return { type: 'pushDone', receipt, standing: standing({ pending: 1, ...after }) }
+  const refused = receipt.refusal && FIRST
+  return { type: 'pushDone', receipt, refused, standing: standing({ pending: 1, ...after }) }
 }
 
 function refused(status: number, code = 'some-code', retryAfterMs: number | null = null): SyncFailure {
@@ -60,7 +63,9 @@ function refused(status: number, code = 'some-code', retryAfterMs: number | null
 
 const UNREACHABLE: SyncFailure = { type: 'unreachable', message: 'fetch failed', timedOut: false }
 const PULL = { type: 'pull', after: 0, epoch: EPOCH }
-const SENT = { commits: 4, bytes: 4_000 }
+/** The commit that a push begins with. */
+const FIRST = 'hash' as Hash
+const SENT = { commits: 4, bytes: 4_000, first: FIRST }
 
 function started(facts: Partial<Standing> = {}) {
   const sync = machine()
@@ -318,38 +323,66 @@ describe('refusals of a push', () => {
     expect(sync.types()).toContain('push')
   })
 
-  test.each(['id-reused', 'invalid'] as const)(
-    '%s: stops with the reason, and nothing pending is given up',
+  test.each(['invalid', 'forbidden'] as const)(
+    '%s: sets the commit aside with the reason, and goes on with what is behind it',
     reason => {
       const sync = pushing()
-      sync.give(answered({ accepted: 0, refusal: { reason, detail: 'event 1' } }))
-      expect(sync.status()).toMatchObject({
-        phase: 'stopped',
-        pending: 1,
-        error: { code: 'sync-refused', facts: { reason, detail: 'event 1' } },
-      })
-      expect(sync.types()).not.toContain('pull')
-      expect(sync.types()).toContain('closeHints')
+      const commit = {
+        hash: FIRST,
+        refusal: reason,
+        message: 'The server refused a commit: event 1',
+      }
+      expect(sync.give(answered({ accepted: 0, refusal: { reason, detail: 'event 1' } }))).toEqual([
+        { type: 'setAside', commit },
+      ])
+      expect(sync.give({ type: 'setAsideDone', standing: standing({ pending: 2, rejected: 1 }) })).toEqual([
+        PULL,
+      ])
+      sync.give({ type: 'pullDone', standing: standing({ pending: 2, rejected: 1 }), head: 0 })
+      expect(sync.types()).toEqual(['push'])
+      expect(sync.status()).toMatchObject({ phase: 'pushing', rejected: 1, error: null })
     },
   )
 
-  test('after a stop that was dealt with, the push is tried again without a wait', () => {
+  test('id-reused: looks first whether it is there already, and sets it aside when it is refused again', () => {
     const sync = pushing()
-    sync.give(answered({ refusal: { reason: 'invalid', detail: '' }, accepted: 0 }))
-    expect(sync.give({ type: 'poked' })).toEqual([PULL])
-    sync.give({ type: 'pullDone', standing: standing({ pending: 1 }), head: 0 })
-    expect(sync.types()).toContain('push')
+    const refusal = { reason: 'id-reused', detail: 'event 1' } as const
+    expect(sync.give(answered({ accepted: 0, refusal }))).toEqual([PULL])
+    sync.give({ type: 'pullDone', standing: standing({ position: 2, pending: 1 }), head: 2 })
+    expect(sync.types()).toEqual(['push'])
+    sync.give(answered({ accepted: 0, refusal }, { position: 2 }))
+    expect(sync.effects()).toMatchObject([
+      { type: 'setAside', commit: { hash: FIRST, refusal: 'id-reused' } },
+    ])
   })
 
-  test('413: halves the push down to one commit, then stops', () => {
+  test('a commit that cannot be set aside now is tried again after a wait', () => {
     const sync = pushing()
-    const budgets = [SENT, { commits: 2, bytes: 2_000 }].map(sent => {
+    sync.give(answered({ accepted: 0, refusal: { reason: 'invalid', detail: '' } }))
+    const error = plainError('storage-failed', 'The disk is full')
+    sync.give({ type: 'setAsideFailed', failure: { type: 'local', error } })
+    expect(sync.status()).toMatchObject({ phase: 'waiting', pending: 1, error: { code: 'storage-failed' } })
+    expect(sync.give({ type: 'timer' })).toMatchObject([{ type: 'setAside' }])
+  })
+
+  test('413 of the server itself: halves the push down to one commit, and sets that one aside', () => {
+    const sync = pushing()
+    const sent = { ...SENT, commits: 1, bytes: 900 }
+    sync.give({ type: 'pushFailed', failure: refused(413, 'too-large'), sent })
+    expect(sync.effects()).toMatchObject([
+      { type: 'setAside', commit: { hash: FIRST, refusal: 'too-large' } },
+    ])
+  })
+
+  test('413 of something in between: halves the push down to one commit, then stops', () => {
+    const sync = pushing()
+    const budgets = [SENT, { ...SENT, commits: 2, bytes: 2_000 }].map(sent => {
       expect(sync.give({ type: 'pushFailed', failure: refused(413), sent })).toEqual([PULL])
       sync.give({ type: 'pullDone', standing: standing({ pending: 1 }), head: 0 })
       return sync.state().pushBytes
     })
     expect(budgets).toEqual([2_000, 1_000])
-    sync.give({ type: 'pushFailed', failure: refused(413), sent: { commits: 1, bytes: 900 } })
+    sync.give({ type: 'pushFailed', failure: refused(413), sent: { ...SENT, commits: 1, bytes: 900 } })
     expect(sync.status()).toMatchObject({
       phase: 'stopped',
       error: { code: 'sync-refused', facts: { bytes: 900 } },
@@ -362,7 +395,7 @@ describe('refusals of a push', () => {
     const sync = pushing()
     const failure: SyncFailure = { ...UNREACHABLE, timedOut: true }
     const budgets = Array.from({ length: 8 }, () => {
-      sync.give({ type: 'pushFailed', failure, sent: { commits: 9, bytes: sync.state().pushBytes } })
+      sync.give({ type: 'pushFailed', failure, sent: { ...SENT, bytes: sync.state().pushBytes } })
       expect(sync.status()).toMatchObject({ phase: 'waiting', error: { code: 'sync-unreachable' } })
       expect(sync.give({ type: 'timer' })).toEqual([PULL])
       sync.give({ type: 'pullDone', standing: standing({ pending: 1 }), head: 0 })
@@ -375,21 +408,71 @@ describe('refusals of a push', () => {
 
   test('what was once too large for the server is not tried again', () => {
     const sync = pushing()
-    sync.give({ type: 'pushFailed', failure: refused(413), sent: { commits: 9, bytes: 600_000 } })
+    sync.give({ type: 'pushFailed', failure: refused(413), sent: { ...SENT, bytes: 600_000 } })
     for (let position = 0; position < 3; position++) {
       sync.give({ type: 'pullDone', standing: standing({ position, pending: 1 }), head: position })
       sync.give(answered())
       expect(sync.state().pushBytes).toBe(300_000)
     }
   })
+})
 
-  test('another epoch in the receipt: stops', () => {
-    const sync = pushing()
-    sync.give(answered({ epoch: 'e2' }))
-    expect(sync.status()).toMatchObject({
-      phase: 'stopped',
-      error: { code: 'sync-protocol', facts: { reason: 'epoch-changed', expected: EPOCH, actual: 'e2' } },
+describe('a server with another log than before', () => {
+  const changed: SyncFailure = { type: 'epoch-changed', expected: EPOCH, actual: 'e2' }
+  const inE2 = (facts: Partial<Standing> = {}): Standing => standing({ epoch: 'e2', ...facts })
+
+  test.each<[string, () => ReturnType<typeof machine>, SyncInput]>([
+    ['a page', () => started({ position: 4 }), { type: 'pullFailed', failure: changed }],
+    ['an answer to a push', () => pushing(), { type: 'pushFailed', failure: changed, sent: SENT }],
+    ['a receipt', () => pushing(), answered({ epoch: 'e2' })],
+    [
+      'a page that does not go on from what was there',
+      () => started({ position: 4 }),
+      { type: 'pullFailed', failure: { type: 'log-changed', message: '', facts: {} } },
+    ],
+  ])('%s shows it: finds out what of it is the same before anything else', (_name, begin, input) => {
+    const sync = begin()
+    expect(sync.give(input)).toEqual([{ type: 'rejoin' }])
+    expect(sync.status()).toMatchObject({ phase: 'pulling', error: { code: 'sync-protocol' } })
+    sync.give({ type: 'hint', position: 9, epoch: 'e2', erasures: 0 })
+    sync.give({ type: 'logChanged', standing: standing({ pending: 1 }) })
+    expect(sync.types()).toEqual([])
+    expect(sync.give({ type: 'rejoinDone', standing: inE2({ position: 2, pending: 3 }) })).toEqual([
+      { type: 'pull', after: 2, epoch: 'e2' },
+    ])
+    sync.give({ type: 'pullDone', standing: inE2({ position: 2, pending: 3 }), head: 2 })
+    expect(sync.types()).toContain('push')
+    expect(sync.status()).toMatchObject({ pending: 3, serverPosition: 2, error: null })
+  })
+
+  test('a server that cannot be reached meanwhile is asked again after a wait, and for nothing else', () => {
+    const sync = started({ position: 4 })
+    sync.give({ type: 'pullFailed', failure: changed })
+    sync.give({ type: 'rejoinFailed', failure: UNREACHABLE })
+    expect(sync.status().phase).toBe('waiting')
+    expect(sync.give({ type: 'timer' })).toEqual([{ type: 'rejoin' }])
+  })
+
+  test('two that take turns are asked after waits that grow', () => {
+    const sync = started({ position: 4 })
+    sync.give({ type: 'pullFailed', failure: changed })
+    const waits = [1, 2, 3].map(() => {
+      sync.give({ type: 'rejoinDone', standing: inE2({ pending: 1 }) })
+      sync.give({ type: 'pullFailed', failure: { type: 'epoch-changed', expected: 'e2', actual: EPOCH } })
+      expect(sync.status().phase).toBe('waiting')
+      const [wait] = sync.effects()
+      expect(sync.give({ type: 'timer' })).toEqual([{ type: 'rejoin' }])
+      return wait?.type === 'schedule' ? wait.delayMs : 0
     })
+    expect(waits[1]).toBeGreaterThan(waits[0]!)
+    expect(waits[2]).toBeGreaterThan(waits[1]!)
+  })
+
+  test('one of an old release, which cannot say how its log begins: stops', () => {
+    const sync = started({ position: 4 })
+    sync.give({ type: 'pullFailed', failure: changed })
+    sync.give({ type: 'rejoinFailed', failure: refused(404, 'not-found') })
+    expect(sync.status()).toMatchObject({ phase: 'stopped', error: { code: 'sync-protocol' } })
   })
 })
 
@@ -398,8 +481,6 @@ describe('failures', () => {
     ['401', refused(401), 'sync-refused'],
     ['403', refused(403), 'sync-refused'],
     ['no token', { type: 'no-token' }, 'sync-refused'],
-    ['a changed epoch', { type: 'epoch-changed', expected: EPOCH, actual: 'e2' }, 'sync-protocol'],
-    ['a server that is behind', refused(409, 'ahead-of-server'), 'sync-protocol'],
     [
       'a page that does not fit',
       { type: 'local', error: plainError('sync-protocol', 'no', { after: 3 }) },

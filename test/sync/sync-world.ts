@@ -25,6 +25,8 @@ export const TOKEN = 'good-token'
 export type Fault = (deliver: () => Promise<Response>, request: Request) => Response | Promise<Response>
 
 export const FAULTS = {
+  /** None. */
+  deliver: deliver => deliver(),
   lostRequest: () => Promise.reject(new TypeError('fetch failed')),
   lostAnswer: async deliver => {
     await deliver()
@@ -58,17 +60,36 @@ export class SyncWorld {
   readonly clock: FakeClock = createFakeClock()
   readonly devices: Device[] = []
   server: SyncServer
-  /** The first server's. */
-  readonly database: MemoryDatabase = createMemoryDatabase()
+  database: MemoryDatabase = createMemoryDatabase()
+  readonly #limits: SyncServerLimits
 
   constructor(limits: SyncServerLimits = {}) {
+    this.#limits = limits
     this.server = createServer(limits, this.database)
   }
 
   /** Another server with an empty log, at the same address. */
   async replaceServer(): Promise<void> {
+    this.database = createMemoryDatabase()
+    await this.restart()
+  }
+
+  /** What the server has now, to be restored later. */
+  backUp(): MemoryDatabase {
+    return copyOf(this.database)
+  }
+
+  /** The server's database is what it was. Its operator says so, or does not. */
+  async restore(backup: MemoryDatabase, { isTold = true } = {}): Promise<void> {
+    this.database = copyOf(backup)
+    await this.restart()
+    if (isTold) await this.server.rotateEpoch(STORE)
+  }
+
+  /** Another process at the same address, over the same database. */
+  async restart(signing?: ServerSigning | null): Promise<void> {
     await this.server.close()
-    this.server = createServer({})
+    this.server = createServer(this.#limits, this.database, signing)
   }
 
   async openDevice(database = createMemoryDatabase(), storeId = STORE): Promise<Device> {
@@ -197,6 +218,11 @@ export class Device {
   }
 }
 
+export const copyOf = ({ blocks, values }: MemoryDatabase): MemoryDatabase => ({
+  blocks: [...blocks],
+  values: new Map(values),
+})
+
 export function nextTurn(): Promise<void> {
   return new Promise(resolve => setImmediate(resolve))
 }
@@ -207,10 +233,10 @@ const keyPair = await generateKeyPair()
 export function createServer(
   limits: SyncServerLimits,
   database = createMemoryDatabase(),
-  signing: ServerSigning = { name: 'sync.test', keyPair },
+  signing: ServerSigning | null = { name: 'sync.test', keyPair },
 ): SyncServer {
   return createSyncServer({
-    signing,
+    ...(signing && { signing }),
     openStorage: () => memoryStorage({ database }),
     authorize: request =>
       bearerToken(request) === TOKEN ? { storeId: STORE, read: true, append: true, erase: true } : null,

@@ -49,6 +49,7 @@ async function page(facts: Partial<PullResponse> = {}): Promise<Response> {
     head: 1,
     checkpoint: null,
     verifierKey: null,
+    root: null,
     erasures: 0,
     commits: [[ENTRY]],
     ...facts,

@@ -60,6 +60,11 @@ export class ErasureCursor {
     await this.#write({ epoch, taken: this.takenOf(epoch), sent: number })
   }
 
+  /** The server has lost what it was told. */
+  async forget(): Promise<void> {
+    await this.#write(NOTHING)
+  }
+
   async #write(told: Told): Promise<void> {
     await this.#storage.put({ [KEY]: await sealedValue(utf8(JSON.stringify(told)), this.#hash) })
     this.#told = told

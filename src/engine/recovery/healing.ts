@@ -159,13 +159,18 @@ export class Healing {
   /** The last place in the server's log that is known to be before a position here. */
   async #placeBefore(position: GlobalPosition) {
     const index = this.#parts.index()
+    const { epoch } = index.cursor
     const facts = index.positionsOf(SYNC_STREAM, 1, index.versionOf(SYNC_STREAM))
+    // What an earlier log of the server had behind the place to which a later fact went back is not in this one.
+    let common = index.cursor.confirmedThrough
     for (let i = facts.length - 1; i >= 0; i--) {
-      if (facts[i]! >= position) continue
       const fact = await this.#factAt(facts[i]!)
-      if (fact && fact.confirmedThrough < position) return fact
+      if (!fact) continue
+      const isBefore = facts[i]! < position && fact.confirmedThrough < position
+      if (isBefore && fact.confirmedThrough <= common) return { ...fact, epoch }
+      common = Math.min(common, fact.confirmedThrough)
     }
-    return { epoch: index.cursor.epoch, serverPosition: 0, confirmedThrough: 0 }
+    return { epoch, serverPosition: 0, confirmedThrough: 0 }
   }
 
   /** Null where it cannot be read: an earlier one does as well, at the cost of a longer way. */

@@ -140,7 +140,8 @@ class SalvageReader {
 
   #applyFact(entry: Entry, position: GlobalPosition): void {
     const { confirmedThrough, supersededFrom } = readSyncFact(entry.payload, position)
-    this.#confirmedThrough = Math.max(this.#confirmedThrough, confirmedThrough)
+    // The last one counts: a server that was restored does not have all that it had confirmed.
+    this.#confirmedThrough = confirmedThrough
     if (supersededFrom === null) return
     // They follow again behind this entry, or were rejected.
     this.#pending = this.#pending.filter(({ firstPosition }) => firstPosition < supersededFrom)

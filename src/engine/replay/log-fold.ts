@@ -100,8 +100,9 @@ export class LogFold {
   }
 
   /** To be heard of every change, before {@link advance}. */
-  note({ supersededFrom, amendedFrom, erasedFrom, healedFrom }: LogChange): void {
-    if (healedFrom !== null) this.#isForgotten = true
+  note({ supersededFrom, amendedFrom, unconfirmedFrom, erasedFrom, healedFrom }: LogChange): void {
+    // The base has what is pending again: it begins anew, from a snapshot that has not.
+    if (healedFrom !== null || unconfirmedFrom !== null) this.#isForgotten = true
     // An event that was erased may have counted at an earlier place.
     const erased = erasedFrom === null ? null : Math.min(erasedFrom, this.#log.order.firstChanged(null))
     for (const from of [supersededFrom, amendedFrom, erased]) {

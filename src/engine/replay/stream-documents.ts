@@ -72,8 +72,8 @@ export class StreamDocuments implements ProjectionDocuments {
   }
 
   /** Nothing is folded here: whether a stream has changed can be told from the index. */
-  onChange({ healedFrom }: LogChange): void {
-    if (healedFrom !== null) this.#fold.forget()
+  onChange({ healedFrom, unconfirmedFrom }: LogChange): void {
+    if (healedFrom !== null || unconfirmedFrom !== null) this.#fold.forget()
     this.watchers.tell(this.watchers.documentIds().filter(streamName => this.#fold.isStale(streamName)))
   }
 }

@@ -309,7 +309,7 @@ describe('rows', () => {
     const db = databaseNamed(name)
     await (await shownTable<Word>(db, 'words')).put({ id: 'forged', n: 1, last: 'a' })
     db.close()
-    const nothing = { supersededFrom: null, amendedFrom: null, erasedFrom: null }
+    const nothing = { supersededFrom: null, amendedFrom: null, unconfirmedFrom: null, erasedFrom: null }
     tell({ after: 1, head: 1, ...nothing, healedFrom: 1, cursor: log.cursor() })
     await models.process()
     expect(await rowsIn(name)).toEqual([{ id: 'tea', n: 1, last: 'a' }])

@@ -1,0 +1,122 @@
+// Takes commits of the pending tail up again behind a log that is another one than when they were appended: unchanged
+// where nothing came between on their streams, decided again, appended again, or rejected.
+
+import { equalBytes } from '../log/bytes.ts'
+import { type Entry, KIND_AMENDMENT } from '../log/entry.ts'
+import { isStoreError, StoreError } from '../log/errors.ts'
+import type { StreamVersion } from '../log/event.ts'
+import { eventIdOf } from '../log/event-id.ts'
+import type { Rejection } from '../model/sync-status.ts'
+import { linkAmendment } from './amendments/amend-job.ts'
+import { amendmentIn } from './amendments/read-amendments.ts'
+import { type CommandParts, planCommand } from './command-plan.ts'
+import type { Draft } from './draft.ts'
+import type { EntryLookup } from './entry-lookup.ts'
+import type { TailCommit } from './pending-tail.ts'
+import { rejectionOf } from './rejections.ts'
+
+/** Each stream of the tail goes back to where its first pending entry stood. */
+export function rewindTail(tail: readonly TailCommit[], draft: Draft): void {
+  const rewound = new Set<string>()
+  for (const { streamName, streamVersion, previous } of tail.flatMap(({ entries }) => entries)) {
+    if (rewound.has(streamName)) continue
+    rewound.add(streamName)
+    draft.rewind(streamName, { version: streamVersion - 1, hash: previous })
+  }
+}
+
+export type RebaseParts = CommandParts & Readonly<{ lookup: EntryLookup }>
+
+/** The streams of the tail must have been rewound. Returns what was rejected, and does not stand in the draft. */
+export async function planTailAgain(
+  tail: readonly TailCommit[],
+  draft: Draft,
+  parts: RebaseParts,
+): Promise<Rejection[]> {
+  const rejected: Rejection[] = []
+  for (const commit of tail) {
+    try {
+      await planCommitAgain(asSeen(commit, parts), draft, parts)
+    } catch (error) {
+      // A refusal is surfaced with what was refused; it never stops what comes behind.
+      if (!isStoreError(error)) throw error
+      draft.discardStaged()
+      const { code, message } = error
+      rejected.push(await rejectionFor(commit, { code, message }, parts))
+    }
+  }
+  return rejected
+}
+
+/**
+ * What was confirmed once has been seen by others, and acted on: it is appended again as it is, also by its author, and
+ * never decided again, since others who have it could not.
+ */
+function asSeen(commit: TailCommit, { index }: RebaseParts): TailCommit {
+  return commit.lastPosition <= index.confirmedOnce ? { ...commit, note: null } : commit
+}
+
+export async function rejectionFor(
+  commit: TailCommit,
+  reason: Rejection['reason'],
+  parts: RebaseParts,
+): Promise<Rejection> {
+  const amendment = await amendmentIn(commit.entries, idOfTail(parts))
+  return rejectionOf(commit, { amendment, reason, rejectedAt: parts.now() })
+}
+
+async function planCommitAgain(
+  { entries, note }: TailCommit,
+  draft: Draft,
+  parts: RebaseParts,
+): Promise<void> {
+  if (await standsAsItIs(entries, draft)) {
+    for (const entry of entries) draft.place(entry)
+    draft.commit(note)
+    return
+  }
+  if (note && 'command' in note) {
+    await planCommand(note.command, eventIdOf(entries[0]!.eventId), draft, parts)
+    return
+  }
+  if (note?.onConflict === 'reject') {
+    const { streamName, streamVersion } = entries[0]!
+    const facts = { streamName, expected: streamVersion - 1, actual: (await draft.head(streamName)).version }
+    throw new StoreError('version-conflict', `Stream "${streamName}" has got other events first`, facts)
+  }
+  for (const entry of entries) {
+    if (entry.kind === KIND_AMENDMENT) await amendAgain(entry, draft, parts)
+    else draft.linkEntry(entry.streamName, entry)
+  }
+  draft.commit(note)
+}
+
+/** Its events may have other versions now. */
+async function amendAgain(entry: Entry, draft: Draft, parts: RebaseParts): Promise<void> {
+  const { streamName, streamVersion, eventId, recordedAt } = entry
+  const amendment = await amendmentIn([entry], idOfTail(parts))
+  if (!amendment) {
+    throw new StoreError('log-damaged', 'A pending amendment cannot be read', { streamName, streamVersion })
+  }
+  const { reason, changes } = amendment
+  await linkAmendment({ streamName, eventId, recordedAt, reason, changes }, draft, parts)
+}
+
+/** As the log is before the page: what is pending counts at the versions that it was given here. */
+const idOfTail =
+  ({ index }: RebaseParts) =>
+  async (streamName: string, version: StreamVersion): Promise<string> => {
+    const position = index.positionAt(streamName, version)
+    return eventIdOf(index.idColumn(position, position))
+  }
+
+/** True when nothing came between: the entries link to the heads as they are, and stay the same to the byte. */
+async function standsAsItIs(entries: readonly Entry[], draft: Draft): Promise<boolean> {
+  const heads = new Map<string, Uint8Array>()
+  for (const { streamName, previous, hash } of entries) {
+    const head = heads.get(streamName) ?? (await draft.head(streamName)).hash
+    if (!equalBytes(previous, head)) return false
+    heads.set(streamName, hash)
+  }
+  return true
+}
