@@ -92,6 +92,12 @@ export class SyncWorld {
     this.server = createServer(this.#limits, this.database, signing)
   }
 
+  /** Another server at the same address, over a storage of the test's own. */
+  async serve(openStorage: () => LogStorage): Promise<void> {
+    await this.server.close()
+    this.server = serverOver(openStorage, this.#limits)
+  }
+
   async openDevice(database = createMemoryDatabase(), storeId = STORE): Promise<Device> {
     const disk = { writesToFail: 0 }
     const storage = failingStorage(memoryStorage({ database }), disk)
@@ -233,11 +239,19 @@ const keyPair = await generateKeyPair()
 export function createServer(
   limits: SyncServerLimits,
   database = createMemoryDatabase(),
+  signing?: ServerSigning | null,
+): SyncServer {
+  return serverOver(() => memoryStorage({ database }), limits, signing)
+}
+
+function serverOver(
+  openStorage: () => LogStorage,
+  limits: SyncServerLimits,
   signing: ServerSigning | null = { name: 'sync.test', keyPair },
 ): SyncServer {
   return createSyncServer({
     ...(signing && { signing }),
-    openStorage: () => memoryStorage({ database }),
+    openStorage,
     authorize: request =>
       bearerToken(request) === TOKEN ? { storeId: STORE, read: true, append: true, erase: true } : null,
     limits,
