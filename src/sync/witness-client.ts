@@ -48,10 +48,14 @@ export class WitnessClient {
       if (pinned.size === checkpoint.size) return { type: 'cosigned', ...pinned }
       return this.#add(checkpoint, pinned.size)
     }
-    const { verifierKey } = checkpoint.signing
-    const registered = await this.#post('/v1/witness/keys', verifierKey)
+    return this.#register(checkpoint, false)
+  }
+
+  async #register(checkpoint: LogCheckpoint, isAgain: boolean): Promise<WitnessAnswer> {
+    if (checkpoint.signing.status !== 'signed') return NOTHING
+    const registered = await this.#post('/v1/witness/keys', checkpoint.signing.verifierKey)
     if (registered?.status === 404) this.#isWitness = false
-    return registered?.status === 204 ? this.#add(checkpoint, 0) : NOTHING
+    return registered?.status === 204 ? this.#add(checkpoint, 0, isAgain) : NOTHING
   }
 
   async #add(checkpoint: LogCheckpoint, oldSize: number, isAgain = false): Promise<WitnessAnswer> {
@@ -63,6 +67,9 @@ export class WitnessClient {
     switch (answer?.status) {
       case 200:
         return this.#keep(checkpoint, text + answer.body)
+      case 404:
+        // A witness that was restored to before it knew this device.
+        return isAgain ? NOTHING : this.#register(checkpoint, true)
       case 409:
         return this.#judgeSize(checkpoint, answer.body, isAgain)
       case 422:

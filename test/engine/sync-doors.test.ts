@@ -3,8 +3,9 @@ import { describe, expect, test } from 'vitest'
 import type { EventLog } from '../../src/engine/event-log.ts'
 import { createEventStore } from '../../src/engine/event-store.ts'
 import { openLog } from '../../src/engine/open-log.ts'
+import { hexOf } from '../../src/log/bytes.ts'
 import type { OnConflict } from '../../src/log/commit-note.ts'
-import type { RecordedEvent } from '../../src/log/event.ts'
+import type { Hash, RecordedEvent } from '../../src/log/event.ts'
 import { encodeEvents } from '../../src/log/event-batch.ts'
 import type { App } from '../../src/model/app.ts'
 import { createMemoryDatabase, memoryStorage } from '../../src/storage/memory/index.ts'
@@ -244,6 +245,59 @@ describe('a device and the server', () => {
     expect(await texts(device)).toEqual(['"theirs"', '"mine"'])
     await sync(device, server)
     expect(await confirmed(device)).toEqual(await confirmed(server))
+  })
+})
+
+describe('a commit that the server refuses for good', () => {
+  const refusedFirst = async (device: EventLog) => {
+    const [commit] = await device.pendingCommits(1)
+    const hash = hexOf(commit!.entries.at(-1)!.hash) as Hash
+    return { hash, refusal: 'forbidden', message: 'not to this stream' } as const
+  }
+
+  test('is listed with the reason, and what is behind it goes on without it', async () => {
+    const [device, server] = [await openDevice(), await openServer()]
+    await fill(device, 6)
+    await fill(device, 6).catch(() => {})
+    await append(device, 'b', 'other')
+    await fill(device, 4)
+    const before = (await device.streamHead('b')).hash
+    const rejected = await device.setAside(await refusedFirst(device))
+    expect(rejected).toMatchObject([
+      {
+        command: { command: { data: { by: 6 } } },
+        reason: { code: 'sync-refused', refusal: 'forbidden', message: 'not to this stream' },
+      },
+    ])
+    expect(await device.rejections()).toEqual(rejected)
+    expect((await device.streamHead('b')).hash).toBe(before)
+    await sync(device, server)
+    expect(await texts(server)).toEqual(['"other"', '{"by":4}'])
+    expect(await confirmed(device)).toEqual(await confirmed(server))
+    expect((await fill(device, 6)).state).toBe(10)
+    expect((await device.verify()).ok).toBe(true)
+  })
+
+  test('takes with it what does not hold without it', async () => {
+    const device = await openDevice()
+    await append(device, 'a', 'refused')
+    await append(device, 'a', 'only behind it', 'reject')
+    expect(await device.setAside(await refusedFirst(device))).toMatchObject([
+      { reason: { refusal: 'forbidden' } },
+      { reason: { code: 'version-conflict' } },
+    ])
+    expect(device.pendingCount()).toBe(0)
+  })
+
+  test('leaves alone what stands before it, and a commit that is not pending changes nothing', async () => {
+    const [device, server] = [await openDevice(), await openServer()]
+    await append(device, 'a', 'fine')
+    const fine = await refusedFirst(device)
+    await sync(device, server)
+    const head = device.head()
+    expect(await device.setAside(fine)).toEqual([])
+    expect(device.head()).toBe(head)
+    expect(await texts(device)).toEqual(['"fine"'])
   })
 })
 

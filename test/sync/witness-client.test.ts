@@ -38,7 +38,13 @@ function startServer(
     const deliver = () => server.fetch(request)
     return (faults.shift() ?? (run => run()))(deliver)
   }
-  return { fetch, paths, faults }
+  /** Its database is what it was before anything was written. */
+  const reset = async (): Promise<void> => {
+    database.blocks.length = 0
+    database.values.clear()
+    await server.rotateEpoch('shop')
+  }
+  return { fetch, paths, faults, reset }
 }
 
 type Server = ReturnType<typeof startServer>
@@ -58,6 +64,18 @@ async function say(log: EventLog, ...texts: string[]): Promise<void> {
   const batch = encodeEvents(texts.map(data => ({ type: 'Said', data })))
   await log.append({ appends: [{ streamName: 'a', expectedStreamVersion: 'NO_CONCURRENCY_CHECK', batch }] })
 }
+
+test('a witness that was restored to before it knew this device is told of it again', async () => {
+  const server = startServer()
+  const { log, submit } = await device(server)
+  await say(log, 'one')
+  expect(await submit()).toMatchObject({ type: 'cosigned', size: 1 })
+  await server.reset()
+  await say(log, 'two')
+  server.paths.length = 0
+  expect(await submit()).toMatchObject({ type: 'cosigned', size: 2 })
+  expect(server.paths).toEqual(['add-checkpoint', 'keys', 'add-checkpoint'])
+})
 
 test('each checkpoint is signed, from the one before, with what the device keeps of it', async () => {
   const server = startServer()
