@@ -197,7 +197,7 @@ export const MUTATIONS: readonly Mutation[] = [
   of(
     'src/sync/server-pin.ts',
     'the server signs by the key that it has shown',
-    ['if (!known || equalBytes(known.publicKey, key.publicKey)) return key', 'return key'],
+    ['if (known && !equalBytes(known.publicKey, key.publicKey))', 'if (false)'],
     pin,
   ),
   of(
@@ -263,7 +263,7 @@ export const MUTATIONS: readonly Mutation[] = [
   of(
     'src/engine/recovery/healing.ts',
     'a place in the server’s log is of one log',
-    ['return { epoch: index.cursor.epoch,', "return { epoch: index.cursor.epoch + '?',"],
+    ['const { epoch } = index.cursor', "const epoch = index.cursor.epoch + '?'"],
     healing,
   ),
   of(
@@ -272,6 +272,12 @@ export const MUTATIONS: readonly Mutation[] = [
     ['if (!holds) lost.push', 'if (false) lost.push'],
     'test/engine/recovery/restore.test.ts',
     healing,
+  ),
+  of(
+    'src/engine/rebase.ts',
+    'what was confirmed once is not decided again',
+    ['commit.lastPosition <= index.confirmedOnce', 'false'],
+    'test/sync/epochs.test.ts',
   ),
   of(
     'src/sync/server-pin.ts',

@@ -176,7 +176,7 @@ describe('a server restored from a backup, with a new epoch', () => {
     await one.fill(3)
     await world.restore(backup)
     const other = await world.openDevice()
-    await other.fill(4)
+    await other.fill(5)
     other.loop.start()
     await other.until(({ phase, serverPosition }) => phase === 'idle' && serverPosition === 1)
     goOnline(one)
@@ -184,7 +184,7 @@ describe('a server restored from a backup, with a new epoch', () => {
     goOnline(two)
     await world.converge()
     await expectEqual([one, two, other])
-    expect(await wordsOf(two)).toEqual([{ by: 4 }, { by: 6 }])
+    expect(await wordsOf(two)).toEqual([{ by: 5 }, { by: 6 }])
     expect(one.rejected).toMatchObject([
       { command: { command: { data: { by: 3 } } }, reason: { code: 'command-refused' } },
     ])
