@@ -325,6 +325,8 @@ export class LogIndex {
   }
 
   #moveCursor(cursor: SyncCursor): void {
+    // What a device noted before its log became the server's says nothing of it.
+    if (this.#cursor === EVERYTHING) return
     const before = Math.min(this.#cursor.confirmedThrough, this.#head)
     const through = Math.min(cursor.confirmedThrough, this.#head)
     for (let position = before + 1; position <= through; position++) {
