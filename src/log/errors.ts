@@ -48,7 +48,7 @@ const RECOVERY = {
   'sync-unreachable': 'The server cannot be reached. Pending events are kept and sent later.',
   'sync-protocol': 'The server answered what the protocol does not allow. Pending events are kept.',
   'server-inconsistent':
-    'The server signed a log that is not the one it gave out. Sync has stopped, pending events are kept. Keep the facts: they show it.',
+    'The server signed a log that is not the one it has. Sync has stopped, pending events are kept. Keep the facts: they show it. After a restore its operator has to rotate the epoch.',
   aborted: 'The caller aborted the call.',
 } as const
 

@@ -53,7 +53,7 @@ export type SyncInput =
   | Readonly<{ type: 'setAsideDone'; standing: Standing }>
   | Readonly<{ type: 'setAsideFailed'; failure: SyncFailure }>
 
-/** All but the last six are answered by one `…Done`, `…Failed` or `pushEmpty` each, aborted ones too. */
+/** All but the last five are answered by one `…Done`, `…Failed` or `pushEmpty` each, aborted ones too. */
 export type SyncEffect =
   | Readonly<{ type: 'pull'; after: number; epoch: string }>
   | Readonly<{ type: 'push'; epoch: string; maxBytes: number }>
