@@ -109,5 +109,7 @@ function isAmendmentOf(commit: readonly Entry[], amendment: Entry): boolean {
   if (!content || type !== AMENDMENT_TYPE) return false
   const added = newEventsIn(content.changes)
   const end = commit.indexOf(amendment)
-  return end >= added && commit.slice(end - added, end).every(entry => entry.streamName === streamName)
+  const before = commit.slice(Math.max(0, end - added), end)
+  const events = before.filter(entry => entry.streamName === streamName && entry.kind !== KIND_AMENDMENT)
+  return events.length === added
 }

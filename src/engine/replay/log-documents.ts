@@ -211,6 +211,8 @@ export class LogDocuments implements ProjectionDocuments {
       if (this.#latest.mark.position <= confirmedThrough) this.#mergeDown()
       if (!this.#replay || this.#failure) continue
       const isDue = this.#replay.hasFolded(part.length, this.#latest.mark)
+      // Of one that is amended under way, nobody knows in which order it was folded.
+      if (this.#changedFrom !== null) continue
       if (isDue && this.#sinceSnapshot(this.#latest).events >= this.#latest.size)
         this.#keep(this.#latest, null)
       const end = await this.#replay.endAt(this.#latest.mark, () => this.#latest.content())
@@ -247,6 +249,7 @@ export class LogDocuments implements ProjectionDocuments {
     for (const layer of [this.#base, this.#latest]) {
       const { position } = layer.mark
       const since = this.#sinceSnapshot(layer)
+      if (!isStanding(layer.mark, null, this.#log)) continue
       if (since.events < layer.size || !this.#aside.terms.schedule.isDue(since)) continue
       this.#keep(layer, from => this.#aside.refold(from, position))
     }
