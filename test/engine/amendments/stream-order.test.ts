@@ -4,27 +4,16 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { StreamOrder } from '../../../src/engine/amendments/stream-order.ts'
 import { newVersionIn, type OrderChange } from '../../../src/log/amendment.ts'
+import { changeList, type ListChange } from './list-order.ts'
 
 /** Versions in the order in which they count. */
 const flat = (order: StreamOrder, head: number): number[] =>
   Array.from({ length: head }, (_, i) => order.at(i + 1)).flat()
 
-/** False for a change without effect. */
-function applyToList(list: number[], change: OrderChange): boolean {
-  const { kind, version } = change
-  const takeOut = (one: number) => list.includes(one) && list.splice(list.indexOf(one), 1)
-  if (kind !== 'insert' && !list.includes(version)) return false
-  if (kind === 'remove') return takeOut(version) !== false
-  if (kind === 'replace') {
-    takeOut(change.by)
-    list.splice(list.indexOf(version), 1, change.by)
-    return true
-  }
-  const { after } = change
-  if (after === version || (after !== 0 && !list.includes(after))) return false
-  takeOut(version)
-  list.splice(after === 0 ? 0 : list.indexOf(after) + 1, 0, version)
-  return true
+function changeOf(change: OrderChange): ListChange<number> {
+  const { kind, version: item } = change
+  if (kind === 'replace') return { kind, item, by: change.by }
+  return kind === 'remove' ? { kind, item } : { kind, item, after: change.after || null }
 }
 
 type Wish = Readonly<{ kind: OrderChange['kind']; one: number; other: number }>
@@ -67,7 +56,7 @@ test('whatever is changed, the order and what has no effect are those of a list'
         for (const change of changes) {
           const before = Array.from({ length: head }, (_, i) => order.at(i + 1))
           const touched = order.apply(change)
-          expect(touched !== null).toBe(applyToList(list, change))
+          expect(touched !== null).toBe(changeList(list, changeOf(change)))
           expect(flat(order, head)).toEqual(list)
           if (touched === null) seen.without++
           for (let place = 1; place <= head; place++) {
