@@ -376,6 +376,18 @@ describe.each(BOTH)('the fold of %s', projection => {
     expect(report).toMatchObject({ reason: 'tail', from: expect.toSatisfy((from: number) => from >= 15) })
     expect(await log.verify()).toMatchObject({ ok: true })
   })
+
+  test('has nothing of an erased event that counted long before it was recorded', async () => {
+    const log = await openDevice()
+    await countAndFold(log, 1, 15)
+    const ids = await idsIn(log, 'a')
+    await amend(log, [{ kind: 'move', eventId: ids[14]!, after: ids[0]! }])
+    expect((await foldOf(log, projection)).state).toEqual([1, 15, ...numbersFrom(2, 14)])
+    await log.erasures.erase([ids[14]!])
+    const { state, report } = await foldOf(log, projection)
+    expect(state).toEqual(numbersFrom(1, 14))
+    expect(report).toMatchObject({ reason: 'history-changed', from: 0 })
+  })
 })
 
 test('what was folded while it was amended is kept as a snapshot of no order', async () => {
