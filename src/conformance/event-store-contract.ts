@@ -3,6 +3,7 @@
 import { describe, expect } from 'vitest'
 import { newEventId } from '../log/event-id.ts'
 import { describeAmending } from './amending-contract.ts'
+import { describeAmendmentRefusals } from './amendment-refusals-contract.ts'
 import { describeAppending } from './appending-contract.ts'
 import { behaviourOf, numbered, numbers, type OpenStore } from './event-store-suite.ts'
 import { describePayloads } from './payloads-contract.ts'
@@ -18,6 +19,7 @@ export function describeEventStore(name: string, freshLog: () => OpenStore): voi
   describeAppending(name, behaviour)
   describeReading(name, behaviour)
   describeAmending(name, behaviour)
+  describeAmendmentRefusals(name, behaviour)
   describeProofs(name, behaviour)
   describePayloads(name, behaviour)
   describeSubscriptions(name, behaviour)

@@ -2,6 +2,7 @@
 
 import { test } from 'vitest'
 import type { Event, RecordedEvent } from '../log/event.ts'
+import { newEventId } from '../log/event-id.ts'
 import type { EventStore } from '../model/event-store.ts'
 
 /** Opens the store of one test: each call after the first opens the same log again. */
@@ -28,6 +29,16 @@ export async function all(events: AsyncIterable<RecordedEvent>): Promise<Recorde
   const read: RecordedEvent[] = []
   for await (const event of events) read.push(event)
   return read
+}
+
+/** Appends events with the numbers 1, 2, 3 ... to a stream; returns their ids. */
+export async function fill(store: EventStore, streamName: string, count: number): Promise<string[]> {
+  const ids = Array.from({ length: count }, newEventId)
+  await store.appendToStream(
+    streamName,
+    ids.map((id, i) => numbered(i + 1, id)),
+  )
+  return ids
 }
 
 export const behaviourOf =
