@@ -9,6 +9,7 @@ import type { DemoEvent } from '../words.ts'
 import { EventDialog } from './event-dialog.ts'
 import { eventRow } from './event-row.ts'
 import { lanesOf } from './lanes.ts'
+import { LeftOut } from './left-out.ts'
 import { Timeline } from './timeline.ts'
 
 export type TimelinePanel = Readonly<{
@@ -19,7 +20,8 @@ export type TimelinePanel = Readonly<{
 export function timelinePanel(host: HTMLElement, parts: Parts): TimelinePanel {
   const { page, integrity, replica } = parts
   const timeline = new Timeline(parts)
-  const dialog = new EventDialog(parts)
+  const leftOut = new LeftOut(parts)
+  const dialog = new EventDialog(parts, leftOut)
   const open = (event: RecordedEvent<DemoEvent>): void => dialog.open(event)
 
   const draw = (): void => {
@@ -36,6 +38,7 @@ export function timelinePanel(host: HTMLElement, parts: Parts): TimelinePanel {
         lanes: lanes[i]!,
         board: page.getSnapshot()?.state.board,
         isCaught: event.metadata.globalPosition === caughtAt,
+        isLeftOut: leftOut.getSnapshot().has(event.metadata.eventId),
         onOpen: open,
       })
     const panel = html`
@@ -53,6 +56,7 @@ export function timelinePanel(host: HTMLElement, parts: Parts): TimelinePanel {
   timeline.subscribe(() => dialog.update(timeline.getSnapshot().events))
   integrity.subscribe(draw)
   page.subscribe(draw)
+  leftOut.subscribe(draw)
   draw()
 
   return {

@@ -86,7 +86,7 @@ export class Timeline implements Readable<Stretch> {
     const [newest, count] = [this.#newest, this.#count]
     const events: RecordedEvent<DemoEvent>[] = []
     const from = newest === null ? {} : { from: newest }
-    const options = { direction: 'backwards', maxCount: count + 1, ...from } as const
+    const options = { order: 'recorded', direction: 'backwards', maxCount: count + 1, ...from } as const
     for await (const event of this.#parts.store.readAll<DemoEvent>(options)) events.push(event)
     const hasOlder = events.length > count
     this.#stretch.set({ events: events.slice(0, count), hasOlder, hasNewer: newest !== null })
