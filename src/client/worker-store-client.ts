@@ -31,7 +31,7 @@ import type { IntegrityStatus, QuarantinedBlock } from '../model/integrity-statu
 import type { ReplayReport } from '../model/replay-report.ts'
 import type { HashedSnapshot } from '../model/snapshot.ts'
 import type { Rejection, SyncStatus } from '../model/sync-status.ts'
-import type { AmendCall, ExecuteCall } from '../protocol/worker-api.ts'
+import type { ExecuteCall } from '../protocol/worker-api.ts'
 import { exportStream } from './log-export.ts'
 import { readAllPages, readWholeStream } from './paged-reads.ts'
 import { type ProjectionControl, projectionControlOf } from './projection-control.ts'
@@ -211,20 +211,12 @@ export class WorkerStoreClient<A extends App> implements StoreClient<A> {
     amendments: readonly Amendment[],
     options: AmendOptions,
   ): Promise<AppendResult> {
-    const {
-      reason,
-      amendmentId = newEventId(),
-      expectedStreamVersion = 'NO_CONCURRENCY_CHECK',
-      onConflict,
-    } = options
-    const encoded = encodeAmendments(amendments, options)
-    const named = { streamName, ...encoded, reason, amendmentId, expectedStreamVersion }
-    const call: AmendCall = { ...named, ...(onConflict && { onConflict }) }
+    const encoded = encodeAmendments(streamName, amendments, options)
     try {
-      return await this.#link.call(worker => worker.amend(call))
+      return await this.#link.call(worker => worker.amend(encoded))
     } catch (error) {
       const isAnswered = !isStoreError(error, 'worker-died') && !isStoreError(error, 'worker-timeout')
-      throw isAnswered ? error : withIds(error, { amendmentId })
+      throw isAnswered ? error : withIds(error, { amendmentId: encoded.amendmentId })
     }
   }
 

@@ -7,7 +7,8 @@ import type { GlobalPosition, Hash, RecordedEvent, StreamVersion } from '../log/
 import type { EventBatch } from '../log/event-batch.ts'
 import type { ExpectedStreamVersion } from '../log/expected-version.ts'
 import type { HashProvider } from '../log/hash-provider.ts'
-import type { RecordedAmendment, RecordedChange } from '../model/amendment.ts'
+import type { RecordedAmendment } from '../model/amendment.ts'
+import type { EncodedAmendments } from '../model/encode-amendments.ts'
 import type {
   AppendResult,
   ReadAllOptions,
@@ -44,16 +45,7 @@ export type EncodedAppend = Readonly<{
 }>
 
 /** The events that are put in stand in the batch, in the order of the amendments. */
-export type AmendRequest = Readonly<{
-  streamName: string
-  changes: readonly RecordedChange[]
-  batch: EventBatch
-  reason: string
-  expectedStreamVersion: ExpectedStreamVersion
-  onConflict?: OnConflict
-  /** UUID */
-  amendmentId: string
-}>
+export type AmendRequest = Omit<EncodedAmendments, 'batch'> & Readonly<{ batch: EventBatch }>
 
 export type ExecuteRequest = Readonly<{
   decider: string

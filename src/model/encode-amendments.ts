@@ -2,17 +2,33 @@
 
 import { MAX_AMENDMENT_REASON, MAX_ORDER_CHANGES } from '../log/amendment.ts'
 import { equalBytes } from '../log/bytes.ts'
+import type { OnConflict } from '../log/commit-note.ts'
 import { StoreError } from '../log/errors.ts'
 import { encodeEvents, idOf, type OwnBatch } from '../log/event-batch.ts'
-import { bytesOfEventId, eventIdOf, isEventId } from '../log/event-id.ts'
-import { isExpectedStreamVersion } from '../log/expected-version.ts'
+import { bytesOfEventId, eventIdOf, isEventId, newEventId } from '../log/event-id.ts'
+import { type ExpectedStreamVersion, isExpectedStreamVersion } from '../log/expected-version.ts'
 import type { Amendment, AmendOptions, RecordedChange } from './amendment.ts'
+
+export type EncodedAmendments = Readonly<{
+  streamName: string
+  changes: readonly RecordedChange[]
+  /** The events that are put in. */
+  batch: OwnBatch
+  reason: string
+  expectedStreamVersion: ExpectedStreamVersion
+  onConflict?: OnConflict
+  /** UUID */
+  amendmentId: string
+}>
 
 /** @throws `InvalidEvent` for an event that the log cannot carry; `StoreError` `invalid-argument`. */
 export function encodeAmendments(
+  streamName: string,
   amendments: readonly Amendment[],
-  { reason, expectedStreamVersion, amendmentId }: AmendOptions,
-): Readonly<{ changes: RecordedChange[]; batch: OwnBatch }> {
+  options: AmendOptions,
+): EncodedAmendments {
+  const { reason, onConflict, expectedStreamVersion = 'NO_CONCURRENCY_CHECK' } = options
+  const { amendmentId = newEventId() } = options
   const count = amendments.length
   if (count === 0 || count > MAX_ORDER_CHANGES) {
     throw notUsable(`An amendment has 1 to ${MAX_ORDER_CHANGES} changes, not ${count}`)
@@ -21,17 +37,17 @@ export function encodeAmendments(
   if (typeof reason !== 'string' || reason.length > MAX_AMENDMENT_REASON || !reason.isWellFormed()) {
     throw notUsable(`The reason must be a well-formed text of at most ${MAX_AMENDMENT_REASON} characters`)
   }
-  if (expectedStreamVersion !== undefined && !isExpectedStreamVersion(expectedStreamVersion)) {
+  if (!isExpectedStreamVersion(expectedStreamVersion)) {
     throw notUsable(`No such expected version: ${String(expectedStreamVersion)}`)
   }
-  if (amendmentId !== undefined && !isEventId(amendmentId)) throw notUsable('amendmentId: not a UUID')
+  if (!isEventId(amendmentId)) throw notUsable('amendmentId: not a UUID')
   const batch = encodeEvents(amendments.flatMap(one => ('event' in one ? one.event : [])))
-  if (amendmentId !== undefined && hasId(batch, amendmentId)) {
-    throw notUsable('amendmentId: an event that is put in has it')
-  }
+  if (hasId(batch, amendmentId)) throw notUsable('amendmentId: an event that is put in has it')
   let next = 0
   const newId = () => eventIdOf(idOf(batch, next++))
-  return { changes: amendments.map(one => namedBy(one, newId)), batch }
+  const changes = amendments.map(one => namedBy(one, newId))
+  const encoded = { streamName, changes, batch, reason, expectedStreamVersion, amendmentId }
+  return onConflict ? { ...encoded, onConflict } : encoded
 }
 
 function hasId(batch: OwnBatch, id: string): boolean {

@@ -5,7 +5,8 @@ import type { GlobalPosition, RecordedEvent, StreamVersion } from '../log/event.
 import type { OwnBatch } from '../log/event-batch.ts'
 import type { ExpectedStreamVersion } from '../log/expected-version.ts'
 import type { ConsistencyProof, InclusionProof, LogCheckpoint } from '../log/proofs.ts'
-import type { RecordedAmendment, RecordedChange } from '../model/amendment.ts'
+import type { RecordedAmendment } from '../model/amendment.ts'
+import type { EncodedAmendments } from '../model/encode-amendments.ts'
 import type { EraseOptions, Erasure } from '../model/erasure.ts'
 import type {
   AppendResult,
@@ -84,17 +85,6 @@ export type ExecuteCall = Readonly<{
   retries?: number
 }>
 
-/** The events that are put in stand in the batch. */
-export type AmendCall = Readonly<{
-  streamName: string
-  changes: readonly RecordedChange[]
-  batch: OwnBatch
-  reason: string
-  expectedStreamVersion: ExpectedStreamVersion
-  onConflict?: OnConflict
-  amendmentId: string
-}>
-
 export type WriteCall = AppendCall | ExecuteCall
 
 /** All writes of one tick. The events of all its appends stand in one batch, in order. */
@@ -153,7 +143,7 @@ export interface WorkerApi {
   readStream(streamName: string, options: ReadStreamOptions): Promise<Reply<StreamPage>>
   readAll(options: ReadAllOptions): Promise<Reply<LogPage>>
   streamVersion(streamName: string): Promise<Reply<StreamVersion>>
-  amend(call: AmendCall): Promise<Reply<AppendResult>>
+  amend(call: EncodedAmendments): Promise<Reply<AppendResult>>
   amendments(streamName: string): Promise<Reply<readonly RecordedAmendment[]>>
   snapshot(projection: string, documentId: string): Promise<Reply<HashedSnapshot<unknown> | null>>
 
