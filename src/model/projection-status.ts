@@ -6,7 +6,8 @@ import type { GlobalPosition } from '../log/event.ts'
  * - `current`: everything that the log has is folded, or would be for whoever asks.
  * - `catching-up`: there is more to fold; what is given stands at `processedPosition`.
  * - `rebuilding`: everything is folded again, aside; what is given is the last state from before.
- * - `stopped`: at an event whose handler failed. What is given is the state before it, until `resume` or `skip`.
+ * - `stopped`: at an event whose handler failed. What is given is the state before it, or in the middle of a rebuild still
+ *   the last one from before that, until `resume` or `skip`.
  */
 export type ProjectionPhase = 'current' | 'catching-up' | 'rebuilding' | 'stopped'
 
@@ -30,7 +31,7 @@ export type SkippedEvent = Readonly<{
 
 export type ProjectionStatus = Readonly<{
   phase: ProjectionPhase
-  /** Every event up to this position was folded or passed by. */
+  /** Every event up to this position was folded or passed by; while rebuilding, by what is folded aside. */
   processedPosition: GlobalPosition
   /** Where the log ends. */
   headPosition: GlobalPosition

@@ -5,7 +5,7 @@ import type { GlobalPosition } from '../../log/event.ts'
 import type { ProjectionPhase, ProjectionStatus, StoppedAt } from '../../model/projection-status.ts'
 import type { FoldLog } from './fold.ts'
 import type { ProjectionDocuments } from './projection-documents.ts'
-import type { SkippedEvents } from './skipped-events.ts'
+import type { FailedOn, SkippedEvents } from './skipped-events.ts'
 
 /** Something that follows the log. */
 export type Follower = Readonly<{
@@ -45,7 +45,7 @@ export class Followers {
   }
 
   /**
-   * Resolves when every event up to a position is in what is given.
+   * Resolves when every event up to a position is in what is given, by today's handlers.
    *
    * @throws the failure of a handler that stands before it; `AbortError` when the signal is aborted.
    */
@@ -57,7 +57,7 @@ export class Followers {
       const grown = nextChange(log, signal)
       if (position > log.head()) await log.catchUp()
       await progress.process()
-      if (progress.processedPosition >= position) return
+      if (!progress.isRebuilding && progress.processedPosition >= position) return
       const [failure] = progress.failures()
       if (failure) throw failure
       await grown
@@ -72,10 +72,12 @@ export class Followers {
   /** @throws `StoreError` `invalid-argument` where the projection did not stop at that event. */
   async skip(name: string, eventId: string): Promise<void> {
     const { progress, skips } = this.#named(name)
-    const stopped = progress.failures().map(stoppedAt)
-    const event = stopped.find(one => one.eventId === eventId)
+    // After an opening, it comes to where it stopped before.
+    await progress.process()
+    const failed = progress.failures().map(({ facts }) => facts as FailedOn)
+    const event = failed.find(one => one.eventId === eventId)
     if (!event) {
-      const facts = { projection: name, eventId, stoppedAt: stopped.map(one => one.eventId) }
+      const facts = { projection: name, eventId, stoppedAt: failed.map(one => one.eventId) }
       throw new StoreError('invalid-argument', `"${name}" did not stop at event ${eventId}`, facts)
     }
     await skips.add(event)
@@ -103,13 +105,10 @@ export class Followers {
   }
 }
 
-function phaseOf(
-  { isRebuilding, processedPosition, failures }: Follower['progress'],
-  head: GlobalPosition,
-): ProjectionPhase {
-  if (failures().length > 0) return 'stopped'
-  if (isRebuilding) return 'rebuilding'
-  return processedPosition < head ? 'catching-up' : 'current'
+function phaseOf(progress: Follower['progress'], head: GlobalPosition): ProjectionPhase {
+  if (progress.failures().length > 0) return 'stopped'
+  if (progress.isRebuilding) return 'rebuilding'
+  return progress.processedPosition < head ? 'catching-up' : 'current'
 }
 
 /** What is known of the event is in the facts of the error; see `evolveState` and `TodaysEvents`. */

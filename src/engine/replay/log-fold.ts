@@ -1,6 +1,7 @@
 // Folds all streams, for projections whose documents are made of several: in memory in two layers, the confirmed events
 // and the pending ones on top. One snapshot holds all documents.
 
+import { StoreError } from '../../log/errors.ts'
 import type { GlobalPosition, RecordedEvent } from '../../log/event.ts'
 import type { Moment } from '../../model/moment.ts'
 import type { ReplayExplanation } from '../../model/replay-report.ts'
@@ -10,25 +11,34 @@ import { earliest } from '../log-index.ts'
 import type { Refold } from './audit.ts'
 import { DocumentLayer, documentFactsBehind, documentIn } from './document-layer.ts'
 import { explainReplay } from './explain-replay.ts'
-import { countThrough, type FoldFailure, type FoldLog, isStanding, markNow, settledThrough } from './fold.ts'
+import {
+  countThrough,
+  type FoldFailure,
+  type FoldLog,
+  isStanding,
+  type Mark,
+  markNow,
+  settledThrough,
+} from './fold.ts'
 import { FoldCost } from './fold-cost.ts'
 import { LogAside } from './log-aside.ts'
+import { type OlderDocuments, olderDocumentsIn } from './older-documents.ts'
 import { Pace } from './pace.ts'
 import type { ProjectionDocument, ProjectionParts } from './projection-documents.ts'
 import { Replay } from './replay.ts'
 import type { FoldSnapshot } from './snapshot-record.ts'
-import type { FoundSnapshots } from './snapshot-store.ts'
 import { TaskChain } from './task-chain.ts'
+import { readWantedBuild, wantNewBuild } from './wanted-build.ts'
 
 export type LogFoldParts = ProjectionParts &
   Readonly<{
-    /** Told of documents that changed, or of which another part is pending. Must not throw. */
-    onTouched: (documentIds: readonly string[]) => void
     /**
-     * Told of the newest states there are of other code, or of another order of events, when all is folded again: one, and
-     * the newest one of confirmed events alone, if that is another.
+     * Told when everything is folded, or all before a failure: of documents that changed, or of which another part is
+     * pending; null: of all, as what holds them back is not what it was. Must not throw.
      */
-    onOlder?: (latest: FoldSnapshot, confirmed: FoldSnapshot | null) => void
+    onTouched: (documentIds: readonly string[] | null) => void
+    /** Told, before documents are folded again, of what they were. Told again, it knows nothing better. */
+    onOlder?: (older: OlderDocuments) => void
   }>
 
 export class LogFold {
@@ -45,6 +55,7 @@ export class LogFold {
   /** The end of the log when it was last read to its end. */
   #readThrough: GlobalPosition = 0
   #restoring: Promise<void> | null = null
+  #preparing: Promise<void> | null = null
   /** What was folded so far was not what was recorded, or is not wanted. */
   #isForgotten = false
   /** A rebase superseded entries from here on, or some of them were erased, since the fold last looked. */
@@ -56,6 +67,9 @@ export class LogFold {
   #nextAdvance: Promise<void> | null = null
   /** Documents that changed since anybody was told. */
   readonly #touched = new Set<string>()
+  /** The failure that was there when they were told. */
+  #toldFailure: FoldFailure | null = null
+  #isClosed = false
 
   constructor(options: LogFoldParts) {
     this.#options = options
@@ -70,8 +84,14 @@ export class LogFold {
 
   /** Every event up to here is in what {@link document} gives, or was passed by. */
   get processedPosition(): GlobalPosition {
-    const { position } = this.#latest.mark
-    return this.#failure ? position : Math.max(position, this.#readThrough)
+    if (this.#isForgotten) return 0
+    if (this.#failure) return this.#failure.position - 1
+    return Math.max(this.#latest.mark.position, this.#readThrough)
+  }
+
+  /** Up to where events are in what {@link document} gives. */
+  get mark(): Mark {
+    return this.#latest.mark
   }
 
   /** The document as far as it is folded; null for one into which nothing was. */
@@ -79,16 +99,13 @@ export class LogFold {
     return documentIn(this.#latest, this.#base, documentId)
   }
 
-  /** All that is folded now, to be given out while it is folded again. */
-  copy(): Readonly<{ latest: DocumentLayer; base: DocumentLayer }> {
-    return { latest: this.#latest.copy(), base: this.#base.copy() }
-  }
-
-  at(documentId: string, moment: Moment): Promise<ProjectionDocument | null> {
+  async at(documentId: string, moment: Moment): Promise<ProjectionDocument | null> {
+    await this.#prepared()
     return this.#aside.at(documentId, moment)
   }
 
-  explain(): Promise<ReplayExplanation> {
+  async explain(): Promise<ReplayExplanation> {
+    await this.#prepared()
     const { owner, terms } = this.#aside
     return explainReplay({
       owner,
@@ -138,21 +155,31 @@ export class LogFold {
   /** Tries again where a handler failed. */
   resume(): Promise<void> {
     return this.#turns.run(async () => {
-      await this.#options.skips.ready()
+      await this.#prepared()
       this.#failure = null
     })
   }
 
   /** Has everything folded again, from the first event. */
-  forget(): Promise<void> {
-    // In turn: what is folded meanwhile would be kept as a snapshot.
+  rebuild(): Promise<void> {
+    // In turn: what is folded meanwhile is not of the new build.
     return this.#turns.run(async () => {
-      await this.#options.snapshots.dropAll(this.#aside.owner)
+      await this.restored()
+      this.#aside.useBuild(await wantNewBuild(this.#log, this.#options.name))
+      this.#options.snapshots.setAside(this.#aside.owner)
       this.#isForgotten = true
+      this.#tellOlder()
     })
   }
 
+  /** Folds no further, also where it is under way. Resolves when it has ended. */
+  close(): Promise<void> {
+    this.#isClosed = true
+    return this.#turns.run(async () => {})
+  }
+
   async #advance(): Promise<void> {
+    this.#mustBeOpen()
     await this.restored()
     do {
       if (this.#isForgotten) await this.#startAfresh()
@@ -170,8 +197,22 @@ export class LogFold {
   }
 
   async #restoreFirst(): Promise<void> {
-    await this.#options.skips.ready()
+    await this.#prepared()
     await this.#restore()
+  }
+
+  /** What is kept on this device beside the snapshots is known. */
+  async #prepared(): Promise<void> {
+    await this.#options.skips.ready()
+    this.#preparing ??= this.#readBuild().catch(error => {
+      this.#preparing = null
+      throw error
+    })
+    await this.#preparing
+  }
+
+  async #readBuild(): Promise<void> {
+    this.#aside.useBuild(await readWantedBuild(this.#log, this.#options.name))
   }
 
   async #startAfresh(): Promise<void> {
@@ -187,8 +228,10 @@ export class LogFold {
     // Where it still fails, it fails again.
     if (from !== null) this.#failure = null
     if (from === null || from > this.#latest.mark.position) return
+    this.#tellOlder()
     for (const id of this.#latest.ownIds()) this.#touched.add(id)
     this.#latest.drop()
+    this.#readThrough = 0
     if (isStanding(this.#base.mark, null, this.#log)) return
     for (const id of this.#base.ownIds()) this.#touched.add(id)
     await this.#restore()
@@ -223,19 +266,17 @@ export class LogFold {
       target,
     }
     this.#replay = new Replay(parts)
-    await this.#tellOlder(found)
+    const { onOlder } = this.#options
+    const older = onOlder && (await olderDocumentsIn(found, this.#aside, { log: this.#log, snapshots }))
+    if (older) onOlder(older)
     return found.start
   }
 
-  async #tellOlder({ ahead }: FoundSnapshots): Promise<void> {
-    const { onOlder, snapshots } = this.#options
-    const newest = onOlder && ahead.at(-1)
-    const latest = newest && (await snapshots.fetch(this.#aside.owner, newest))
-    if (!latest) return
-    const confirmedThrough = settledThrough(this.#log, null)
-    const below = ahead.findLast(({ position }) => position <= confirmedThrough)
-    const confirmed = below && below !== newest ? await snapshots.fetch(this.#aside.owner, below) : null
-    onOlder(latest, confirmed)
+  /** What is in memory, unless a rebase took back a part of it. */
+  #tellOlder(): void {
+    const { position } = this.#latest.mark
+    if (position === 0 || !this.#log.isEffective(position)) return
+    this.#options.onOlder?.({ latest: this.#latest.copy(), base: this.#base.copy() })
   }
 
   /** The newest snapshot of confirmed events alone, where one has others in it, too. */
@@ -279,6 +320,9 @@ export class LogFold {
         if (this.#failure) return read
         if (hasJumped) break
         await pace.breathe()
+        this.#mustBeOpen()
+        // What comes further on would be folded on top of what is taken back.
+        if (this.#changedFrom !== null || this.#isForgotten) return read
       }
     } while (hasJumped)
     this.#readThrough = to
@@ -351,8 +395,13 @@ export class LogFold {
   }
 
   #tell(): void {
-    const touched = [...this.#touched]
+    const touched = this.#failure === this.#toldFailure ? [...this.#touched] : null
     this.#touched.clear()
+    this.#toldFailure = this.#failure
     this.#options.onTouched(touched)
+  }
+
+  #mustBeOpen(): void {
+    if (this.#isClosed) throw new StoreError('store-closed', 'The store was closed')
   }
 }
