@@ -76,7 +76,8 @@ export class StreamDocuments implements ProjectionDocuments {
   /** Nothing is folded here: whether a stream has changed can be told from the index. */
   onChange({ healedFrom }: LogChange): void {
     if (healedFrom !== null) this.#fold.forget()
-    this.watchers.tell(this.watchers.documentIds().filter(streamName => this.#fold.isStale(streamName)))
+    const watched = this.watchers.documentIds().filter(this.#covers)
+    this.watchers.tell(watched.filter(streamName => this.#fold.isStale(streamName)))
   }
 
   async close(): Promise<void> {}
