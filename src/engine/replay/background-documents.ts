@@ -98,7 +98,8 @@ export class BackgroundDocuments implements ProjectionDocuments {
     const before = this.#older
     if (before) this.#older = change.healedFrom === null ? this.#fitToGive(before) : null
     if (this.#older !== before) this.#tellAll()
-    if (!this.#older && !this.#mayBeGiven(this.#fold.mark)) this.#isTakenBack = true
+    const isGood = change.healedFrom === null && this.#mayBeGiven(this.#fold.mark)
+    if (!this.#older && !isGood) this.#isTakenBack = true
     this.#goOn()
   }
 

@@ -84,7 +84,6 @@ export class LogFold {
 
   /** Every event up to here is in what {@link document} gives, or was passed by. */
   get processedPosition(): GlobalPosition {
-    if (this.#isForgotten) return 0
     if (this.#failure) return this.#failure.position - 1
     return Math.max(this.#latest.mark.position, this.#readThrough)
   }
@@ -237,16 +236,16 @@ export class LogFold {
     await this.#restore()
   }
 
-  /** Both layers give what they had until there is something else. */
   async #restore(): Promise<void> {
     this.#changedFrom = null
-    const confirmedThrough = settledThrough(this.#log, null)
-    const newest = await this.#beginReplay()
-    const confirmed = newest && (await this.#confirmedBefore(newest, confirmedThrough))
+    // First: if the storage fails now, nothing must be folded on top of what does not stand.
     this.#base.drop()
     this.#latest.drop()
     this.#baseThrough = 0
     this.#readThrough = 0
+    const confirmedThrough = settledThrough(this.#log, null)
+    const newest = await this.#beginReplay()
+    const confirmed = newest && (await this.#confirmedBefore(newest, confirmedThrough))
     if (newest) this.#standOn(newest, confirmed, confirmedThrough)
   }
 

@@ -201,6 +201,22 @@ describe('behind a changed handler', () => {
     expect(lists.folded()).toBe(20)
   })
 
+  test('it is written down that it was through, however many documents there are', async () => {
+    const database = createMemoryDatabase()
+    const log = await openDevice(database)
+    await sayMany(log, 'a', 'x', 200)
+    const definition = { getDocumentId: ({ data }: { data: string }) => data } as never
+    for (const code of ['1', '2']) {
+      const lists = open(log, { code, definition })
+      await lists.whenProcessed()
+      await lists.projector.close()
+    }
+    const lists = open(await openDevice(database), { code: '2', definition })
+    await lists.whenProcessed()
+    expect(lists.folded()).toBe(0)
+    expect(await lists.words('x200')).toEqual(['2x200'])
+  })
+
   test('what is said meanwhile is in the new state, not in the old one', async () => {
     const { log } = await foldedBefore()
     const halting = haltingLog(log, 100)
@@ -293,6 +309,41 @@ describe('behind a changed handler', () => {
     expect(await lists.latest('y')).toMatchObject({ state: words('2y', 20), pending: 20 })
   })
 
+  test('what another code left when it was interrupted is not taken for the confirmed part of the old state', async () => {
+    const database = createMemoryDatabase()
+    const [log, server] = [await openDevice(database), await openServer()]
+    await sayMany(log, 'a', 'x', 100)
+    await sync(log, server)
+    const spaced = { snapshot: { every: 20, keep: { spaced: false } } }
+    for (const isFirst of [true, false]) {
+      const lists = open(log, { definition: spaced })
+      await lists.whenProcessed()
+      await lists.projector.close()
+      if (isFirst) await sayMany(log, 'a', 'x', 100)
+    }
+    // All but the last ten are confirmed now.
+    await push(log, server, 1)
+    while (log.pendingCount() > 10) {
+      await push(log, server, 1)
+      await pull(log, server)
+    }
+    const halting = haltingLog(log, 180)
+    const interrupted = open(halting.log, { code: '2' })
+    await halting.reached
+    const closed = interrupted.projector.close()
+    halting.goOn()
+    await closed
+    await say(server, 'a', 'z1')
+    const again = haltingLog(log, 50)
+    const lists = open(again.log, { code: '3' })
+    await again.reached
+    await pull(log, server)
+    expect(await lists.words('x')).toEqual(all('1', 100))
+    again.goOn()
+    await lists.whenProcessed()
+    expect(await lists.latest('x')).toMatchObject({ streamVersion: 200, pending: 10 })
+  })
+
   test('an amendment in the middle is in the new state; the old one is given until then', async () => {
     const { log } = await foldedBefore()
     const halting = haltingLog(log, 100)
@@ -320,6 +371,27 @@ describe('behind a changed handler', () => {
     expect(await asked).toEqual(all('2').filter(word => word !== '2x42'))
   })
 
+  test('content that is erased while the old state is fetched is given no more', async () => {
+    const { log } = await foldedBefore()
+    const secret = await idOf(log, 'x42')
+    let isErased = false
+    const erasing = foldLogOf(log, {
+      async *readAll(options = {}) {
+        // Whoever reads one event looks what a snapshot stands on that is not erased as yet.
+        if (!isErased && options.from === options.to) {
+          isErased = true
+          await log.erasures.erase([secret])
+        }
+        yield* log.readAll(options)
+      },
+    })
+    const lists = open(erasing, { code: '2' })
+    expect((await lists.words('x')) ?? []).not.toContain('1x42')
+    await lists.whenProcessed()
+    expect(isErased).toBe(true)
+    expect(await lists.words('x')).toEqual(all('2').filter(word => word !== '2x42'))
+  })
+
   test('what stands of the old state is given where what came behind it was erased before', async () => {
     const { log } = await foldedBefore()
     await log.erasures.erase([await idOf(log, 'x42')])
@@ -336,16 +408,35 @@ describe('behind a changed handler', () => {
 describe('what is taken back', () => {
   test('by an erasure is given no more, however long folding again takes', async () => {
     const log = await openDevice()
-    await sayMany(log, 'a', 'x', 100)
-    const halting = haltingLog(log, 110)
+    await sayMany(log, 'a', 'x', 140)
+    const halting = haltingLog(log, 60)
     const lists = open(halting.log)
-    await lists.whenProcessed()
-    await sayMany(log, 'a', 'y', 40)
     await halting.reached
     await log.erasures.erase([await idOf(log, 'x42')])
     const asked = lists.words('x')
     halting.goOn()
-    expect(await asked).toEqual(all('1', 100).filter(word => word !== '1x42'))
+    expect(await asked).toEqual(all('1', 140).filter(word => word !== '1x42'))
+    // But for the next block, what comes further on is folded when that was taken back, and only then.
+    expect(lists.folded()).toBe(70 + 139)
+  })
+
+  test('by an amendment of what is pending is not counted as processed', async () => {
+    const [log, server] = [await openDevice(), await openServer()]
+    await sayMany(log, 'a', 'x', 50)
+    await sync(log, server)
+    await sayMany(log, 'a', 'y', 50)
+    const halting = haltingLog(log, Infinity)
+    const lists = open(halting.log)
+    await lists.whenProcessed()
+    const head = log.head()
+    halting.haltBehind(head - 30)
+    const removed = { kind: 'remove', eventId: await idOf(log, 'y2') } as const
+    await createEventStore(log).amendStream('a', [removed], { reason: 'a slip' })
+    await halting.reached
+    expect(await lists.status()).toMatchObject({ phase: 'rebuilding', processedPosition: head - 30 })
+    halting.goOn()
+    await lists.whenProcessed()
+    expect(await lists.latest('y')).toMatchObject({ streamVersion: 49, pending: 49 })
   })
 
   test('by an amendment is given until all is folded as it is now', async () => {
@@ -386,7 +477,7 @@ describe('a rebuild that is asked for', () => {
     await lists.whenProcessed()
     expect(lists.folded()).toBe(0)
     await lists.followers.rebuild('lists')
-    expect(await lists.status()).toMatchObject({ phase: 'rebuilding' })
+    expect(await lists.status()).toMatchObject({ phase: 'rebuilding', processedPosition: 0 })
     await halting.reached
     expect(await lists.latest('x')).toMatchObject({ state: all('1'), pending: 200 })
     expect(await lists.status()).toMatchObject({ phase: 'rebuilding', processedPosition: 100 })
@@ -513,7 +604,10 @@ describe('a rebuild that is asked for', () => {
 })
 
 describe('a storage that fails', () => {
-  test('while it folds in the background is told to who asks, and it goes on with the next change', async () => {
+  test.each([
+    ['in the background', IN_BACKGROUND],
+    ['for those who watch', OVER_ALL],
+  ])('while it folds %s is told to who asks, and it goes on with the next change', async (_, definition) => {
     const log = await openDevice()
     let isBroken = false
     const failing = foldLogOf(log, {
@@ -522,7 +616,7 @@ describe('a storage that fails', () => {
         return log.readAll(options)
       },
     })
-    const lists = open(failing)
+    const lists = openLists(failing, { definition })
     await say(log, 'a', 'x1', 'y1')
     await lists.whenProcessed()
     const seen = watch(lists.projector, 'lists', 'y')
@@ -559,6 +653,43 @@ describe('a storage that fails', () => {
     expect(await lists.words('x')).toEqual(all('1'))
   })
 })
+
+test.each([
+  ['in the background', IN_BACKGROUND],
+  ['for those who ask', OVER_ALL],
+])(
+  'where the storage fails while it takes back what was amended, what is folded %s is right later on',
+  async (_, definition) => {
+    const [log, server] = [await openDevice(), await openServer()]
+    await sayMany(log, 'a', 'x', 100)
+    await sync(log, server)
+    let isBroken = false
+    let refused = 0
+    const { storage } = log
+    const failing: EventLog['storage'] = {
+      async get(key) {
+        if (!isBroken) return storage.get(key)
+        refused++
+        throw new StorageFailed('failed', 'no')
+      },
+      list: prefix => storage.list(prefix),
+      keys: (...args) => storage.keys(...args),
+      put: values => storage.put(values),
+      swap: (...args) => storage.swap(...args),
+    }
+    const lists = openLists(foldLogOf(log, { storage: failing }), { definition })
+    await lists.whenProcessed()
+    const removed = { kind: 'remove', eventId: await idOf(log, 'x7') } as const
+    isBroken = true
+    await createEventStore(log).amendStream('a', [removed], { reason: 'a slip' })
+    await lists.whenProcessed().catch(() => {})
+    expect(refused).toBeGreaterThan(0)
+    isBroken = false
+    await say(log, 'a', 'x101')
+    await lists.whenProcessed()
+    expect(await lists.words('x')).toEqual(all('1', 101).filter(word => word !== '1x7'))
+  },
+)
 
 test('a fold that stopped tells all who watch, and again when it goes on', async () => {
   const log = await openDevice()

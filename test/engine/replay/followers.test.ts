@@ -4,6 +4,7 @@
 import { describe, expect, test } from 'vitest'
 import type { EventLog } from '../../../src/engine/event-log.ts'
 import { createEventStore } from '../../../src/engine/event-store.ts'
+import { nextTask } from '../../../src/engine/replay/pace.ts'
 import { TodaysEvents } from '../../../src/engine/todays-events.ts'
 import type { AnyProjection } from '../../../src/model/app.ts'
 import { createMemoryDatabase, type MemoryDatabase } from '../../../src/storage/memory/index.ts'
@@ -87,6 +88,19 @@ describe.each(KINDS)('a projection %s', (kind, definition) => {
       })
       expect(await lists.words('x')).toEqual(['1x1'])
       expect(lists.failures).toHaveLength(1)
+    })
+
+    test('that it has come to right before the event it stopped at, whatever stands there', async () => {
+      const [log, server] = [await openDevice(), await openServer()]
+      await say(log, 'x', 'x1')
+      // The log has entries of its own behind that.
+      await sync(log, server)
+      await say(log, 'x', 'xbad')
+      const head = log.head()
+      expect(head).toBeGreaterThan(2)
+      const lists = await stopped(open(log, { fails: isBad }))
+      expect(await lists.status()).toMatchObject({ phase: 'stopped', processedPosition: head - 1 })
+      await lists.whenProcessed(head - 1)
     })
 
     test('nothing of an event that a rebase took back', async () => {
@@ -456,6 +470,7 @@ describe.each(KINDS)('a projection %s', (kind, definition) => {
       const heard = lists.followers.skippedElsewhere('lists')
       await wasListed
       const skipped = lists.followers.skip('lists', ids['xbad']!)
+      await nextTask()
       goOn()
       await Promise.all([heard, skipped])
       await lists.whenProcessed()
