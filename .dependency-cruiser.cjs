@@ -3,7 +3,7 @@
 const RANKS = [
   ['src/log'],
   ['src/integrity', 'src/model', 'src/storage'],
-  ['src/protocol'],
+  ['src/protocol', 'src/dexie'],
   ['src/engine', 'src/client'],
   ['src/sync', 'src/server', 'src/conformance', 'src/testing', 'src/cli', 'src/build'],
   ['worker'],
@@ -39,6 +39,13 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/index\\.ts$' },
       to: { path: ['^src/(storage|integrity|engine)/', 'node_modules/(idb|hash-wasm)/'], reachable: true },
+    },
+    {
+      name: 'queries-of-rows-stay-light',
+      comment: 'a page that queries rows loads Dexie, and nothing else that is large',
+      severity: 'error',
+      from: { path: '^src/dexie/' },
+      to: { path: ['^src/(integrity|engine)/', 'node_modules/(idb|hash-wasm)/'], reachable: true },
     },
     {
       name: 'browser-has-no-node',

@@ -11,6 +11,7 @@ export const DOORS = {
   'storage-indexeddb': 'src/storage/indexeddb/index.ts',
   'storage-memory': 'src/storage/memory/index.ts',
   'storage-postgres': 'src/storage/postgres/index.ts',
+  dexie: 'src/dexie/index.ts',
   vite: 'src/build/vite.ts',
   unplugin: 'src/build/index.ts',
 }

@@ -1,5 +1,16 @@
 // The door for the application's worker file.
 
+export {
+  type RowBatch,
+  RowChangeFailed,
+  type RowOperation,
+  type RowOutcome,
+  type RowProgress,
+  type RowSide,
+  type RowStep,
+  type RowStore,
+  type ServedReadModels,
+} from '../src/model/row-store.ts'
 export { deflatedJsonCodec, jsonCodec, type SnapshotCodec } from '../src/model/snapshot-codec.ts'
 export type { SnapshotsOptions } from '../src/model/snapshot-policy.ts'
 export type { PageValues } from '../src/protocol/worker-api.ts'

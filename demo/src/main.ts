@@ -12,6 +12,7 @@ import { keepForOffline } from './keep-for-offline.ts'
 import type { Parts } from './parts.ts'
 import { replayingPanel } from './replaying/replaying-panel.ts'
 import { type Replica, replicaOf } from './replica.ts'
+import { searchPanel } from './search/search-panel.ts'
 import { drawShell } from './shell.ts'
 import { showHealth } from './status/health.ts'
 import { Notices } from './status/notices.ts'
@@ -32,7 +33,8 @@ async function start(): Promise<void> {
 
   showHealth(parts)
   syncPanel(at('sync'), parts)
-  new BoardPanel({ columns: at('columns'), controls: at('replay') }, parts)
+  const board = new BoardPanel({ columns: at('columns'), controls: at('replay') }, parts)
+  searchPanel(at('search'), parts, cardId => board.open(cardId))
   const timeline = timelinePanel(at('timeline'), parts)
   integrityPanel(at('integrity'), parts, position => {
     showView('timeline')

@@ -43,6 +43,7 @@ function layout({ boardId, device }: Replica) {
         <div class="board-head">
           <h2><button type="button" class="quiet board-name" popovertarget="boards" title="Open another board">${boardId}</button></h2>
           ${boards()}
+          <div id="search"></div>
           <div id="replay"></div>
         </div>
         <div id="columns"></div>

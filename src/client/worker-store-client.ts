@@ -1,6 +1,6 @@
 // The store as the page sees it, every call answered by the worker.
 
-import { StoreError } from '../log/errors.ts'
+import { isStoreError, StoreError } from '../log/errors.ts'
 import type { Event, RecordedEvent } from '../log/event.ts'
 import { checkName } from '../log/event-batch.ts'
 import { newEventId } from '../log/event-id.ts'
@@ -40,6 +40,7 @@ import type { ExecuteOptions, ExecuteResult, NameIn, StoreClient, SyncControl } 
 import type { EventHandler, Subscriptions } from './subscriptions.ts'
 import type { Verifications } from './verifications.ts'
 import type { View, Views } from './views.ts'
+import { withIds } from './with-ids.ts'
 import type { StoreHealth, WorkerLink } from './worker-link.ts'
 import type { WriteQueue } from './write-queue.ts'
 
@@ -219,7 +220,12 @@ export class WorkerStoreClient<A extends App> implements StoreClient<A> {
     const encoded = encodeAmendments(amendments, options)
     const named = { streamName, ...encoded, reason, amendmentId, expectedStreamVersion }
     const call: AmendCall = { ...named, ...(onConflict && { onConflict }) }
-    return this.#link.call(worker => worker.amend(call))
+    try {
+      return await this.#link.call(worker => worker.amend(call))
+    } catch (error) {
+      const isAnswered = !isStoreError(error, 'worker-died') && !isStoreError(error, 'worker-timeout')
+      throw isAnswered ? error : withIds(error, { amendmentId })
+    }
   }
 
   amendments(streamName: string): Promise<readonly RecordedAmendment[]> {

@@ -1,11 +1,12 @@
 // Writes on their way to the worker: those of one tick cross together, in order, and settle one by one.
 
-import { isStoreError, StoreError } from '../log/errors.ts'
+import { StoreError } from '../log/errors.ts'
 import type { AppendResult, AppendToStreamsOptions, StreamAppend } from '../model/event-store.ts'
 import { unpackResults } from '../protocol/packed-results.ts'
 import { errorFromWire } from '../protocol/wire-error.ts'
 import type { AppendCall, ExecuteAnswer, ExecuteCall, WriteAnswers } from '../protocol/worker-api.ts'
 import { Parcel, type Write } from './parcel.ts'
+import { withIds } from './with-ids.ts'
 import type { WorkerLink } from './worker-link.ts'
 
 /** Appends up to this many events are checked at once: less than a millisecond. Larger ones are, in slices. */
@@ -111,7 +112,7 @@ export class WriteQueue {
       settleAll(writes, await this.#link.call(worker => worker.write(parcel.toMessage())))
     } catch (error) {
       const eventIds = parcel.eventIds()
-      for (const { call, reject } of writes) reject(withIds(error, call, eventIds.next().value!))
+      for (const { call, reject } of writes) reject(withIds(error, idsOf(call, eventIds.next().value!)))
     } finally {
       for (const { call } of writes) if (call.type === 'append') this.#accepting.delete(call.acceptId ?? 0)
     }
@@ -184,12 +185,8 @@ function settleAll(writes: readonly Write[], { answers, results }: WriteAnswers)
   for (const [i, write] of writes.entries()) write.settle(answers[i], take)
 }
 
-/** Nobody knows whether a write without an answer took place. With its ids, to try again is safe. */
-function withIds(error: unknown, call: Write['call'], eventIds: readonly string[]): unknown {
-  if (!isStoreError(error)) return error
-  const ids = call.type === 'append' ? { eventIds } : { commandId: call.commandId }
-  return new StoreError(error.code, error.message, { ...error.facts, ...ids }, { cause: error })
-}
+const idsOf = (call: Write['call'], eventIds: readonly string[]) =>
+  call.type === 'append' ? { eventIds } : { commandId: call.commandId }
 
 function misplaced(): StoreError {
   return new StoreError('worker-died', 'The worker answered another question than it was asked')

@@ -1,9 +1,9 @@
 // Takes commits that another replica wrote, exactly as they are, or says which is the first that does not fit.
 
 import { AMENDMENT_TYPE, newEventsIn, readAmendment } from '../log/amendment.ts'
-import { equalBytes } from '../log/bytes.ts'
-import { type Entry, KIND_AMENDMENT } from '../log/entry.ts'
-import { isShared } from '../log/erased-entry.ts'
+import { equalBytes, textOf } from '../log/bytes.ts'
+import { type Entry, KIND_AMENDMENT, KIND_EVENT } from '../log/entry.ts'
+import { hashedKind, isShared } from '../log/erased-entry.ts'
 import { SYSTEM_STREAM_PREFIX } from '../log/event.ts'
 import { eventIdOf } from '../log/event-id.ts'
 import type { HashChain } from '../log/hash-chain.ts'
@@ -102,12 +102,17 @@ export async function checkLinks(
   return null
 }
 
-/** The events that it puts in must come with it, right before: nobody has folded them elsewhere. */
+/**
+ * As this release writes one: what a later one means by another schema version, it cannot follow. The events that it puts
+ * in must come with it, right before: nobody has folded them elsewhere.
+ */
 function isAmendmentOf(commit: readonly Entry[], amendment: Entry): boolean {
-  const { streamName, streamVersion, type, payload } = amendment
+  const { streamName, streamVersion, type, schemaVersion, payload, metadata } = amendment
   const content = readAmendment(payload, streamVersion)
-  if (!content || type !== AMENDMENT_TYPE) return false
+  if (!content || type !== AMENDMENT_TYPE || schemaVersion !== 1 || textOf(metadata) !== '{}') return false
   const added = newEventsIn(content.changes)
   const end = commit.indexOf(amendment)
-  return end >= added && commit.slice(end - added, end).every(entry => entry.streamName === streamName)
+  const isNewEvent = (entry: Entry) =>
+    entry.streamName === streamName && hashedKind(entry.kind) === KIND_EVENT
+  return end >= added && commit.slice(end - added, end).every(isNewEvent)
 }

@@ -2,7 +2,8 @@
 
 import { type Block, decodeBlock, type StoredBlock, sealedParts } from '../log/block.ts'
 import { equalBytes } from '../log/bytes.ts'
-import { isStoreError, LogDamaged } from '../log/errors.ts'
+import { isKnownKind } from '../log/entry.ts'
+import { isStoreError, LogDamaged, StoreError } from '../log/errors.ts'
 import type { GlobalPosition } from '../log/event.ts'
 import type { HashProvider } from '../log/hash-provider.ts'
 import type { LogStorage, ReadRange } from '../storage/log-storage.ts'
@@ -71,9 +72,19 @@ export class BlockStore {
     }
   }
 
-  /** Blocks that were written behind a position, oldest first; none at the end of the log. */
+  /**
+   * Blocks that were written behind a position, oldest first, to the end of a commit; none at the end of the log. A part
+   * of a commit must not count: an amendment stands behind the events that it puts in.
+   */
   async behind(head: GlobalPosition): Promise<Block[]> {
-    return this.#read({ from: head + 1, maxBytes: READ_BYTES })
+    const blocks: Block[] = []
+    let more: Block[]
+    do {
+      const next = (blocks.at(-1)?.lastPosition ?? head) + 1
+      more = await this.#read({ from: next, maxBytes: READ_BYTES })
+      blocks.push(...more)
+    } while (more.length > 0 && !endsCommit(more.at(-1)!))
+    return blocks
   }
 
   /** Keeps a block that was just written or read, instead of those that were merged into it. */
@@ -188,7 +199,14 @@ export class BlockStore {
   }
 }
 
-/** Decodes a stored block. @throws `LogDamaged` when bytes, digest or place are not what was written. */
+const endsCommit = ({ commits, count }: Block): boolean => commits.at(-1)?.lastIndex === count - 1
+
+/**
+ * Decodes a stored block.
+ *
+ * @throws `LogDamaged` when bytes, digest or place are not what was written; `StoreError` `unsupported-format` for what a
+ * newer release wrote
+ */
 export async function checkBlock(stored: StoredBlock, hash: HashProvider): Promise<Block> {
   const { content, digest } = sealedParts(stored.bytes)
   if (!equalBytes(await hash.digestLarge(content), digest)) {
@@ -198,7 +216,16 @@ export async function checkBlock(stored: StoredBlock, hash: HashProvider): Promi
   if (block.firstPosition !== stored.firstPosition || block.lastPosition !== stored.lastPosition) {
     throw new LogDamaged(stored.firstPosition, 'the block stands in the wrong place')
   }
+  refuseNewerKinds(block)
   return block
+}
+
+/** Only behind the digest: a changed byte is damage. */
+function refuseNewerKinds({ kinds, firstPosition }: Block): void {
+  const i = kinds.findIndex(kind => !isKnownKind(kind))
+  if (i < 0) return
+  const [kind, position] = [kinds[i], firstPosition + i]
+  throw new StoreError('unsupported-format', `Entries of kind ${kind} are not known here`, { position, kind })
 }
 
 /** Index of the first element that is not below `value`. */

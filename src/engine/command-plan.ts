@@ -114,12 +114,14 @@ async function foldDraftedOrder(
   parts: CommandParts,
 ): Promise<unknown> {
   const firstDrafted = draft.firstVersionOf(streamName)
+  // Taken at once: while the rest is read, what the draft stands on may be written, and is not the draft's any more.
+  const drafted = draft.eventsOf(streamName, firstDrafted)
   const recorded = new Map<StreamVersion, RecordedEvent>()
   const written = parts.reader.readStream(streamName, { to: firstDrafted - 1, order: 'recorded' })
   for await (const events of written) {
     for (const event of events) recorded.set(event.metadata.streamVersion, event)
   }
-  for (const event of draft.eventsOf(streamName, firstDrafted)) {
+  for (const event of drafted) {
     if (event) recorded.set(event.metadata.streamVersion, event)
   }
   const order = draftedOrder(streamName, draft, parts.index)

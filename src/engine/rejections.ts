@@ -1,8 +1,7 @@
 // Commits that could not be taken up again behind the server's: kept in the side table until acknowledged.
 
 import { textOf, utf8 } from '../log/bytes.ts'
-import { KIND_ERASED } from '../log/entry.ts'
-import type { StoreError } from '../log/errors.ts'
+import { KIND_AMENDMENT, KIND_ERASED } from '../log/entry.ts'
 import { eventIdOf } from '../log/event-id.ts'
 import type { Rejection } from '../model/sync-status.ts'
 import type { LogStorage } from '../storage/log-storage.ts'
@@ -12,33 +11,43 @@ import type { PendingCommit } from './event-log.ts'
 const PREFIX = 'rejection/'
 
 export function rejectionOf(
-  { entries, note }: PendingCommit,
-  reason: StoreError,
-  rejectedAt: number,
+  { entries, note }: Pick<PendingCommit, 'entries' | 'note'>,
+  { amendment, reason, rejectedAt }: Pick<Rejection, 'amendment' | 'reason' | 'rejectedAt'>,
 ): Rejection {
+  const events = entries.filter(({ kind }) => kind !== KIND_AMENDMENT)
   return {
     id: eventIdOf(entries[0]!.eventId),
     command: note && 'command' in note ? note.command : null,
-    events: entries.map(({ kind, eventId, streamName, type, payload }) => ({
+    amendment,
+    events: events.map(({ kind, eventId, streamName, type, payload }) => ({
       eventId: eventIdOf(eventId),
       streamName,
       type,
       data: kind === KIND_ERASED ? null : JSON.parse(textOf(payload)),
     })),
-    reason: { code: reason.code, message: reason.message },
+    reason,
     rejectedAt,
   }
 }
 
 /** Written with the draft, so that a commit is never both gone and not listed. */
 export function addRejection(draft: Draft, rejection: Rejection): void {
-  draft.addValue(PREFIX + rejection.id, utf8(JSON.stringify(rejection)))
+  draft.addValue(...keptRejection(rejection))
 }
+
+/** As it stands in the side table. */
+export const keptRejection = (
+  rejection: Rejection,
+): readonly [key: string, value: Uint8Array<ArrayBuffer>] => [
+  PREFIX + rejection.id,
+  utf8(JSON.stringify(rejection)),
+]
 
 /** Oldest first. */
 export async function readRejections(storage: Pick<LogStorage, 'list'>): Promise<Rejection[]> {
   const rows = await storage.list(PREFIX)
-  const rejections = rows.map(([, bytes]) => JSON.parse(textOf(bytes)) as Rejection)
+  // Those of releases without amendments do not speak of them.
+  const rejections = rows.map(([, bytes]): Rejection => ({ amendment: null, ...JSON.parse(textOf(bytes)) }))
   return rejections.sort((a, b) => a.rejectedAt - b.rejectedAt)
 }
 

@@ -1,7 +1,6 @@
 // Takes in a page of the server's log: confirms what of the pending tail is in it; where the server has other
 // events first, supersedes the tail and takes it up again behind them. One draft, so all of it or nothing.
 
-import { readAmendment } from '../log/amendment.ts'
 import { equalBytes } from '../log/bytes.ts'
 import { type Entry, KIND_AMENDMENT } from '../log/entry.ts'
 import { isStoreError, StoreError } from '../log/errors.ts'
@@ -11,7 +10,7 @@ import type { HashChain } from '../log/hash-chain.ts'
 import type { Rejection } from '../model/sync-status.ts'
 import { checkLinks } from './admit-job.ts'
 import { linkAmendment } from './amendments/amend-job.ts'
-import { named } from './amendments/read-amendments.ts'
+import { amendmentIn } from './amendments/read-amendments.ts'
 import { type CommandParts, planCommand } from './command-plan.ts'
 import type { Draft } from './draft.ts'
 import type { EntryLookup } from './entry-lookup.ts'
@@ -145,10 +144,19 @@ async function planTailAgain(
       // A refusal is surfaced with what was refused; it never stops what comes behind.
       if (!isStoreError(reason)) throw reason
       draft.discardStaged()
-      rejected.push(rejectionOf(commit, reason, parts.now()))
+      rejected.push(await rejectionFor(commit, reason, parts))
     }
   }
   return rejected
+}
+
+async function rejectionFor(
+  commit: TailCommit,
+  { code, message }: StoreError,
+  parts: RemoteParts,
+): Promise<Rejection> {
+  const amendment = await amendmentIn(commit.entries, idOfTail(parts))
+  return rejectionOf(commit, { amendment, reason: { code, message }, rejectedAt: parts.now() })
 }
 
 async function planCommitAgain(
@@ -180,15 +188,21 @@ async function planCommitAgain(
 /** Its events may have other versions now. */
 async function amendAgain(entry: Entry, draft: Draft, parts: RemoteParts): Promise<void> {
   const { streamName, streamVersion, eventId, recordedAt } = entry
-  const { reason, changes } = readAmendment(entry.payload, streamVersion) ?? { reason: '', changes: [] }
-  const { index } = parts
-  const idOf = async (version: StreamVersion) => {
+  const amendment = await amendmentIn([entry], idOfTail(parts))
+  if (!amendment) {
+    throw new StoreError('log-damaged', 'A pending amendment cannot be read', { streamName, streamVersion })
+  }
+  const { reason, changes } = amendment
+  await linkAmendment({ streamName, eventId, recordedAt, reason, changes }, draft, parts)
+}
+
+/** As the log is before the page: what is pending counts at the versions that it was given here. */
+const idOfTail =
+  ({ index }: RemoteParts) =>
+  async (streamName: string, version: StreamVersion): Promise<string> => {
     const position = index.positionAt(streamName, version)
     return eventIdOf(index.idColumn(position, position))
   }
-  const again = { streamName, eventId, recordedAt, reason, changes: await named(changes, idOf) }
-  await linkAmendment(again, draft, parts)
-}
 
 /** True when nothing came between: the entries link to the heads as they are, and stay the same to the byte. */
 async function standsAsItIs(entries: readonly Entry[], draft: Draft): Promise<boolean> {

@@ -19,7 +19,7 @@ export type ProvenEvent = Readonly<{
   streamVersion: number
   /** Milliseconds since the Unix epoch, by the clock of the device that wrote it. */
   recordedAt: number
-  /** False for an entry that the store wrote for itself. */
+  /** False for an amendment, and for an entry that the store wrote for itself. */
   isEvent: boolean
   previousHash: Hash
   hash: Hash

@@ -10,6 +10,11 @@ export const KIND_AMENDMENT = 2
 /** An event whose content was erased: it is hashed as {@link KIND_EVENT}, see erased-entry.ts. */
 export const KIND_ERASED = 0x80
 
+/** False for what a newer release wrote. What such an entry means for those around it, nobody here can tell. */
+export function isKnownKind(kind: number): boolean {
+  return KNOWN_KINDS.has(kind)
+}
+
 /** One entry of the log with everything its hash covers. Byte fields may be views: do not change them. */
 export type Entry = Readonly<{
   kind: number
@@ -30,3 +35,5 @@ export type Entry = Readonly<{
 }>
 
 export type UnlinkedEntry = Omit<Entry, 'hash'>
+
+const KNOWN_KINDS: ReadonlySet<number> = new Set([KIND_EVENT, KIND_SYSTEM, KIND_AMENDMENT, KIND_ERASED])

@@ -23,7 +23,7 @@ const RECOVERY = {
   'id-conflict': 'These event ids are recorded already with other content. Give new events new ids.',
   'invalid-event': 'Correct the value at the path and append again; nothing of the batch was written.',
   'invalid-argument': 'Correct the argument; nothing was written.',
-  'unknown-event': 'Ask for an event that the log has and that no rebase superseded.',
+  'unknown-event': 'Name an event that the log has, and that no rebase superseded or amendment left out.',
   'malformed-proof': 'This is no proof, checkpoint or key in its format. Get it again from where it came.',
   'not-signed':
     'Nobody signs this log, for the reason given. A bare proof and a root kept elsewhere serve as well.',

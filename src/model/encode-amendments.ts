@@ -1,9 +1,10 @@
 // Amendments on their way to the log: events turned to bytes, and named by their ids from then on.
 
 import { MAX_AMENDMENT_REASON, MAX_ORDER_CHANGES } from '../log/amendment.ts'
+import { equalBytes } from '../log/bytes.ts'
 import { StoreError } from '../log/errors.ts'
 import { encodeEvents, idOf, type OwnBatch } from '../log/event-batch.ts'
-import { eventIdOf, isEventId } from '../log/event-id.ts'
+import { bytesOfEventId, eventIdOf, isEventId } from '../log/event-id.ts'
 import { isExpectedStreamVersion } from '../log/expected-version.ts'
 import type { Amendment, AmendOptions, RecordedChange } from './amendment.ts'
 
@@ -16,17 +17,26 @@ export function encodeAmendments(
   if (count === 0 || count > MAX_ORDER_CHANGES) {
     throw notUsable(`An amendment has 1 to ${MAX_ORDER_CHANGES} changes, not ${count}`)
   }
-  if (typeof reason !== 'string' || reason.length > MAX_AMENDMENT_REASON) {
-    throw notUsable(`The reason must be a text of at most ${MAX_AMENDMENT_REASON} characters`)
+  // A server takes no text with halves of characters: it would never be sent.
+  if (typeof reason !== 'string' || reason.length > MAX_AMENDMENT_REASON || !reason.isWellFormed()) {
+    throw notUsable(`The reason must be a well-formed text of at most ${MAX_AMENDMENT_REASON} characters`)
   }
   if (expectedStreamVersion !== undefined && !isExpectedStreamVersion(expectedStreamVersion)) {
     throw notUsable(`No such expected version: ${String(expectedStreamVersion)}`)
   }
   if (amendmentId !== undefined && !isEventId(amendmentId)) throw notUsable('amendmentId: not a UUID')
   const batch = encodeEvents(amendments.flatMap(one => ('event' in one ? one.event : [])))
+  if (amendmentId !== undefined && hasId(batch, amendmentId)) {
+    throw notUsable('amendmentId: an event that is put in has it')
+  }
   let next = 0
   const newId = () => eventIdOf(idOf(batch, next++))
   return { changes: amendments.map(one => namedBy(one, newId)), batch }
+}
+
+function hasId(batch: OwnBatch, id: string): boolean {
+  const bytes = bytesOfEventId(id)
+  return Array.from({ length: batch.count }, (_, i) => i).some(i => equalBytes(idOf(batch, i), bytes))
 }
 
 function namedBy(amendment: Amendment, newId: () => string): RecordedChange {
@@ -38,10 +48,15 @@ function namedBy(amendment: Amendment, newId: () => string): RecordedChange {
     case 'remove':
       return { kind: 'remove', eventId: idIn(amendment.eventId) }
     case 'move':
-      return { kind: 'move', eventId: idIn(amendment.eventId), after: idOrNull(amendment.after) }
+      return moveOf(idIn(amendment.eventId), idOrNull(amendment.after))
     default:
       throw notUsable('An amendment inserts, replaces, removes or moves an event')
   }
+}
+
+function moveOf(eventId: string, after: string | null): RecordedChange {
+  if (eventId === after) throw notUsable(`Event ${eventId} cannot be moved behind itself`)
+  return { kind: 'move', eventId, after }
 }
 
 const idOrNull = (id: string | null): string | null => (id === null ? null : idIn(id))

@@ -6,10 +6,12 @@ import type { GlobalPosition } from '../log/event.ts'
  * - `current`: everything that the log has is folded, or would be for whoever asks.
  * - `catching-up`: there is more to fold; what is given stands at `processedPosition`.
  * - `rebuilding`: everything is folded again, aside; what is given is the last state from before.
+ * - `taken-over`: rows of a read model that a tab with other handlers, opened later, has made anew and keeps. This tab
+ *   leaves them alone from then on: reload it.
  * - `stopped`: at an event whose handler failed. What is given is the state before it, or in the middle of a rebuild still
  *   the last one from before that, until `resume` or `skip`.
  */
-export type ProjectionPhase = 'current' | 'catching-up' | 'rebuilding' | 'stopped'
+export type ProjectionPhase = 'current' | 'catching-up' | 'rebuilding' | 'taken-over' | 'stopped'
 
 /** An event whose handler failed. Nothing behind it is folded: of its document, or of the whole projection. */
 export type StoppedAt = Readonly<{

@@ -51,7 +51,12 @@ export interface RowStore {
   progress(model: string): Promise<Readonly<Record<RowSide, RowProgress>>>
   /** @throws {@link RowChangeFailed} where a function of the application throws, or gives no row: nothing is written then. */
   write(batch: RowBatch): Promise<RowOutcome>
-  /** Takes back all steps behind a position, the last one first. Nothing that lies at or before `settledThrough` can be. */
+  /**
+   * Takes back all steps behind a position, the last one first.
+   *
+   * @throws `StoreError` `invalid-argument` for a position before the farthest `settledThrough` that was written to the
+   * side since it was begun: what is settled cannot be taken back.
+   */
   rewind(
     back: Readonly<{ model: string; side: RowSide; from: string; to: string; through: GlobalPosition }>,
   ): Promise<RowOutcome>
@@ -72,7 +77,7 @@ export type ServedReadModels = Readonly<{
 /** The change that a handler asked for could not be made of the row. */
 export class RowChangeFailed extends Error {
   override readonly name = 'RowChangeFailed'
-  /** Index of the step among those of the batch. */
+  /** Index of the step among those of the batch: the first that failed. */
   readonly step: number
 
   constructor(step: number, cause: unknown) {

@@ -1,6 +1,7 @@
 // What sync tells the application: where it stands, what waits, what was refused.
 
 import type { ErrorFacts, StoreErrorCode } from '../log/errors.ts'
+import type { RecordedAmendment } from './amendment.ts'
 
 /** An error in the form that crosses ports: its class is rebuilt on the other side. */
 export type PlainError = Readonly<{
@@ -28,7 +29,7 @@ export type SyncPhase =
 
 export type SyncStatus = Readonly<{
   phase: SyncPhase
-  /** Events of this replica that the server has not confirmed. */
+  /** Events and amendments of this replica that the server has not confirmed. */
   pending: number
   /** Commits that were refused and wait for the application to acknowledge them. */
   rejected: number
@@ -42,11 +43,16 @@ export type SyncStatus = Readonly<{
   error: PlainError | null
 }>
 
+/** Events by the ids that they had and have. */
+export type RejectedAmendment = Pick<RecordedAmendment, 'amendmentId' | 'streamName' | 'reason' | 'changes'>
+
 /** A pending commit that could not be taken up again behind what the server had. Kept until acknowledged. */
 export type Rejection = Readonly<{
   id: string
   /** The command that was refused when it was decided again, where there was one. */
   command: Readonly<{ decider: string; id: string; command: unknown }> | null
+  /** What the commit was to change of what counts, if that is what it was for; the events it was to put in are `events`. */
+  amendment: RejectedAmendment | null
   events: readonly Readonly<{ eventId: string; streamName: string; type: string; data: unknown }>[]
   reason: Readonly<{ code: StoreErrorCode; message: string }>
   rejectedAt: number

@@ -3,7 +3,7 @@
 import { BLOCK_MAGIC, Block, type StoredBlock } from '../log/block.ts'
 import { BlockWriter } from '../log/block-writer.ts'
 import { ByteReader, ByteWriter, equalBytes, MalformedBytes, utf8 } from '../log/bytes.ts'
-import { type Entry, KIND_ERASED } from '../log/entry.ts'
+import { type Entry, isKnownKind, KIND_ERASED } from '../log/entry.ts'
 import { erasedBodyOf, isShared } from '../log/erased-entry.ts'
 import { InvalidEvent } from '../log/errors.ts'
 import { SYSTEM_STREAM_PREFIX } from '../log/event.ts'
@@ -98,8 +98,12 @@ function checkBlock(block: Block): void {
   if (block.commits.some(({ note }) => note !== null)) {
     throw new MalformedMessage('block', 'a note belongs to its author alone')
   }
+  const unknown = block.kinds.find(kind => !isKnownKind(kind))
+  if (unknown !== undefined) {
+    throw new MalformedMessage('newer', `an entry of kind ${unknown}, which a newer release wrote`)
+  }
   if (!block.kinds.every(isShared)) {
-    throw new MalformedMessage('entry', 'only events are sent')
+    throw new MalformedMessage('entry', 'only events and amendments are sent')
   }
   try {
     checkDictionaries(block)

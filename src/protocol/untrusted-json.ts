@@ -3,8 +3,11 @@
 import { textOf } from '../log/bytes.ts'
 import { MAX_JSON_DEPTH, nestsTooDeep } from '../log/json-text.ts'
 
-/** What is wrong with a message, for the answer and for the log of whoever runs the server. */
-export type MessageFault = 'framing' | 'json' | 'block' | 'entry' | 'unexpected'
+/**
+ * What is wrong with a message, for the answer and for the log of whoever runs the server. `newer`: nothing may be, but
+ * this release does not know what a newer one has written.
+ */
+export type MessageFault = 'framing' | 'json' | 'block' | 'entry' | 'newer' | 'unexpected'
 
 /** A message that is not what the protocol says it is. */
 export class MalformedMessage extends Error {

@@ -111,10 +111,13 @@ export type WriteAnswers = Readonly<{
 /** How many results an append has. */
 export type AppendDone = number
 
-/** Part of a read; `more` says that the worker stopped because the page was full. */
-export type StreamPage = ReadStreamResult & PageEnd
+/** Part of a read; where the stream was amended between two pages, they differ in when its order `changedAt`. */
+export type StreamPage = ReadStreamResult & PageEnd & Readonly<{ changedAt: GlobalPosition }>
 export type LogPage = Readonly<{ events: readonly RecordedEvent[] }> & PageEnd
-/** `through`: version or position of the last place that was read, all of it. */
+/**
+ * `more` says that the worker stopped because the page was full. `through`: version or position of the last place that was
+ * read, all of it.
+ */
 export type PageEnd = Readonly<{ more: boolean; through: number }>
 
 export type SubscribeCall = Readonly<{ subscriptionId: number }> &

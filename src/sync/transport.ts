@@ -24,7 +24,7 @@ import { authorizedFetch, type ServerAccess, type ServerRequest, unreachable } f
 import type { Clock } from './clock.ts'
 import { BodyTooLarge, readBody } from './response-body.ts'
 import { retryAfterMs } from './retry-after.ts'
-import type { SyncFailure } from './sync-failure.ts'
+import { plainError, type SyncFailure } from './sync-failure.ts'
 import { createWatchdog, type Watchdog } from './watchdog.ts'
 
 /** Bytes asked for in one page. */
@@ -137,8 +137,11 @@ function decoded<T>(decode: () => T): Answer<T> {
   try {
     return { type: 'ok', value: decode() }
   } catch (error) {
-    if (error instanceof MalformedMessage) return { type: 'rubbish', message: error.message }
-    throw error
+    if (!(error instanceof MalformedMessage)) throw error
+    const { fault, message } = error
+    // It will be the same the next time: only another release of the application can take it in.
+    if (fault === 'newer') return { type: 'local', error: plainError('unsupported-format', message) }
+    return { type: 'rubbish', message }
   }
 }
 

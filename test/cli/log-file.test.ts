@@ -72,6 +72,26 @@ describe('an exported log', () => {
     await log.close()
   })
 
+  test('that was amended holds, and does not once an amendment says something else', async () => {
+    const log = await openFilled(10)
+    const store = createEventStore(log)
+    const [, second] = (await store.readStream('cart-1')).events
+    await store.amendStream('cart-1', [{ kind: 'remove', eventId: second!.metadata.eventId }], {
+      reason: 'counted twice',
+    })
+    const file = await exported(log)
+    const { code, out } = await verify(file, '--key', key)
+    expect(code).toBe(EXIT.trusted)
+    expect(out).toContain('11 entries')
+    const changed = Buffer.from(file)
+    const at = changed.lastIndexOf('"version":2') + '"version":'.length
+    changed[at] = '1'.charCodeAt(0)
+    const forged = await verify(changed, '--key', key)
+    expect(forged.code).toBe(EXIT.fails)
+    expect(forged.out).toContain('FAIL log')
+    await log.close()
+  })
+
   test('of nothing is a file, too', async () => {
     const log = await openFilled(0)
     expect((await verify(await exported(log), '--key', key)).code).toBe(EXIT.trusted)

@@ -3,9 +3,12 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
+import { StreamOrder } from '../../src/engine/amendments/stream-order.ts'
+import { amendmentBytes, readAmendment } from '../../src/log/amendment.ts'
 import { decodeBlock, sealedParts } from '../../src/log/block.ts'
 import { BlockWriter } from '../../src/log/block-writer.ts'
 import { bytesOfHex, hexOf, utf8 } from '../../src/log/bytes.ts'
+import type { OnConflict } from '../../src/log/commit-note.ts'
 import type { Entry, UnlinkedEntry } from '../../src/log/entry.ts'
 import { erasedForm } from '../../src/log/erased-entry.ts'
 import { HashChain } from '../../src/log/hash-chain.ts'
@@ -32,11 +35,17 @@ type Golden = Readonly<{
   firstPosition: number
   genesis: Record<string, string>
   entries: readonly GoldenEntry[]
-  commits: readonly { lastIndex: number; note: null | { onConflict: 'reject' } }[]
+  commits: readonly { lastIndex: number; note: null | { onConflict: OnConflict } }[]
 }>
 
-const golden = JSON.parse(readFileSync(new URL('block.json', GOLDEN), 'utf8')) as Golden
+const goldenIn = <G extends Golden>(name: string): G =>
+  JSON.parse(readFileSync(new URL(name, GOLDEN), 'utf8'))
+
+const golden = goldenIn('block.json')
 const goldenBytes = Uint8Array.from(readFileSync(new URL('block.bin', GOLDEN)))
+/** A block with an amendment. */
+const amended = goldenIn<Golden & { effectiveOrder: readonly number[] }>('amended.json')
+const amendedBytes = Uint8Array.from(readFileSync(new URL('amended.bin', GOLDEN)))
 /** The same block with one entry erased. */
 const goldenErased = Uint8Array.from(readFileSync(new URL('erased.bin', GOLDEN)))
 const ERASED = 1
@@ -90,7 +99,10 @@ const toGolden = (entry: Entry): GoldenEntry => ({
   metadata: new TextDecoder().decode(entry.metadata),
 })
 
-describe('golden files of version 1', () => {
+describe.each([
+  ['events', golden, goldenBytes],
+  ['an amendment', amended, amendedBytes],
+] as const)('the golden file of version 1 with %s', (_name, golden, goldenBytes) => {
   test('the entries hash to what the document says', () => {
     for (const entry of golden.entries) expect(hashByTheDocument(entry)).toBe(entry.hash)
     for (const [streamName, genesis] of Object.entries(golden.genesis)) {
@@ -125,6 +137,13 @@ describe('golden files of version 1', () => {
     expect(hexOf(blocks[0]!.bytes)).toBe(hexOf(goldenBytes))
   })
 
+  test('the digest covers everything before it', () => {
+    const { content, digest } = sealedParts(goldenBytes)
+    expect(sha256(content)).toBe(hexOf(digest))
+  })
+})
+
+describe('golden files of version 1', () => {
   test('an erased entry keeps its hash, and its block is that of the golden file', async () => {
     const hash = await createSha256()
     const chain = new HashChain(hash)
@@ -153,9 +172,28 @@ describe('golden files of version 1', () => {
     expect(hexOf(chain.hashesOfBlock(read))).toBe(golden.entries.map(({ hash }) => hash).join(''))
   })
 
-  test('the digest covers everything before it', () => {
-    const { content, digest } = sealedParts(goldenBytes)
-    expect(sha256(content)).toBe(hexOf(digest))
+  test('an amendment says where events of its stream stand, in versions', () => {
+    const amendment = toEntry(amended.entries.at(-1)!)
+    const content = readAmendment(amendment.payload, amendment.streamVersion)
+    expect(content).toEqual({
+      reason: 'Zwölf statt zwei 🎲',
+      changes: [
+        { kind: 'replace', version: 2, by: 4 },
+        { kind: 'insert', version: 5, after: 0 },
+        { kind: 'remove', version: 1 },
+        { kind: 'move', version: 3, after: 5 },
+      ],
+    })
+    expect(hexOf(amendmentBytes(content!))).toBe(hexOf(amendment.payload))
+  })
+
+  test('what counts behind it is in the order that every release comes to', () => {
+    const { payload, streamVersion } = toEntry(amended.entries.at(-1)!)
+    const order = new StreamOrder()
+    order.leaveOut(streamVersion)
+    for (const change of readAmendment(payload, streamVersion)!.changes) order.apply(change)
+    const counting = amended.entries.flatMap((_, i) => order.at(i + 1))
+    expect(counting).toEqual(amended.effectiveOrder)
   })
 })
 

@@ -5,8 +5,9 @@ import { openLog } from '../../src/engine/open-log.ts'
 import { BlockWriter } from '../../src/log/block-writer.ts'
 import { ByteWriter, utf8 } from '../../src/log/bytes.ts'
 import type { CommitNote } from '../../src/log/commit-note.ts'
-import { type Entry, KIND_SYSTEM } from '../../src/log/entry.ts'
+import { type Entry, KIND_AMENDMENT, KIND_SYSTEM } from '../../src/log/entry.ts'
 import type { Event } from '../../src/log/event.ts'
+import { newEventId } from '../../src/log/event-id.ts'
 import { MAX_JSON_DEPTH } from '../../src/log/json-text.ts'
 import { createSha256 } from '../../src/log/sha256/create-sha256.ts'
 import {
@@ -267,9 +268,28 @@ describe('frames', () => {
 describe('entries', () => {
   test('of the system are refused, by kind and by stream', async () => {
     expect(await faultOfEntry({ kind: KIND_SYSTEM })).toBe('entry')
-    expect(await faultOfEntry({ kind: 200 })).toBe('entry')
     expect(await faultOfEntry({ streamName: '$sync' })).toBe('entry')
     expect(await faultOfEntry({ streamName: '$' })).toBe('entry')
+  })
+
+  test('of a kind that is not known are told apart from wrong ones', async () => {
+    for (const kind of [3, 127, 129, 255]) expect(await faultOfEntry({ kind })).toBe('newer')
+  })
+
+  test('that amend are carried as they are, in the commit of what they put in', async () => {
+    const log = await openLog({ storage: memoryStorage(), storeId: 's' })
+    const store = createEventStore(log)
+    const id = newEventId()
+    await store.appendToStream('a', [{ id, type: 'T', data: 1 }])
+    const amendment = { kind: 'replace', eventId: id, event: { type: 'T', data: 2 } } as const
+    await store.amendStream('a', [amendment], { reason: 'zwei €' })
+    const commits = (await log.pendingCommits(Infinity)).map(({ entries }) => [...entries])
+    const decoded = decodePushRequest(await pushOf(...commits))
+    expect(readable(decoded.commits)).toEqual(readable(commits))
+    expect(decoded.commits.map(commit => commit.map(({ kind }) => kind))).toEqual([[0], [0, KIND_AMENDMENT]])
+    expect(await faultOfEntry({ kind: KIND_AMENDMENT, payload: utf8('{') })).toBe('json')
+    expect(await faultOfEntry({ kind: KIND_AMENDMENT, streamName: '$sync' })).toBe('entry')
+    await log.close()
   })
 
   test('with names that no append takes are refused', async () => {

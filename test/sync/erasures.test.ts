@@ -37,13 +37,6 @@ async function idsOf({ log }: Device): Promise<string[]> {
   return ids
 }
 
-async function settle(world: SyncWorld): Promise<void> {
-  await world.converge()
-  await world.run(() => world.devices.every(({ loop }) => loop.status().unsentErasures === 0))
-  for (const { loop } of world.devices) loop.poke()
-  await world.converge()
-}
-
 test('a device that is online hears at once of what another one erased', async () => {
   const world = createWorld()
   const [one, two] = [await start(world), await start(world)]
@@ -75,9 +68,9 @@ test('what was pending when it was erased goes to the server without its content
   await one.device.log.erasures.erase([id!])
   expect(one.device.loop.status()).toMatchObject({ pending: 2, unsentErasures: 1 })
   one.device.loop.setOnline(true)
-  await settle(world)
+  await world.settle()
   const two = await start(world)
-  await settle(world)
+  await world.settle()
   for (const database of [one.database, two.database, world.database]) {
     expect(placesOf('a-secret', database)).toEqual([])
   }
@@ -108,7 +101,7 @@ test('a server that does not let this device erase is shown, and all else goes o
   expect(placesOf('a-secret', one.database)).toEqual([])
   expect(placesOf('a-secret', world.database)).not.toEqual([])
   one.device.loop.poke()
-  await settle(world)
+  await world.settle()
   expect(one.device.loop.status()).toMatchObject({ unsentErasures: 0, error: null })
   expect(placesOf('a-secret', world.database)).toEqual([])
 })
@@ -154,7 +147,7 @@ test('in any order of appends, erasures, faults and devices, nothing that was er
           device.loop.setOnline(true)
           device.loop.poke()
         }
-        await settle(world)
+        await world.settle()
         const everywhere = [world.database, ...replicas.map(({ database }) => database)]
         for (const id of erased) {
           for (const database of everywhere) expect(placesOf(textOf.get(id)!, database)).toEqual([])

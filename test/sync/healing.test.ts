@@ -113,6 +113,30 @@ test('a changed payload is put back, and nobody read it meanwhile', async () => 
   expect(await again.device.log.healing.examine(firstPosition)).toBe(null)
 })
 
+test('a changed amendment is put back, and counts again', async () => {
+  const world = createWorld()
+  const [one, two] = [await start(world), await start(world)]
+  await one.device.append('a', ['first', 'second', 'third'])
+  const [, second] = (await createEventStore(one.device.log).readStream('a')).events
+  await createEventStore(one.device.log).amendStream(
+    'a',
+    [{ kind: 'replace', eventId: second!.metadata.eventId, event: { type: 'Said', data: 'instead' } }],
+    { reason: 'by mistake' },
+  )
+  await world.converge()
+  const before = hashesIn(two.database)
+  const again = await reopened(world, two)
+  const [block, at] = placeOf('by mistake', again.database)
+  const { firstPosition } = again.database.blocks[block]!
+  changeByte(again.database, block, at)
+  expect(await again.device.log.verify()).toMatchObject({ ok: false, problem: 'hash-mismatch' })
+  expect((await healAt(firstPosition, again.device, world)).outcome).toEqual({ type: 'healed' })
+  expect(hashesIn(again.database)).toEqual(before)
+  expect(await textsOf(again.device)).toEqual(['first', 'instead', 'third'])
+  expect(await createEventStore(again.device.log).amendments('a')).toMatchObject([{ reason: 'by mistake' }])
+  expect(await again.device.log.verify()).toMatchObject({ ok: true })
+})
+
 test('what is pending, or of this device alone, stays as it is: the server has nothing to put in its place', async () => {
   const world = createWorld()
   const one = await start(world)

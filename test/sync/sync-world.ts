@@ -37,7 +37,7 @@ export const FAULTS = {
 } satisfies Record<string, Fault>
 
 /** A tank that holds ten: filling it further is refused. */
-const app = {
+export const tankApp = {
   deciders: {
     tank: {
       streamName: (id: string) => `tank-${id}`,
@@ -74,7 +74,7 @@ export class SyncWorld {
   async openDevice(database = createMemoryDatabase(), storeId = STORE): Promise<Device> {
     const disk = { writesToFail: 0 }
     const storage = failingStorage(memoryStorage({ database }), disk)
-    const log = await openLog({ storage, storeId, app, now: this.clock.now })
+    const log = await openLog({ storage, storeId, app: tankApp, now: this.clock.now })
     const device = new Device(log, disk, this)
     this.devices.push(device)
     return device
@@ -97,6 +97,14 @@ export class SyncWorld {
         ({ phase, pending, serverPosition }) => phase === 'idle' && pending === 0 && serverPosition === end,
       )
     })
+  }
+
+  /** As {@link converge}, with erasures. */
+  async settle(): Promise<void> {
+    await this.converge()
+    await this.run(() => this.devices.every(({ loop }) => loop.status().unsentErasures === 0))
+    for (const { loop } of this.devices) loop.poke()
+    await this.converge()
   }
 
   async close(): Promise<void> {

@@ -346,7 +346,115 @@ describe('verifying over the port', () => {
   })
 })
 
+describe('amending over the port', () => {
+  test('reads and views follow, and what was recorded is still there', async () => {
+    const store = await open()
+    const [a, b, c] = [added('a'), added('b', 20), added('c')].map(event => ({ ...event, id: newEventId() }))
+    await store.appendToStream('cart-1', [a!, b!, c!])
+    const view = store.view('contents', 'cart-1')
+    await shows(view, ({ total }) => total === 22)
+    const followed = shows(view, ({ total }) => total === 4)
+    const amendmentId = newEventId()
+    const amendments = [
+      { kind: 'replace', eventId: b!.id, event: added('b', 2) },
+      { kind: 'move', eventId: c!.id, after: null },
+    ] as const
+    const options = { amendmentId, reason: 'two and not twenty', expectedStreamVersion: 3 }
+    const result = await store.amendStream('cart-1', amendments, options)
+    expect(result).toMatchObject({ nextExpectedStreamVersion: 5, idempotent: false })
+    expect(await store.amendStream('cart-1', amendments, options)).toEqual({ ...result, idempotent: true })
+    await followed
+    expect(view.getSnapshot()!.state.skus).toEqual(['c', 'a', 'b'])
+    const read = async (order: 'effective' | 'recorded') =>
+      skusOf((await store.readStream<CartEvent>('cart-1', { order })).events)
+    expect(await read('effective')).toEqual(['c', 'a', 'b'])
+    expect(await read('recorded')).toEqual(['a', 'b', 'c', 'b'])
+    expect(skusOf((await collect(store.readAll<CartEvent>())) as never)).toEqual(['c', 'a', 'b'])
+    expect(await store.amendments('cart-1')).toMatchObject([
+      {
+        amendmentId,
+        reason: 'two and not twenty',
+        status: 'pending',
+        changes: [
+          { kind: 'replace', eventId: b!.id },
+          { kind: 'move', eventId: c!.id, after: null },
+        ],
+      },
+    ])
+    const { state } = (await store.projection('contents').get('cart-1'))!
+    expect(state.total).toBe(4)
+  })
+
+  test('what cannot be amended is refused with its class, here or by the worker', async () => {
+    const store = await open()
+    await store.appendToStream('cart-1', [added('a')])
+    const removing = [{ kind: 'remove', eventId: newEventId() }] as const
+    const amend = (amendments: Parameters<typeof store.amendStream>[1], options: object = {}) =>
+      store.amendStream('cart-1', amendments, { reason: '', ...options }).catch(thrown => thrown)
+    expect(await amend(removing)).toMatchObject({ code: 'unknown-event' })
+    expect(await amend(removing, { expectedStreamVersion: 7 })).toBeInstanceOf(VersionConflict)
+    const inserting = (data: unknown) =>
+      [{ kind: 'insert', after: null, event: { type: 'Added', data } }] as const
+    expect(await amend(inserting(Number.NaN))).toBeInstanceOf(InvalidEvent)
+    for (const options of [
+      { reason: 'x'.repeat(1_025) },
+      { reason: '\ud800' },
+      { amendmentId: '1' },
+      { expectedStreamVersion: -1 },
+    ]) {
+      expect(await amend(removing, options)).toMatchObject({ code: 'invalid-argument' })
+    }
+    expect(await amend([])).toMatchObject({ code: 'invalid-argument' })
+    expect(await amend([{ kind: 'remove', eventId: 'first' }])).toMatchObject({ code: 'invalid-argument' })
+    expect(await amend([{ kind: 'swap' } as never])).toMatchObject({ code: 'invalid-argument' })
+    expect((await store.readStream('cart-1')).currentStreamVersion).toBe(1)
+  })
+
+  test('the other tab’s view and commands follow, though it had folded what counts no more', async () => {
+    const database = createMemoryDatabase()
+    const [one, other] = [
+      await open(() => memoryStorage({ database })),
+      await open(() => memoryStorage({ database })),
+    ]
+    const [a, b] = [added('a', 8), added('b', 2)].map(event => ({ ...event, id: newEventId() }))
+    await one.appendToStream('cart-1', [a!, b!])
+    const view = other.view('contents', 'cart-1')
+    await shows(view, ({ total }) => total === 10)
+    const add = { type: 'Add', data: { sku: 'c', count: 8 } } as const
+    await expect(other.execute('cart', '1', add)).rejects.toMatchObject({ code: 'command-refused' })
+    const followed = shows(view, ({ total }) => total === 2)
+    await one.amendStream('cart-1', [{ kind: 'remove', eventId: a!.id }], { reason: 'never bought' })
+    await followed
+    await other.execute('cart', '1', add)
+    await shows(one.view('contents', 'cart-1'), ({ total }) => total === 10)
+    const hashes = await Promise.all(
+      [one, other].map(async store => (await store.projection('contents').get('cart-1'))!.stateHash),
+    )
+    expect(hashes[0]).toBe(hashes[1])
+    expect(await other.verify()).toMatchObject({ ok: true })
+  })
+})
+
 describe('a worker that dies', () => {
+  test('while it amends: the page is told by which id to try again, and it is one amendment', async () => {
+    const database = createMemoryDatabase()
+    const worker = startWorker(() => memoryStorage({ database }))
+    const store = await openStore<typeof cartApp>(worker.port, { storeId: 'shop' })
+    const event = { ...added('a'), id: newEventId() }
+    await store.appendToStream('cart-1', [event])
+    const removing = [{ kind: 'remove', eventId: event.id }] as const
+    const amended = store.amendStream('cart-1', removing, { reason: 'twice' }).catch(thrown => thrown)
+    await Promise.resolve()
+    worker.die()
+    const error = await amended
+    expect(isStoreError(error, 'worker-died')).toBe(true)
+    const again = await open(() => memoryStorage({ database }))
+    const { amendmentId } = error.facts
+    await again.amendStream('cart-1', removing, { reason: 'twice', amendmentId })
+    await again.amendStream('cart-1', removing, { reason: 'twice', amendmentId })
+    expect(await again.amendments('cart-1')).toMatchObject([{ amendmentId }])
+  })
+
   test('when it has written 100 appends and answered none: they are asked again, and nothing is doubled', async () => {
     const database = createMemoryDatabase()
     const workers: { die: () => void }[] = []

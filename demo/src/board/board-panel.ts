@@ -2,7 +2,7 @@
 
 import { html, nothing, render } from 'lit'
 import { repeat } from 'lit/directives/repeat.js'
-import { type Board, type Card, COLUMNS, type ColumnId, findCard, TITLES } from '../domain/board.ts'
+import { type Board, type Card, COLUMNS, type ColumnId, columnOf, findCard, TITLES } from '../domain/board.ts'
 import { MAX_TITLE_LENGTH } from '../domain/board-decider.ts'
 import type { BoardPage } from '../domain/board-page.ts'
 import type { Parts } from '../parts.ts'
@@ -47,6 +47,13 @@ export class BoardPanel {
     dragging(columns, ({ cardId, column, index }) => this.#drop(cardId, column, index))
     parts.page.subscribe(() => this.#draw())
     this.#draw()
+  }
+
+  /** Shows one card with its notes; nothing for a card that is not on the board. */
+  open(cardId: string): void {
+    const board = this.#parts.page.getSnapshot()?.state.board
+    const card = board && columnOf(board, cardId) && findCard(board, cardId)
+    if (card) this.#dialog.open(card)
   }
 
   #draw(): void {

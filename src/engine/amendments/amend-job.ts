@@ -1,9 +1,11 @@
 // Amends a stream: records the events that are put in, and behind them what says where they stand.
 
-import { AMENDMENT_TYPE, amendmentBytes } from '../../log/amendment.ts'
-import { KIND_AMENDMENT } from '../../log/entry.ts'
+import { AMENDMENT_TYPE, amendmentBytes, newEventsIn, readAmendment } from '../../log/amendment.ts'
+import { hexOf } from '../../log/bytes.ts'
+import { type Entry, KIND_AMENDMENT } from '../../log/entry.ts'
 import type { UnplacedEntry } from '../../log/entry-run.ts'
 import { StoreError, VersionConflict } from '../../log/errors.ts'
+import type { GlobalPosition, Hash } from '../../log/event.ts'
 import { idOf } from '../../log/event-batch.ts'
 import { bytesOfEventId, eventIdOf } from '../../log/event-id.ts'
 import { meetsExpectation } from '../../log/expected-version.ts'
@@ -64,10 +66,20 @@ async function earlierResult(
   const position = draft.positionOfId(bytesOfEventId(amendmentId))
   if (position === undefined) return null
   const entry = await lookup.entryAt(position, draft)
-  if (entry.kind === KIND_AMENDMENT && entry.streamName === streamName) {
-    return resultAt(streamName, draft, lookup, { before: entry.streamVersion - 1, idempotent: true })
-  }
+  if (entry.kind === KIND_AMENDMENT && entry.streamName === streamName) return resultOf(entry, position)
   throw idConflict(amendmentId, streamName, 'an amendment has the id of something else')
+}
+
+/** What the attempt came to that recorded it. */
+function resultOf({ streamVersion, payload, hash }: Entry, position: GlobalPosition): AppendResult {
+  const { changes } = readAmendment(payload, streamVersion)!
+  return {
+    nextExpectedStreamVersion: streamVersion,
+    lastEventGlobalPosition: position,
+    createdNewStream: streamVersion === newEventsIn(changes) + 1,
+    idempotent: true,
+    headHash: hexOf(hash) as Hash,
+  }
 }
 
 function mustBeNew(id: Uint8Array, streamName: string, draft: Draft): void {

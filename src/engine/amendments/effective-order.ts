@@ -88,13 +88,18 @@ export class EffectiveOrder {
     this.#orders.set(streamName, order)
     order.leaveOut(version)
     let touched: PlaceRange | null = null
+    let touchedWithin: PlaceRange | null = null
     const added = new Set(changes.map(newVersionIn))
     for (const change of changes) {
       for (const place of order.apply(change) ?? []) {
-        // At the place of an event that comes with the amendment, nobody has seen anything yet.
-        if (!added.has(place)) touched = including(touched, this.#streams.positionAt(streamName, place))
+        const position = this.#streams.positionAt(streamName, place)
+        // What comes with the amendment, hardly anybody has folded before it: to count it would be to fold more again.
+        if (added.has(place)) touchedWithin = including(touchedWithin, position)
+        else touched = including(touched, position)
       }
     }
+    // Another tab may read a long commit in parts: whoever folded the first ones must hear of it.
+    touched ??= touchedWithin
     this.#records.push({ streamName, position, version, changes, touched, supersededAt: null })
     return touched
   }

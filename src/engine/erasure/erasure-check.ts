@@ -2,7 +2,7 @@
 // those has it.
 
 import type { Block } from '../../log/block.ts'
-import { KIND_ERASED, KIND_SYSTEM } from '../../log/entry.ts'
+import { KIND_AMENDMENT, KIND_ERASED, KIND_SYSTEM } from '../../log/entry.ts'
 import type { GlobalPosition } from '../../log/event.ts'
 import { eventIdOf } from '../../log/event-id.ts'
 import { jsonSlice } from '../../log/json-column.ts'
@@ -49,6 +49,8 @@ export class ErasureCheck {
       for (const eventId of eventIds) this.#named.add(eventId)
       return null
     }
+    // Whatever is listed, it keeps what it says.
+    if (block.kinds[i] === KIND_AMENDMENT) return null
     const eventId = eventIdOf(block.idOf(i))
     if (block.kinds[i] === KIND_ERASED) {
       if (!this.#unnamed.has(eventId)) this.#unnamed.set(eventId, at)

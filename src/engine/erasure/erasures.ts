@@ -2,7 +2,7 @@
 
 import type { Block } from '../../log/block.ts'
 import { textOf, utf8 } from '../../log/bytes.ts'
-import { type Entry, KIND_ERASED, KIND_EVENT, KIND_SYSTEM } from '../../log/entry.ts'
+import { type Entry, KIND_AMENDMENT, KIND_ERASED, KIND_EVENT, KIND_SYSTEM } from '../../log/entry.ts'
 import { erasedForm } from '../../log/erased-entry.ts'
 import { isStoreError, StoreError } from '../../log/errors.ts'
 import type { GlobalPosition } from '../../log/event.ts'
@@ -148,8 +148,9 @@ export class Erasures {
   /** Server side: events that were just admitted. What another process listed meanwhile is erased, too. */
   async admitted(entries: readonly Entry[]): Promise<void> {
     await this.refresh()
-    if (this.count === 0 && entries.every(({ kind }) => kind === KIND_EVENT)) return
+    if (this.count === 0 && entries.every(({ kind }) => kind !== KIND_ERASED)) return
     const eventIds = entries
+      .filter(({ kind }) => kind !== KIND_AMENDMENT)
       .filter(({ kind, eventId }) => (kind === KIND_ERASED) !== this.has(eventIdOf(eventId)))
       .map(({ eventId }) => eventIdOf(eventId))
     if (eventIds.length > 0) await this.take({ eventIds, reason: null, erasedAt: this.#parts.now() })

@@ -9,8 +9,10 @@ import type { LogStorage } from '../../storage/log-storage.ts'
 import { systemEntry } from '../draft.ts'
 import { ErasureList } from '../erasure/erasure-list.ts'
 import { type ErasureRecord, erasureEntry } from '../erasure/erasure-record.ts'
+import { keptRejection } from '../rejections.ts'
 import { QUARANTINE, quarantineKey } from './quarantine.ts'
 import { relinked, type Salvage, salvage, type UnlinkedCommit } from './salvage.ts'
+import { settleAmendments } from './salvaged-amendments.ts'
 
 /** What tells of other things than the log's content, and stays. */
 const KEPT = ['tabs/', 'rejection/', 'verdict/', 'erasure/', 'sync/server-key', QUARANTINE]
@@ -28,12 +30,16 @@ export async function restoreLog(storage: LogStorage, storeId: string, hash: Has
     )
   }
   const salvaged = await salvage(storage, hash)
+  const { pending, rejected } = await settleAmendments(salvaged.pending, storage, hash)
   const kept = (await Promise.all(KEPT.map(prefix => storage.list(prefix)))).flat()
   const quarantined = salvaged.damaged.map(block => [quarantineKey(block), block.bytes] as const)
   const erasures = await erasureCommits(salvaged, storage, hash)
   await storage.reset(
-    await relinked([...erasures, ...salvaged.pending], storeId, hash),
-    Object.fromEntries([...kept, ...quarantined]) as Record<string, Uint8Array<ArrayBuffer>>,
+    await relinked([...erasures, ...pending], storeId, hash),
+    Object.fromEntries([...kept, ...quarantined, ...rejected.map(keptRejection)]) as Record<
+      string,
+      Uint8Array<ArrayBuffer>
+    >,
   )
   return salvaged
 }

@@ -20,7 +20,7 @@ export type UnlinkedCommit = Readonly<{
   note: CommitNote | null
 }>
 
-type SalvagedCommit = Readonly<{
+export type SalvagedCommit = Readonly<{
   entries: readonly Entry[]
   note: CommitNote | null
   firstPosition: GlobalPosition

@@ -12,7 +12,11 @@ export type Follower = Readonly<{
   progress: Pick<
     ProjectionDocuments,
     'isRebuilding' | 'processedPosition' | 'failures' | 'process' | 'resume' | 'rebuild'
-  >
+  > &
+    Readonly<{
+      /** Another tab keeps it, with other handlers. Left out: that cannot be. */
+      isTakenOver?: boolean
+    }>
   skips: SkippedEvents
 }>
 
@@ -107,6 +111,7 @@ export class Followers {
 
 function phaseOf(progress: Follower['progress'], head: GlobalPosition): ProjectionPhase {
   if (progress.failures().length > 0) return 'stopped'
+  if (progress.isTakenOver) return 'taken-over'
   if (progress.isRebuilding) return 'rebuilding'
   return progress.processedPosition < head ? 'catching-up' : 'current'
 }

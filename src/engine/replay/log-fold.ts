@@ -338,6 +338,8 @@ export class LogFold {
       if (this.#latest.mark.position <= confirmedThrough) this.#mergeDown()
       if (!this.#replay || this.#failure) continue
       const isDue = this.#replay.hasFolded(part.length, this.#latest.mark)
+      // Of one that is amended under way, nobody knows in which order it was folded.
+      if (this.#changedFrom !== null) continue
       if (isDue && this.#sinceSnapshot(this.#latest).events >= this.#latest.size)
         this.#keep(this.#latest, null)
       const end = await this.#replay.endAt(this.#latest.mark, () => this.#latest.content())
@@ -375,6 +377,7 @@ export class LogFold {
   #keepSnapshots({ isComplete }: { isComplete: boolean }): void {
     for (const layer of [this.#base, this.#latest]) {
       const { position } = layer.mark
+      if (!isStanding(layer.mark, null, this.#log)) continue
       const since = this.#sinceSnapshot(layer)
       const isDue = since.events >= layer.size && this.#aside.terms.schedule.isDue(since)
       if (!isDue && !(isComplete && since.events > 0)) continue

@@ -1,6 +1,9 @@
 // Keeps the rows of one read model in step with the log. Any tab may: what is written, and how far it has come, is one
 // write, made only if nobody else has written meanwhile.
 //
+// Of two tabs with other handlers, the one that was opened later has its way: the rows are made anew for it, and the other
+// one then leaves them alone, as it would be done and undone without end.
+//
 // Rows that cannot be gone on with, since they were made by other code or of another history, stay as they are until all
 // rows were made anew, aside. What is not settled is in the rows, too, and is taken back when a rebase takes it back.
 
@@ -38,6 +41,11 @@ export type ReadModelParts = Readonly<{
   rows: RowStore
   skips: Skips
   onFailure: OnFoldFailure
+  /**
+   * Events of which it is kept what rows were before them, where so many are pending; twice as many at most. Default
+   * 10,000.
+   */
+  mostTakenBack?: number | undefined
   /** Ends it: what is under way comes to its end. */
   signal: AbortSignal
 }>
@@ -46,6 +54,7 @@ type Progress = Follower['progress']
 
 /** Events that are handled in one write, at most but for the rest of a block. */
 const BATCH_EVENTS = 1_000
+const MOST_TAKEN_BACK = 10_000
 
 export class ReadModelFold implements Progress {
   readonly #parts: ReadModelParts
@@ -58,6 +67,9 @@ export class ReadModelFold implements Progress {
   /** Progress that is known to stand on an event which the log has. */
   #known: RowProgress = null
   #isRebuilding = false
+  /** The rows that are shown were those of this code once. */
+  #hasHeld = false
+  #isTakenOver = false
   /** The rows that are shown are to be made anew. */
   #isOutdated = false
   #failure: FoldFailure | null = null
@@ -74,6 +86,10 @@ export class ReadModelFold implements Progress {
 
   get isRebuilding(): boolean {
     return this.#isRebuilding
+  }
+
+  get isTakenOver(): boolean {
+    return this.#isTakenOver
   }
 
   get processedPosition(): GlobalPosition {
@@ -124,10 +140,13 @@ export class ReadModelFold implements Progress {
     if (this.#isOutdated && shown !== null) return this.#markOutdated(shown)
     this.#isOutdated = false
     const current = await this.#marksOf(shown)
-    this.#isRebuilding = current === null && shown !== null
+    this.#isTakenOver = current === null && this.#hasHeld && isHeld(shown)
+    this.#isRebuilding = current === null && shown !== null && !this.#isTakenOver
+    if (this.#isTakenOver) return 'done'
     if (current) {
-      // What was left of an attempt to make them anew may have content in it that was erased.
-      if (anyMarksOf(aside)?.latest.version) return this.#begin(aside)
+      this.#hasHeld = true
+      // Somebody else may be making them anew; but what was erased has to go.
+      if (aside !== null && this.#isErased(aside)) return this.#begin(aside)
       return (await this.#goOn('shown', shown!, current)) === null ? 'again' : 'done'
     }
     const anew = await this.#marksOf(aside)
@@ -142,10 +161,11 @@ export class ReadModelFold implements Progress {
 
   /** Null for rows that cannot be gone on with: made by other code, or in another log. */
   async #marksOf(progress: RowProgress): Promise<RowMarks | null> {
+    // Another tab may be ahead of what this one has read of the log, with whatever code.
+    if (positionOf(progress) > this.#log.head()) await this.#log.catchUp()
     const marks = marksOf(progress, this.#code)
     if (!marks || progress === this.#known) return marks
-    if (marks.latest.position > this.#log.head()) await this.#log.catchUp()
-    if (marks.latest.position > this.#log.head()) return null
+    if (positionOf(progress) > this.#log.head()) return null
     // What does not stand any more is not to be compared: it is taken back, or made anew.
     const standing = [marks.latest, marks.settled].find(mark => isStanding(mark, null, this.#log))
     return !standing || (await isOnEvent({ ...standing, streamName: null }, this.#log)) ? marks : null
@@ -162,14 +182,10 @@ export class ReadModelFold implements Progress {
     }
     this.#failure = null
     const latest = markNow(marks.latest, null, this.#log)
-    const settled = await this.#settledMark(marks)
-    const complete = await this.#readOn({
-      side,
-      progress,
-      latest,
-      settled,
-      settledIn: marks.settled.position,
-    })
+    const through = this.#keptBehind(marks)
+    const settled = await this.#settledMark(marks, through)
+    const settledIn = marks.settled.position
+    const complete = await this.#readOn({ side, progress, latest, settled, settledIn, through })
     return complete ? complete.progress : null
   }
 
@@ -184,9 +200,19 @@ export class ReadModelFold implements Progress {
     await rows.rewind({ model: name, side, from: progress, to, through: settled.position })
   }
 
-  /** From where no rebase reaches any more. */
-  async #settledMark({ latest, settled }: RowMarks): Promise<Mark> {
-    const through = settledThrough(this.#log, null)
+  /**
+   * Behind it, it is kept what rows were before: of what a rebase may take back, but not of more than some events. One
+   * that reaches farther has all rows made anew, and so has the first meeting with a server.
+   */
+  #keptBehind({ settled }: RowMarks): GlobalPosition {
+    const head = this.#log.head()
+    if (this.#log.cursor().epoch === '') return head
+    const { mostTakenBack = MOST_TAKEN_BACK } = this.#parts
+    const isLong = head - settled.position > 2 * mostTakenBack
+    return Math.max(settledThrough(this.#log, null), isLong ? head - mostTakenBack : 0)
+  }
+
+  async #settledMark({ latest, settled }: RowMarks, through: GlobalPosition): Promise<Mark> {
     if (latest.position <= through) return markNow(latest, null, this.#log)
     let mark = markNow(settled, null, this.#log)
     if (mark.position >= through) return mark
@@ -247,13 +273,13 @@ export class ReadModelFold implements Progress {
 
   /** The same where there is nothing new. */
   #behind(reading: Reading, events: readonly RecordedEvent[]): Reading {
-    const { latest, settled, settledIn } = reading
+    const { latest, settled, settledIn, through } = reading
     if (events.length === 0) return settled.position === settledIn ? reading : { ...reading }
-    const through = countThrough(events, settledThrough(this.#log, null), this.#log.order)
+    const count = countThrough(events, through, this.#log.order)
     return {
       ...reading,
       latest: this.#markBehind(latest, events),
-      settled: through > 0 ? this.#markBehind(latest, events.slice(0, through)) : settled,
+      settled: count > 0 ? this.#markBehind(latest, events.slice(0, count)) : settled,
     }
   }
 
@@ -279,8 +305,8 @@ export class ReadModelFold implements Progress {
     return 'again'
   }
 
-  #isErased(shown: string): boolean {
-    const marks = anyMarksOf(shown)
+  #isErased(progress: string): boolean {
+    const marks = anyMarksOf(progress)
     return !marks || erasedSince(marks.latest.erasures, null, this.#log) <= marks.latest.position
   }
 
@@ -288,6 +314,11 @@ export class ReadModelFold implements Progress {
     return progressOf({ isOutdated: false, ...marks }, this.#code)
   }
 }
+
+const positionOf = (progress: RowProgress): GlobalPosition => anyMarksOf(progress)?.latest.position ?? 0
+
+/** Somebody goes on with them. */
+const isHeld = (progress: RowProgress): boolean => anyMarksOf(progress)?.isOutdated === false
 
 /** A side on its way to the end of the log. */
 type Reading = Readonly<{
@@ -297,6 +328,8 @@ type Reading = Readonly<{
   settled: Mark
   /** Position of the settled mark that is written in `progress`. */
   settledIn: GlobalPosition
+  /** Where the settled mark is to come. */
+  through: GlobalPosition
 }>
 
 /** Other tables are other rows, whatever the handlers are. */

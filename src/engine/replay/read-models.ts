@@ -11,6 +11,7 @@ import { SkippedEvents } from './skipped-events.ts'
 export type ReadModelsOptions = ServedReadModels &
   Readonly<{
     log: FoldLog
+    mostTakenBack?: number
     /** Told of each event whose handler fails. Nothing behind it is in the rows then. */
     onHandlerFailed?: (failure: HandlerFailure) => void
     /** The database of the rows failed. What is new is tried again at the next change. */
@@ -26,13 +27,14 @@ export interface ReadModels {
 
 /** @throws `StoreError` `invalid-argument` for tables that the database does not have. */
 export async function openReadModels(options: ReadModelsOptions): Promise<ReadModels> {
-  const { log, rows, models, onHandlerFailed, onError } = options
+  const { log, rows, models, mostTakenBack, onHandlerFailed, onError } = options
   await rows.open(models)
   const life = new AbortController()
   const folds = Object.entries(models).map(([name, definition]) => {
     const skips = new SkippedEvents(log, name, foldCodeOf(definition, log))
     const onFailure = reportOnce(name, onHandlerFailed)
-    const fold = new ReadModelFold({ log, name, definition, rows, skips, onFailure, signal: life.signal })
+    const { signal } = life
+    const fold = new ReadModelFold({ log, name, definition, rows, skips, onFailure, mostTakenBack, signal })
     return { name, fold, skips }
   })
   const process = async (): Promise<void> => {

@@ -115,9 +115,16 @@ export class Replay {
       ...causeOf(this.#parts),
       stoppedAt: this.#stoppedAt ?? version,
       replayed: this.#read,
-      total: version,
+      total: this.#totalAt(version),
       converged: this.#stoppedAt !== null,
     }
+  }
+
+  /** Of an amended stream a version says where a fold is, and not how many events count until there. */
+  #totalAt(version: number): number {
+    const { owner, log, target } = this.#parts
+    const isAmended = owner.streamName !== null && log.order.orderOf(owner.streamName) !== null
+    return isAmended ? Math.max(version, target) : version
   }
 }
 

@@ -10,7 +10,7 @@ import { isMadeBy } from './replay-plan.ts'
 export type RowMarks = Readonly<{
   /** Everything up to here is in the rows. */
   latest: Mark
-  /** At or before the settled position, where no rebase reaches: what lies behind can be taken back to here. */
+  /** What lies behind can be taken back to here: no rebase reaches farther, or only one that has all made anew. */
   settled: Mark
   /** The rows are not to be gone on with, whatever else is said of them. */
   isOutdated: boolean

@@ -244,6 +244,8 @@ export class StreamFold<S = unknown> {
       this.#confirm(stream, confirmedThrough)
       if (!replay || stream.failure) continue
       const isDue = replay.hasFolded(part.length, stream.latest.read)
+      // Of one that is amended under way, nobody knows in which order it was folded.
+      if (!this.#aside.stands(streamName, stream.latest)) continue
       if (isDue && !this.#isForgotten(streamName, stream)) this.#keep(streamName, stream.latest, null)
       const { state, folded } = stream.latest
       const end = await replay.endAt(stream.latest.read, () => ({ state, facts: folded }))
@@ -297,7 +299,7 @@ export class StreamFold<S = unknown> {
     // The confirmed state first: it outlives every rebase.
     for (const folded of stream.base === stream.latest ? [stream.latest] : [stream.base, stream.latest]) {
       const { version } = folded.read
-      if (version < schedule.fewestEvents) continue
+      if (version < schedule.fewestEvents || !this.#aside.stands(streamName, folded)) continue
       const place = { ...folded.read, msPerEvent: this.#cost.msPerEvent }
       const since = this.#options.snapshots.since(this.#aside.ownerOf(streamName), this.#aside.terms, place)
       if (schedule.isDue(since))

@@ -17,10 +17,14 @@ const MESSAGE_BY_PROBLEM: Partial<Record<StorageProblem, string>> = {
   unavailable: 'This browser does not allow IndexedDB here, as in some private modes',
 }
 
-export function storageFailureFrom(error: unknown): Error {
+/** @param otherNames what a library on top of IndexedDB calls its errors */
+export function storageFailureFrom(
+  error: unknown,
+  otherNames: Readonly<Record<string, StorageProblem>> = {},
+): Error {
   if (isStoreError(error)) return error
   const { name = '', message = String(error) } = (error ?? {}) as { name?: string; message?: string }
-  const problem = PROBLEM_BY_NAME[name] ?? 'failed'
+  const problem = PROBLEM_BY_NAME[name] ?? otherNames[name] ?? 'failed'
   return new StorageFailed(problem, MESSAGE_BY_PROBLEM[problem] ?? `IndexedDB failed: ${message}`, {
     cause: error,
   })

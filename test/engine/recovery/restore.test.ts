@@ -3,6 +3,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { EventLog } from '../../../src/engine/event-log.ts'
+import { createEventStore } from '../../../src/engine/event-store.ts'
 import { openLog } from '../../../src/engine/open-log.ts'
 import { readQuarantine } from '../../../src/engine/recovery/quarantine.ts'
 import { restoreLog } from '../../../src/engine/recovery/restore.ts'
@@ -10,7 +11,9 @@ import { salvage } from '../../../src/engine/recovery/salvage.ts'
 import type { OnConflict } from '../../../src/log/commit-note.ts'
 import type { RecordedEvent } from '../../../src/log/event.ts'
 import { encodeEvents } from '../../../src/log/event-batch.ts'
+import { newEventId } from '../../../src/log/event-id.ts'
 import { createSha256 } from '../../../src/log/sha256/create-sha256.ts'
+import type { Amendment } from '../../../src/model/amendment.ts'
 import type { App } from '../../../src/model/app.ts'
 import {
   createMemoryDatabase,
@@ -164,6 +167,94 @@ describe('a log that is begun anew', () => {
     expect(await texts(restored)).toEqual(['a "one"', 'tank-1 {"by":3}', 'tank-1 {"by":6}'])
     expect(await restored.rejections()).toMatchObject([{ command: { decider: 'tank', id: '1' } }])
     await restored.close()
+  })
+
+  describe('with pending amendments', () => {
+    const amend = (
+      log: EventLog,
+      streamName: string,
+      amendments: readonly Amendment[],
+      reason = 'a mistake',
+    ) => createEventStore(log).amendStream(streamName, amendments, { reason })
+    const saying = (data: string) => ({ type: 'Said', id: newEventId(), data })
+    const counting = async (log: EventLog) =>
+      (await createEventStore(log).readStream('a')).events.map(({ data }) => data)
+
+    test('keeps those of what is pending, whatever was lost before them', async () => {
+      const [database, server] = [createMemoryDatabase(), await openServer()]
+      const log = await openDevice(database)
+      for (const text of ['lost', 'one', 'two']) await append(log, 'a', [text])
+      const [, one, two] = (await createEventStore(log).readStream('a')).events
+      const x = saying('X')
+      await amend(log, 'a', [
+        { kind: 'insert', after: one!.metadata.eventId, event: x },
+        { kind: 'move', eventId: two!.metadata.eventId, after: null },
+      ])
+      await amend(log, 'a', [{ kind: 'replace', eventId: x.id, event: saying('Y') }])
+      expect(await counting(log)).toEqual(['two', 'lost', 'one', 'Y'])
+      await log.close()
+      damage(database, 0, Buffer.from(database.blocks[0]!.bytes).indexOf('"lost"') + 2)
+      const { log: restored } = await restore(database)
+      expect(await counting(restored)).toEqual(['two', 'one', 'Y'])
+      expect(await restored.rejections()).toEqual([])
+      expect(await restored.verify()).toMatchObject({ ok: true })
+      await sync(restored, server)
+      const other = await openDevice()
+      await pull(other, server)
+      for (const one of [restored, other]) {
+        expect(await counting(one)).toEqual(['two', 'one', 'Y'])
+        expect(await createEventStore(one).amendments('a')).toHaveLength(2)
+        await one.close()
+      }
+    })
+
+    test('tells of those of what comes again from the server, and whoever made them may try again', async () => {
+      const { database, server } = await device()
+      const log = await openDevice(database)
+      const [one, two, , four] = (await createEventStore(log).readStream('a')).events
+      const ids = { one: one!.metadata.eventId, two: two!.metadata.eventId, four: four!.metadata.eventId }
+      const x = saying('X')
+      const replacing: Amendment = { kind: 'replace', eventId: ids.two, event: x }
+      await amend(log, 'a', [replacing], 'it was X')
+      await amend(log, 'a', [{ kind: 'move', eventId: x.id, after: null }], 'X came first')
+      await amend(log, 'a', [{ kind: 'move', eventId: ids.four, after: null }], 'four came first')
+      await log.close()
+      damage(database, 0)
+      const { log: restored } = await restore(database)
+      expect(await counting(restored)).toEqual(['four'])
+      const rejections = await restored.rejections()
+      expect(rejections).toHaveLength(2)
+      expect(rejections).toMatchObject([
+        {
+          id: x.id,
+          amendment: { reason: 'it was X', changes: [{ kind: 'replace', eventId: ids.two, by: x.id }] },
+          events: [{ eventId: x.id, data: 'X' }],
+          reason: { code: 'unknown-event' },
+        },
+        { amendment: { reason: 'X came first', changes: [{ kind: 'move', eventId: x.id, after: null }] } },
+      ])
+      await sync(restored, server)
+      expect(await counting(restored)).toEqual(['four', 'one', 'two', 'three'])
+      await amend(restored, 'a', [replacing])
+      await sync(restored, server)
+      expect(await counting(restored)).toEqual(['four', 'one', 'X', 'three'])
+      expect(await restored.verify()).toMatchObject({ ok: true })
+      await restored.close()
+    })
+
+    test('says of an event that cannot be read any more that nobody knows its id', async () => {
+      const { database } = await device()
+      const log = await openDevice(database)
+      const [one] = (await createEventStore(log).readStream('a')).events
+      await amend(log, 'a', [{ kind: 'remove', eventId: one!.metadata.eventId }])
+      await log.close()
+      database.blocks[0] = { ...database.blocks[0]!, bytes: new Uint8Array(100) }
+      const { log: restored } = await restore(database)
+      expect(await restored.rejections()).toMatchObject([
+        { amendment: { changes: [{ kind: 'remove', eventId: '00000000-0000-0000-0000-000000000000' }] } },
+      ])
+      await restored.close()
+    })
   })
 
   test('does not take up again what was superseded', async () => {
