@@ -9,7 +9,8 @@ import type { SinceSnapshot } from '../../model/snapshot-policy.ts'
 import type { LogChange } from '../event-log.ts'
 import { earliest } from '../log-index.ts'
 import type { Refold } from './audit.ts'
-import { DocumentLayer, documentFactsBehind, documentIn } from './document-layer.ts'
+import { type DocumentLayer, documentFactsBehind } from './document-layer.ts'
+import { DocumentLayers } from './document-layers.ts'
 import { explainReplay } from './explain-replay.ts'
 import {
   countThrough,
@@ -47,9 +48,9 @@ export class LogFold {
   readonly #aside: LogAside
   readonly #cost = new FoldCost()
   readonly #turns = new TaskChain()
-  /** Confirmed events alone: no rebase reaches here. */
-  readonly #base = new DocumentLayer()
-  readonly #latest = new DocumentLayer(this.#base)
+  readonly #layers = new DocumentLayers()
+  readonly #base = this.#layers.base
+  readonly #latest = this.#layers.latest
   /** The confirmed position that the base has everything of. */
   #baseThrough: GlobalPosition = 0
   /** The end of the log when it was last read to its end. */
@@ -65,9 +66,7 @@ export class LogFold {
   #replay: Replay | null = null
   /** Waits for its turn. */
   #nextAdvance: Promise<void> | null = null
-  /** Documents that changed since anybody was told. */
-  readonly #touched = new Set<string>()
-  /** The failure that was there when they were told. */
+  /** The failure that was there when somebody was told of documents that changed. */
   #toldFailure: FoldFailure | null = null
   #isClosed = false
 
@@ -95,7 +94,7 @@ export class LogFold {
 
   /** The document as far as it is folded; null for one into which nothing was. */
   document(documentId: string): ProjectionDocument | null {
-    return documentIn(this.#latest, this.#base, documentId)
+    return this.#layers.document(documentId)
   }
 
   async at(documentId: string, moment: Moment): Promise<ProjectionDocument | null> {
@@ -217,7 +216,6 @@ export class LogFold {
   async #startAfresh(): Promise<void> {
     this.#isForgotten = false
     this.#failure = null
-    for (const id of [...this.#base.ownIds(), ...this.#latest.ownIds()]) this.#touched.add(id)
     await this.#restore()
   }
 
@@ -228,25 +226,21 @@ export class LogFold {
     if (from !== null) this.#failure = null
     if (from === null || from > this.#latest.mark.position) return
     this.#tellOlder()
-    for (const id of this.#latest.ownIds()) this.#touched.add(id)
-    this.#latest.drop()
+    this.#layers.takeBackPending()
     this.#readThrough = 0
-    if (isStanding(this.#base.mark, null, this.#log)) return
-    for (const id of this.#base.ownIds()) this.#touched.add(id)
-    await this.#restore()
+    if (!isStanding(this.#base.mark, null, this.#log)) await this.#restore()
   }
 
   async #restore(): Promise<void> {
     this.#changedFrom = null
     // First: if the storage fails now, nothing must be folded on top of what does not stand.
-    this.#base.drop()
-    this.#latest.drop()
+    this.#layers.takeBackAll()
     this.#baseThrough = 0
     this.#readThrough = 0
     const confirmedThrough = settledThrough(this.#log, null)
     const newest = await this.#beginReplay()
     const confirmed = newest && (await this.#confirmedBefore(newest, confirmedThrough))
-    if (newest) this.#standOn(newest, confirmed, confirmedThrough)
+    if (newest) this.#layers.standOn(newest, confirmed, confirmedThrough)
   }
 
   async #beginReplay(): Promise<FoldSnapshot | null> {
@@ -275,7 +269,7 @@ export class LogFold {
   #tellOlder(): void {
     const { position } = this.#latest.mark
     if (position === 0 || !this.#log.isEffective(position)) return
-    this.#options.onOlder?.({ latest: this.#latest.copy(), base: this.#base.copy() })
+    this.#options.onOlder?.(this.#layers.copy())
   }
 
   /** The newest snapshot of confirmed events alone, where one has others in it, too. */
@@ -285,17 +279,6 @@ export class LogFold {
   ): Promise<FoldSnapshot | null> {
     if (position <= maxPosition || maxPosition === 0) return null
     return this.#options.snapshots.load(this.#aside.owner, this.#aside.terms, { maxPosition })
-  }
-
-  /** Both layers are empty, or behind the snapshot. */
-  #standOn(newest: FoldSnapshot, confirmed: FoldSnapshot | null, confirmedThrough: GlobalPosition): void {
-    if (newest.position > confirmedThrough) {
-      if (confirmed) this.#base.restore(confirmed)
-      this.#latest.restore(newest)
-    } else {
-      this.#base.restore(newest)
-      this.#latest.drop()
-    }
   }
 
   /** How many events were read. */
@@ -334,8 +317,8 @@ export class LogFold {
     while (rest.length > 0 && !this.#failure) {
       const part = this.#replay ? this.#replay.partOf(rest, this.#latest.mark) : rest
       rest = rest.slice(part.length)
-      this.#failure = this.#aside.step(this.#latest, part, this.#touched)
-      if (this.#latest.mark.position <= confirmedThrough) this.#mergeDown()
+      this.#failure = this.#aside.step(this.#latest, part, this.#layers.touched)
+      if (this.#latest.mark.position <= confirmedThrough) this.#layers.mergeDown()
       if (!this.#replay || this.#failure) continue
       const isDue = this.#replay.hasFolded(part.length, this.#latest.mark)
       // Of one that is amended under way, nobody knows in which order it was folded.
@@ -346,8 +329,8 @@ export class LogFold {
       if (!end) continue
       const confirmed =
         this.#base.mark.position === 0 ? await this.#confirmedBefore(end, confirmedThrough) : null
-      this.#standOn(end, confirmed, confirmedThrough)
-      for (const [id] of end.facts as [string][]) this.#touched.add(id)
+      this.#layers.standOn(end, confirmed, confirmedThrough)
+      for (const [id] of end.facts as [string][]) this.#layers.touched.add(id)
       return true
     }
     return false
@@ -356,18 +339,11 @@ export class LogFold {
   /** Brings the base up to the confirmed position: what stands above it is what is pending. */
   async #advanceBase(): Promise<void> {
     const confirmedThrough = settledThrough(this.#log, null)
-    if (this.#latest.mark.position <= confirmedThrough) this.#mergeDown()
+    if (this.#latest.mark.position <= confirmedThrough) this.#layers.mergeDown()
     else if (this.#baseThrough !== confirmedThrough) {
-      await this.#aside.readInto(this.#base, confirmedThrough, this.#touched)
+      await this.#aside.readInto(this.#base, confirmedThrough, this.#layers.touched)
     }
     this.#baseThrough = confirmedThrough
-  }
-
-  #mergeDown(): void {
-    for (const id of this.#latest.ownIds()) {
-      if (this.#base.get(id)?.count !== this.#latest.get(id)!.count) this.#touched.add(id)
-    }
-    this.#latest.mergeDown()
   }
 
   /**
@@ -397,10 +373,10 @@ export class LogFold {
   }
 
   #tell(): void {
-    const touched = this.#failure === this.#toldFailure ? [...this.#touched] : null
-    this.#touched.clear()
+    const touched = this.#layers.takeTouched()
+    const isHeldBackAsBefore = this.#failure === this.#toldFailure
     this.#toldFailure = this.#failure
-    this.#options.onTouched(touched)
+    this.#options.onTouched(isHeldBackAsBefore ? touched : null)
   }
 
   #mustBeOpen(): void {
