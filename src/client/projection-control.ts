@@ -28,7 +28,7 @@ export type ProjectionControl = Readonly<{
   rebuild: () => Promise<void>
 }>
 
-/** A worker is asked again so often, well within any deadline of a call. */
+/** A worker is asked again so often, or twice within the deadline of a call where that is shorter. */
 const WAIT_MS = 2_000
 
 export function projectionControlOf(link: WorkerLink, name: string): ProjectionControl {
@@ -36,15 +36,23 @@ export function projectionControlOf(link: WorkerLink, name: string): ProjectionC
     status: () => link.call(worker => worker.projectionStatus(name)),
     async whenProcessed(position, { timeoutMs = Infinity, signal } = {}) {
       const end = performance.now() + timeoutMs
-      for (;;) {
-        if (signal?.aborted) throw new StoreError('aborted', 'The wait was aborted')
-        const waitMs = Math.min(WAIT_MS, Math.max(end - performance.now(), 0))
-        const asked = link.call(worker => worker.whenProcessed(name, position, waitMs))
-        if (await (signal ? Promise.race([asked, abortOf(signal)]) : asked)) return
-        if (performance.now() < end || signal?.aborted) continue
-        const facts = { projection: name, position, timeoutMs }
-        throw new StoreError('not-processed', `"${name}" did not come to position ${position} in time`, facts)
+      const longestMs = Math.min(WAIT_MS, link.callTimeoutMs / 2)
+      const ask = () => {
+        const waitMs = Math.min(longestMs, Math.max(end - performance.now(), 0))
+        return link.call(worker => worker.whenProcessed(name, position, waitMs))
       }
+      const life = new AbortController()
+      const aborted = signal && abortOf(signal, life.signal)
+      try {
+        do {
+          if (signal?.aborted) throw new StoreError('aborted', 'The wait was aborted')
+          if (await (aborted ? Promise.race([ask(), aborted]) : ask())) return
+        } while (performance.now() < end || signal?.aborted)
+      } finally {
+        life.abort()
+      }
+      const facts = { projection: name, position, timeoutMs }
+      throw new StoreError('not-processed', `"${name}" did not come to position ${position} in time`, facts)
     },
     resume: () => link.call(worker => worker.resumeProjection(name)),
     skip: eventId => link.call(worker => worker.skipEvent(name, eventId)),
@@ -52,5 +60,5 @@ export function projectionControlOf(link: WorkerLink, name: string): ProjectionC
   }
 }
 
-const abortOf = (signal: AbortSignal): Promise<false> =>
-  new Promise(resolve => signal.addEventListener('abort', () => resolve(false), { once: true }))
+const abortOf = (aborting: AbortSignal, signal: AbortSignal): Promise<false> =>
+  new Promise(resolve => aborting.addEventListener('abort', () => resolve(false), { once: true, signal }))

@@ -63,6 +63,11 @@ export class WorkerLink {
     this.#options = options
   }
 
+  /** A call that is not answered for so long is given up. */
+  get callTimeoutMs(): number {
+    return this.#options.callTimeoutMs
+  }
+
   /** Aborts when the link is lost or closed. */
   get ended(): AbortSignal {
     return this.#life.signal

@@ -47,6 +47,26 @@ store.view('size', 'cart-1').getSnapshot() satisfies Snapshot<{ size: number }> 
 await store.appendToStream<CartEvent>('cart-1', [{ type: 'Added', data: { sku: 'a' } }])
 await openStore<typeof app>(new Worker('worker.js'), { storeId: 's', sync: { url: 'u', token: 't' } })
 
+;({ ...size, handling: 'async', categories: ['cart'] }) satisfies ProjectionDefinition<
+  { size: number },
+  CartEvent
+>
+;(await store.projection('size').status()).stoppedAt satisfies readonly { eventId: string }[]
+await store.projection('size').whenProcessed(1, { timeoutMs: 100, signal: new AbortController().signal })
+await store.decider('cart').explain('1')
+
+// @ts-expect-error a projection is folded when asked for, or in the background; nothing else
+;({ ...size, handling: 'eager' }) satisfies ProjectionDefinition<{ size: number }, CartEvent>
+
+// @ts-expect-error a projection is of several categories, or of one in a list
+;({ ...size, categories: 'cart' }) satisfies ProjectionDefinition<{ size: number }, CartEvent>
+
+// @ts-expect-error what is skipped is named, one by one
+await store.projection('size').skip()
+
+// @ts-expect-error a projection decides on nothing
+await store.decider('size').explain('1')
+
 // @ts-expect-error the app has no decider of this name
 await store.execute('basket', '1', { type: 'Add', data: { sku: 'a' } })
 

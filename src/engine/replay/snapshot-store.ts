@@ -205,6 +205,11 @@ export class SnapshotStore {
     this.#thinOut(owner, terms)
   }
 
+  /** None of those that there are is of today's code any more. */
+  setAside(owner: SnapshotOwner): void {
+    for (const kept of this.#catalog.known(prefixOf(owner))) this.#ofUse.delete(kept)
+  }
+
   /** Deletes all snapshots of a decider or projection, of whichever stream. */
   async dropAll(owner: Pick<SnapshotOwner, 'kind' | 'name'>): Promise<void> {
     const family = familyPrefixOf(owner)

@@ -417,6 +417,8 @@ test('what was folded while it was amended is kept as a snapshot of no order', a
   const readAll = interruptOnce(
     (...args: Parameters<EventLog['readAll']>) => amended.readAll(...args),
     () => amend(amended, [{ kind: 'move', eventId: ids[0]!, after: ids[299]! }]).then(() => {}),
+    // Right before the part at whose end one is due.
+    events => events.at(-1)!.metadata.globalPosition === 400,
   )
   const { state, snapshots } = await fold(foldLogOf(amended, { readAll }))
   expect(state).toEqual([...numbersFrom(2, 300), 1, ...numbersFrom(301, 2_500)])
