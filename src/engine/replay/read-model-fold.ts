@@ -120,7 +120,10 @@ export class ReadModelFold implements Progress {
     const current = await this.#marksOf(shown)
     this.#isTakenOver = current === null && this.#hasHeld && isHeld(shown)
     this.#isRebuilding = current === null && shown !== null && !this.#isTakenOver
-    if (this.#isTakenOver) return 'done'
+    if (this.#isTakenOver) {
+      this.#processed = positionOf(shown)
+      return 'done'
+    }
     if (current) {
       this.#hasHeld = true
       // Somebody else may be making them anew; but what was erased has to go.
