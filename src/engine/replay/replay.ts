@@ -103,6 +103,8 @@ export class Replay {
     return {
       ...old,
       version: old.version + mark.version - at.version,
+      // What was erased or amended by then is not in it, or it would not have been found.
+      erasures: mark.erasures,
       amendedAt: mark.amendedAt,
       types: new Map([...mark.types, ...behind]),
       facts: this.#parts.factsBehind(now.facts, at.facts, old.facts),

@@ -208,6 +208,24 @@ describe('of a changed handler', () => {
     },
   )
 
+  test.each([['stream by stream', false] as const, ['over all', true] as const])(
+    'what lies behind an old snapshot is folded once, though something of it was erased since, %s',
+    async (_, isOverAll) => {
+      const { log, read, foldedBy } = await openWith(['s1', 'A', 10], ['s1', 'B', 1], ['s1', 'C', 30])
+      const code = { A: 0, B: 0, C: 2 }
+      await read(code, isOverAll)
+      await append(log, 's1', { type: 'A', data: 1 }, { type: 'A', data: 2 }, { type: 'A', data: 3 })
+      for await (const [event] of log.readStream('s1', { from: 42, to: 42 })) {
+        await log.erasures.erase([event!.metadata.eventId])
+      }
+      const { folded, reports } = await read({ ...code, B: 1 }, isOverAll)
+      const [{ from, stoppedAt, converged }] = reports as [ReplayReport]
+      expect(converged).toBe(true)
+      expect(folded).toBe(stoppedAt - from + 2)
+      expect(await foldedBy({ ...code, B: 1 }, isOverAll)).toBe(0)
+    },
+  )
+
   test('the fold does not end where another changed type lies ahead, however equal the state is', async () => {
     const { read } = await openWith(['s1', 'B', 1], ['s1', 'C', 20], ['s1', 'B', 1], ['s1', 'A', 20])
     const code = { A: 0, B: 0, C: 2 }
