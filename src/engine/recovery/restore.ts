@@ -1,5 +1,5 @@
-// Begins a damaged log anew: what is pending and can be read is taken over, what cannot be read is set aside, and the
-// rest is left to the server, which has it.
+// Begins a damaged log anew: pending commits that are whole are taken over, what can be read of others is told as
+// rejected, what cannot be read is set aside, and the rest is left to the server, which has it.
 
 import { type Entry, KIND_ERASED } from '../../log/entry.ts'
 import { isStoreError, StoreError } from '../../log/errors.ts'
