@@ -5,8 +5,7 @@ import type { EventLog } from '../src/engine/event-log.ts'
 import { createEventStore } from '../src/engine/event-store.ts'
 import type { IdleUpkeepOptions } from '../src/engine/idle-upkeep.ts'
 import { openLog } from '../src/engine/open-log.ts'
-import { restoreLog } from '../src/engine/recovery/restore.ts'
-import type { Salvage } from '../src/engine/recovery/salvage.ts'
+import { type Restored, restoreLog } from '../src/engine/recovery/restore.ts'
 import type { AuditOptions } from '../src/engine/replay/audit.ts'
 import { type Follower, Followers } from '../src/engine/replay/followers.ts'
 import { createProjector } from '../src/engine/replay/projector.ts'
@@ -30,6 +29,7 @@ import {
 } from '../src/protocol/worker-api.ts'
 import type { LogStorage } from '../src/storage/log-storage.ts'
 import { createSyncLoop } from '../src/sync/sync-loop.ts'
+import { anchorIn } from './anchor-keeper.ts'
 import { type AnchorShelf, openAnchorShelf } from './anchor-shelf.ts'
 import { DeviceKeys } from './device-keys.ts'
 import { shareGrowth } from './growth-hints.ts'
@@ -113,7 +113,7 @@ async function openStoreParts(options: PortOptions, values: PageValues, page: Pa
   const { storeId } = values
   const keys = new DeviceKeys({ storeId, place: storage.place, isWanted: options.signing ?? true })
   const shelf = await openAnchorShelf(page)
-  const restored = values.restore ? await restore(storage, storeId, keys, shelf) : null
+  const restored = values.restore ? await restore({ storage, storeId, keys, shelf, onError }) : null
   const anchorAtOpening = readAnchor(shelf, storage.place, onError)
   const replays = new ReplayReports()
   const onReplayed = (report: ReplayReport) => {
@@ -149,7 +149,7 @@ type OpenedLog = Readonly<{
   place: string | undefined
   shelf: AnchorShelf
   anchorAtOpening: Promise<string | null>
-  restored: Salvage | null
+  restored: Restored | null
   replays: ReplayReports
   onReplayed: (report: ReplayReport) => void
 }>
@@ -283,19 +283,23 @@ async function readAnchor(
 
 const BEGUN_ANEW = new StorageFailed('version-change', 'Another tab began the log anew. Open the store again')
 
+type RestoreParts = Readonly<{
+  storage: LogStorage
+  storeId: string
+  keys: DeviceKeys
+  shelf: AnchorShelf
+  onError: (error: Error) => void
+}>
+
 /** Behind it, this is another device with another log: nothing may compare it with what was. */
-async function restore(
-  storage: LogStorage,
-  storeId: string,
-  keys: DeviceKeys,
-  shelf: AnchorShelf,
-): Promise<Salvage> {
+async function restore({ storage, storeId, keys, shelf, onError }: RestoreParts): Promise<Restored> {
   await storage.open()
   try {
-    const salvaged = await restoreLog(storage, storeId, await createSha256())
+    const anchor = anchorIn(await readAnchor(shelf, storage.place, onError))
+    const restored = await restoreLog(storage, { storeId, hash: await createSha256(), anchor })
     await keys.forget()
     if (storage.place !== undefined) await shelf.write(storage.place, 'null')
-    return salvaged
+    return restored
   } finally {
     await storage.close()
   }

@@ -21,9 +21,10 @@ export type OpenStoreOptions = Readonly<{
   /** Handed to the worker's `sync` and `storage` options. */
   sync?: Readonly<{ url?: string; token?: string }>
   /**
-   * For a store that fails with `log-damaged`: begins its log anew. What is pending and can be read stays, under the
-   * same ids; what cannot be read is set aside (`store.quarantine()`); what the server has confirmed comes again with
-   * sync. Without a server, everything is pending. Other tabs must open the store again.
+   * For a store that fails with `log-damaged`: begins its log anew. Pending commits that can be read whole stay, under the
+   * same ids; what can be read of others is told by `store.rejections()`; what cannot be read is set aside
+   * (`store.quarantine()`); what the server has confirmed comes again with sync. Without a server, everything is
+   * pending. Other tabs must open the store again.
    */
   restore?: boolean
   /**

@@ -36,7 +36,7 @@ const RECOVERY = {
   'upcast-failed': 'An upcaster of the app threw. Mend the upcaster; the log is intact.',
   'unknown-event-type': 'The log has events of a newer version of the app. Update this one.',
   'log-damaged':
-    'The stored log does not match its hashes. Open the store with `restore: true`: what is pending and can be read stays, what the server has comes again.',
+    'The stored log does not match its hashes. Open the store with `restore: true`: what is pending and whole stays, what can be read of the rest is told as rejected, what the server has comes again.',
   'unsupported-format': 'The log was written by a newer version. Update the app.',
   'storage-failed':
     'The storage refused. See the problem: only data-loss means that acknowledged events are gone.',

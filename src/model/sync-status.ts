@@ -46,7 +46,10 @@ export type SyncStatus = Readonly<{
 /** Events by the ids that they had and have. */
 export type RejectedAmendment = Pick<RecordedAmendment, 'amendmentId' | 'streamName' | 'reason' | 'changes'>
 
-/** A pending commit that could not be taken up again behind what the server had. Kept until acknowledged. */
+/**
+ * A pending commit that could not be taken up again behind what the server had, or what can be read of one that could not
+ * be taken over when a damaged log was begun anew. Kept until acknowledged.
+ */
 export type Rejection = Readonly<{
   id: string
   /** The command that was refused when it was decided again, where there was one. */

@@ -1,7 +1,7 @@
 // What of old snapshots still holds when handlers have changed. Pure: headers in, answers out.
 
 import type { GlobalPosition } from '../../log/event.ts'
-import type { PlaceRange } from '../amendments/effective-order.ts'
+import type { PlaceRange } from '../amendments/amendment-records.ts'
 import type { FoldCode } from './fold-code.ts'
 import type { SnapshotHeader } from './snapshot-record.ts'
 

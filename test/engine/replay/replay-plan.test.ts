@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { PlaceRange } from '../../../src/engine/amendments/effective-order.ts'
+import type { PlaceRange } from '../../../src/engine/amendments/amendment-records.ts'
 import { changedTypes, earlyEnds, isMadeBy } from '../../../src/engine/replay/replay-plan.ts'
 
 type Types = Readonly<Record<string, readonly [last: number, handler: string | null]>>
