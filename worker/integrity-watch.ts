@@ -4,8 +4,6 @@
 import { compareWithAnchor, compareWithCheckpoint, foundByWitness } from '../src/engine/recovery/compare.ts'
 import type { HeadAnchor } from '../src/engine/recovery/head-anchor.ts'
 import type { Found } from '../src/engine/recovery/recovery-machine.ts'
-import type { Restored } from '../src/engine/recovery/restore.ts'
-import { atRiskIn } from '../src/engine/recovery/salvage.ts'
 import { dropVerdict, readVerdicts } from '../src/engine/recovery/verdict-book.ts'
 import type { AuditFailure } from '../src/engine/replay/audit.ts'
 import type { SnapshotDrop } from '../src/engine/replay/snapshot-store.ts'
@@ -97,19 +95,6 @@ export class IntegrityWatch {
       }
       await this.#recovery.found(found)
     })
-  }
-
-  /** The log was begun anew before it was opened. */
-  restored(restored: Restored): Promise<void> {
-    const { pending, rejected, quarantine, firstLost } = restored
-    const kept = pending.reduce((sum, { entries }) => sum + entries.length, 0)
-    const found: Found = {
-      finding: 'damaged',
-      at: firstLost ?? 1,
-      atRisk: atRiskIn(restored),
-      detail: `${kept} pending events were taken over, ${rejected.length} commits are told as rejected, ${quarantine.length} blocks are in quarantine`,
-    }
-    return this.#recovery.found(found)
   }
 
   /** A projection is not to be trusted any more. */

@@ -5,7 +5,7 @@ import type { EventLog } from '../src/engine/event-log.ts'
 import { createEventStore } from '../src/engine/event-store.ts'
 import type { IdleUpkeepOptions } from '../src/engine/idle-upkeep.ts'
 import { openLog } from '../src/engine/open-log.ts'
-import { type Restored, restoreLog } from '../src/engine/recovery/restore.ts'
+import { restoreLog } from '../src/engine/recovery/restore.ts'
 import type { AuditOptions } from '../src/engine/replay/audit.ts'
 import { type Follower, Followers } from '../src/engine/replay/followers.ts'
 import { createProjector } from '../src/engine/replay/projector.ts'
@@ -113,7 +113,7 @@ async function openStoreParts(options: PortOptions, values: PageValues, page: Pa
   const { storeId } = values
   const keys = new DeviceKeys({ storeId, place: storage.place, isWanted: options.signing ?? true })
   const shelf = await openAnchorShelf(page)
-  const restored = values.restore ? await restore({ storage, storeId, keys, shelf, onError }) : null
+  if (values.restore) await restore({ storage, storeId, keys, shelf, onError })
   const anchorAtOpening = readAnchor(shelf, storage.place, onError)
   const replays = new ReplayReports()
   const onReplayed = (report: ReplayReport) => {
@@ -135,7 +135,17 @@ async function openStoreParts(options: PortOptions, values: PageValues, page: Pa
   // that is opened, and that must be the log's.
   void keys.seal()
   try {
-    const opened = { log, keys, place: storage.place, shelf, anchorAtOpening, restored, replays, onReplayed }
+    const isBegunAnew = values.restore === true
+    const opened = {
+      log,
+      keys,
+      place: storage.place,
+      shelf,
+      anchorAtOpening,
+      isBegunAnew,
+      replays,
+      onReplayed,
+    }
     return await assemble(opened, options, values, page)
   } catch (error) {
     await log.close()
@@ -149,13 +159,13 @@ type OpenedLog = Readonly<{
   place: string | undefined
   shelf: AnchorShelf
   anchorAtOpening: Promise<string | null>
-  restored: Restored | null
+  isBegunAnew: boolean
   replays: ReplayReports
   onReplayed: (report: ReplayReport) => void
 }>
 
 async function assemble(
-  { log, keys, place, shelf, anchorAtOpening, restored, replays, onReplayed }: OpenedLog,
+  { log, keys, place, shelf, anchorAtOpening, isBegunAnew, replays, onReplayed }: OpenedLog,
   options: PortOptions,
   values: PageValues,
   page: PageApi,
@@ -223,10 +233,7 @@ async function assemble(
       })
     : createSyncOff(syncParts)
   channel.on('restored', () => void page.storageLost(wireErrorOf(BEGUN_ANEW)))
-  if (restored) {
-    channel.post({ type: 'restored' })
-    await integrity.restored(restored)
-  }
+  if (isBegunAnew) channel.post({ type: 'restored' })
   await integrity.start()
   sync.start()
   showStatus()
@@ -292,14 +299,13 @@ type RestoreParts = Readonly<{
 }>
 
 /** Behind it, this is another device with another log: nothing may compare it with what was. */
-async function restore({ storage, storeId, keys, shelf, onError }: RestoreParts): Promise<Restored> {
+async function restore({ storage, storeId, keys, shelf, onError }: RestoreParts): Promise<void> {
   await storage.open()
   try {
     const anchor = anchorIn(await readAnchor(shelf, storage.place, onError))
-    const restored = await restoreLog(storage, { storeId, hash: await createSha256(), anchor })
+    await restoreLog(storage, { storeId, hash: await createSha256(), anchor })
     await keys.forget()
     if (storage.place !== undefined) await shelf.write(storage.place, 'null')
-    return restored
   } finally {
     await storage.close()
   }

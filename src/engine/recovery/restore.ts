@@ -3,11 +3,12 @@
 
 import { type Entry, KIND_ERASED } from '../../log/entry.ts'
 import { isStoreError, StoreError } from '../../log/errors.ts'
-import { eventIdOf } from '../../log/event-id.ts'
+import { eventIdOf, newEventId } from '../../log/event-id.ts'
 import type { HashProvider } from '../../log/hash-provider.ts'
+import type { Verdict } from '../../model/integrity-status.ts'
 import type { Rejection } from '../../model/sync-status.ts'
 import type { LogStorage } from '../../storage/log-storage.ts'
-import { systemEntry } from '../draft.ts'
+import { type SystemEntry, systemEntry } from '../draft.ts'
 import { ErasureList } from '../erasure/erasure-list.ts'
 import { type ErasureRecord, erasureEntry } from '../erasure/erasure-record.ts'
 import { keptRejection } from '../rejections.ts'
@@ -15,8 +16,9 @@ import type { HeadAnchor } from './head-anchor.ts'
 import { QUARANTINE, quarantineKey } from './quarantine.ts'
 import { rejectionsOf } from './rejected-commits.ts'
 import { relinked, type UnlinkedCommit } from './relink.ts'
-import { type Salvage, type SalvagedCommit, salvage } from './salvage.ts'
+import { atRiskIn, type Salvage, type SalvagedCommit, salvage } from './salvage.ts'
 import { settleAmendments } from './salvaged-amendments.ts'
+import { keptVerdict, verdictEntry } from './verdict-book.ts'
 
 /** What tells of other things than the log's content, and stays. */
 const KEPT = ['tabs/', 'rejection/', 'verdict/', 'erasure/', 'sync/server-key', QUARANTINE]
@@ -32,10 +34,13 @@ export type Restored = Salvage &
   Readonly<{
     /** What is not taken over of what can be read, as the application is told of it. */
     rejected: readonly Rejection[]
+    /** What the application is told of it all. */
+    verdict: Verdict
   }>
 
 /**
- * In one transaction, so that a crash leaves the log as it was or as it will be. The storage must be open.
+ * In one transaction, so that a crash leaves the log as it was, or as it will be with all that has to be told of it. The
+ * storage must be open.
  *
  * @throws `StoreError` `invalid-argument` for a storage that cannot be begun anew
  */
@@ -57,16 +62,39 @@ export async function restoreLog(
   const kept = (await Promise.all(KEPT.map(prefix => storage.list(prefix)))).flat()
   const quarantined = salvaged.quarantine.map(block => [quarantineKey(block), block.bytes] as const)
   const erasures = await erasureCommits(pending, storage, hash)
+  const restored = { ...salvaged, pending, rejected }
+  const verdict = verdictOn(restored)
   await storage.reset(
-    await relinked([...erasures, ...pending], storeId, hash),
+    await relinked([...erasures, ...pending, systemCommit(verdictEntry(verdict))], storeId, hash),
     // What was told of a commit already stays as it was told.
-    Object.fromEntries([...quarantined, ...rejected.map(keptRejection), ...kept]) as Record<
-      string,
-      Uint8Array<ArrayBuffer>
-    >,
+    Object.fromEntries([
+      ...quarantined,
+      ...rejected.map(keptRejection),
+      ...kept,
+      keptVerdict(verdict),
+    ]) as Record<string, Uint8Array<ArrayBuffer>>,
   )
-  return { ...salvaged, pending, rejected }
+  return { ...restored, verdict }
 }
+
+function verdictOn(restored: Omit<Restored, 'verdict'>): Verdict {
+  const { pending, rejected, quarantine, firstLost } = restored
+  const kept = pending.reduce((sum, { entries }) => sum + entries.length, 0)
+  return {
+    id: newEventId(),
+    finding: 'damaged',
+    action: 'restored',
+    at: firstLost ?? 1,
+    atRisk: atRiskIn(restored),
+    detail: `${kept} pending events were taken over, ${rejected.length} commits are told as rejected, ${quarantine.length} blocks are in quarantine`,
+    foundAt: Date.now(),
+  }
+}
+
+const systemCommit = (entry: SystemEntry): UnlinkedCommit => ({
+  entries: [{ ...systemEntry(entry), streamName: entry.streamName }],
+  note: null,
+})
 
 /** What was erased is named in the log that has it: those who verify it ask for that. */
 async function erasureCommits(
@@ -85,10 +113,7 @@ async function erasureCommits(
     .flatMap(({ entries }) => entries)
     .filter(({ kind, eventId }) => kind === KIND_ERASED && !list.has(eventIdOf(eventId)))
   const records = unnamed.length === 0 ? list.records : [...list.records, recordOf(unnamed, list.count + 1)]
-  return records.map(record => {
-    const entry = erasureEntry(record)
-    return { entries: [{ ...systemEntry(entry), streamName: entry.streamName }], note: null }
-  })
+  return records.map(record => systemCommit(erasureEntry(record)))
 }
 
 /** Of events that are known to be erased by nothing but that they are. */

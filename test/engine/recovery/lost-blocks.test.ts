@@ -210,6 +210,26 @@ describe('what sync noted', () => {
     const { log: restored } = await restore(database)
     expect(await restored.rejections()).toEqual(before)
   })
+
+  test('may be lost with what it rejected still there, and amendments name what they named', async () => {
+    const [database, server, other] = [createMemoryDatabase(), await openServer(), await openDevice()]
+    const log = await openDevice(database)
+    await append(log, 'a', ['mine'], 'reject')
+    await append(other, 'a', ['theirs'])
+    await sync(other, server)
+    await pull(log, server)
+    for (const { id } of await log.rejections()) await log.acknowledgeRejection(id)
+    await append(log, 'a', ['later'])
+    const later = (await createEventStore(log).readStream('a')).events.at(-1)!
+    const { eventId } = later.metadata
+    await createEventStore(log).amendStream('a', [{ kind: 'move', eventId, after: null }], { reason: '' })
+    await log.close()
+    damage(database, 1, Buffer.from(database.blocks[1]!.bytes).indexOf('"epoch"') + 2)
+    const { log: restored } = await restore(database)
+    expect(await restored.rejections()).toEqual([])
+    const { events } = await createEventStore(restored).readStream('a')
+    expect(events.map(({ data }) => data)).toEqual(['later', 'mine', 'theirs'])
+  })
 })
 
 const streams = fc.constantFrom('a', 'b')

@@ -6,6 +6,8 @@ import type { EventLog } from '../../../src/engine/event-log.ts'
 import { createEventStore } from '../../../src/engine/event-store.ts'
 import { restoreLog } from '../../../src/engine/recovery/restore.ts'
 import { salvage } from '../../../src/engine/recovery/salvage.ts'
+import { readVerdicts } from '../../../src/engine/recovery/verdict-book.ts'
+import { decodeBlock } from '../../../src/log/block.ts'
 import { newEventId } from '../../../src/log/event-id.ts'
 import type { Amendment } from '../../../src/model/amendment.ts'
 import { createMemoryDatabase, memoryStorage } from '../../../src/storage/memory/index.ts'
@@ -231,9 +233,34 @@ describe('a log that is begun anew', () => {
     for (const key of ['rejection/1', 'verdict/1', 'sync/server-key', 'index/tip', 'snapshot/x']) {
       database.values.set(key, value)
     }
-    await (await restore(database)).log.close()
+    const { salvaged, log } = await restore(database)
+    await log.close()
     const kept = [...database.values.keys()].filter(key => !key.startsWith('index/'))
-    expect(kept.toSorted()).toEqual(['rejection/1', 'sync/server-key', 'verdict/1'])
+    const own = `verdict/${salvaged.verdict.id}`
+    expect(kept.toSorted()).toEqual(['rejection/1', 'sync/server-key', 'verdict/1', own].toSorted())
+  })
+
+  test('is told of in the same transaction, in the log and beside it, each time', async () => {
+    const { database } = await device()
+    const told = []
+    for (let times = 0; times < 2; times++) {
+      const at = database.blocks.length - 1
+      damage(database, at, database.blocks[at]!.bytes.length - 33)
+      const storage = memoryStorage({ database })
+      await storage.open()
+      const { verdict } = await restoreLog(storage, { storeId: STORE, hash })
+      expect(verdict).toMatchObject({ finding: 'damaged', action: 'restored' })
+      told.push(verdict)
+      expect((await readVerdicts(storage)).map(({ id }) => id).toSorted()).toEqual(
+        told.map(({ id }) => id).toSorted(),
+      )
+      await storage.close()
+      const last = database.blocks.at(-1)!
+      const block = decodeBlock(last.bytes, last.firstPosition)
+      const entry = block.entry(block.count - 1)
+      expect(entry).toMatchObject({ streamName: '$integrity', type: 'verdict-reached' })
+      expect(JSON.parse(new TextDecoder().decode(entry.payload))).toEqual(verdict)
+    }
   })
 
   test('is left alone where the storage is nobody’s device', async () => {
