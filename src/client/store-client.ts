@@ -1,8 +1,16 @@
 // The store as the page sees it: typed by the app.
 
+import type { Event } from '../log/event.ts'
 import type { ExpectedStreamVersion } from '../log/expected-version.ts'
-import type { App, CommandOf, DecidersOf, ProjectionsOf, StateOf } from '../model/app.ts'
-import type { AppendResult, EventStore, ExportOptions } from '../model/event-store.ts'
+import type { App, CommandOf, DecidersOf, MergeNameOf, ProjectionsOf, StateOf } from '../model/app.ts'
+import type {
+  AppendOptions,
+  AppendResult,
+  AppendToStreamsOptions,
+  EventStore,
+  ExportOptions,
+  StreamAppend,
+} from '../model/event-store.ts'
 import type { IntegrityStatus, QuarantinedBlock } from '../model/integrity-status.ts'
 import type { ReplayExplanation, ReplayReport } from '../model/replay-report.ts'
 import type { HashedSnapshot } from '../model/snapshot.ts'
@@ -29,6 +37,17 @@ export type NameIn<T> = keyof T & string
 /** A store, opened by a page. Commands, documents and states have the types of the app that the worker serves. */
 export interface StoreClient<A extends App> extends EventStore {
   readonly storeId: string
+
+  appendToStream<E extends Event>(
+    streamName: string,
+    events: readonly E[],
+    options?: AppendOptions<MergeNameOf<A>>,
+  ): Promise<AppendResult>
+
+  appendToStreams(
+    appends: readonly StreamAppend[],
+    options?: AppendToStreamsOptions<MergeNameOf<A>>,
+  ): Promise<readonly AppendResult[]>
 
   /**
    * Has a decider of the app decide on a command, and appends what it returns. Decided again when another writer

@@ -1,7 +1,7 @@
 // What an open log offers to those who build on it: replay, sync, server, worker.
 
 import type { StateSeal } from '../integrity/state-seal.ts'
-import type { CommitNote, OnConflict } from '../log/commit-note.ts'
+import type { CommitNote, ConflictPolicy, OnConflict } from '../log/commit-note.ts'
 import type { Entry } from '../log/entry.ts'
 import type { GlobalPosition, Hash, RecordedEvent, StreamVersion } from '../log/event.ts'
 import type { EventBatch } from '../log/event-batch.ts'
@@ -50,7 +50,7 @@ export type AmendRequest = Readonly<{
   batch: EventBatch
   reason: string
   expectedStreamVersion: ExpectedStreamVersion
-  onConflict?: OnConflict
+  onConflict?: ConflictPolicy
   /** UUID */
   amendmentId: string
 }>

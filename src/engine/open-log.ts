@@ -34,6 +34,7 @@ import { Listeners } from './listeners.ts'
 import { earliest, LogIndex } from './log-index.ts'
 import { LogProofs } from './log-proofs.ts'
 import { LogVerifier } from './log-verifier.ts'
+import { checkMerges } from './merge-again.ts'
 import { effectiveCommitsBehind, PendingTail, takeCommits } from './pending-tail.ts'
 import { LogReader } from './reader.ts'
 import { Healing } from './recovery/healing.ts'
@@ -123,6 +124,7 @@ class OpenLog implements EventLog {
     this.storage = options.storage
     this.hash = hash
     this.today = new TodaysEvents(options.app ?? {})
+    checkMerges(options.app ?? {})
     this.#chain = new HashChain(hash)
     this.#blocks = new BlockStore(this.storage, hash, position => this.#damages.tell(position))
     this.proofs = new LogProofs({
@@ -216,7 +218,9 @@ class OpenLog implements EventLog {
   }
 
   async appendMany(requests: Parameters<EventLog['appendMany']>[0]): ReturnType<EventLog['appendMany']> {
-    return this.#writer.submit(appendJob(requests, { lookup: this.#lookup, now: this.#now }))
+    return this.#writer.submit(
+      appendJob(requests, { lookup: this.#lookup, now: this.#now, merges: this.#merges }),
+    )
   }
 
   async execute(request: Parameters<EventLog['execute']>[0]): ReturnType<EventLog['execute']> {
@@ -250,6 +254,7 @@ class OpenLog implements EventLog {
       tail: this.#tail,
       serverTree: this.#serverTree,
       erasures: this.erasures,
+      merges: this.#merges,
     }
     return this.#writer.submit(remoteJob(page, parts))
   }
@@ -343,6 +348,10 @@ class OpenLog implements EventLog {
     const { deciders = {} } = this.#options.app ?? {}
     const { today } = this
     return { deciders, folds: this.#folds, now: this.#now, index: this.#index, reader: this.#reader, today }
+  }
+
+  get #merges(): NonNullable<App['merges']> {
+    return this.#options.app?.merges ?? {}
   }
 
   get #serverTree(): ServerTreeParts {

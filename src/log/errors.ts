@@ -31,7 +31,14 @@ const RECOVERY = {
   'unknown-projection': 'Name a projection of the app, or a read model, that the worker serves.',
   'not-processed':
     'The projection did not come so far in time. Wait again, or ask for its status: it may have stopped at an event.',
+  'unknown-merge':
+    'The app that the worker serves has no merge of this name. Name one that it has, or update the app: what is pending stays.',
+  'merge-refused': 'The merge of the app refused. Show the reason; the events are kept with the rejection.',
   'command-refused': 'The decider refused the command. Show the reason; nothing was written.',
+  'not-confirmed':
+    'The server has not confirmed it in time. It stays pending and is sent when it can be: wait again.',
+  'event-dropped':
+    'The event does not count any more. Look for its rejection in `rejections()`, and decide again on what there is now.',
   'handler-failed': 'A handler of the app threw. Mend the handler; the log is intact.',
   'upcast-failed': 'An upcaster of the app threw. Mend the upcaster; the log is intact.',
   'unknown-event-type': 'The log has events of a newer version of the app. Update this one.',

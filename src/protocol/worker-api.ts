@@ -1,6 +1,6 @@
 // The link between page and worker: what is asked, what is answered, and the handshake before the first call.
 
-import type { OnConflict } from '../log/commit-note.ts'
+import type { ConflictPolicy, OnConflict } from '../log/commit-note.ts'
 import type { GlobalPosition, RecordedEvent, StreamVersion } from '../log/event.ts'
 import type { OwnBatch } from '../log/event-batch.ts'
 import type { ExpectedStreamVersion } from '../log/expected-version.ts'
@@ -91,7 +91,7 @@ export type AmendCall = Readonly<{
   batch: OwnBatch
   reason: string
   expectedStreamVersion: ExpectedStreamVersion
-  onConflict?: OnConflict
+  onConflict?: ConflictPolicy
   amendmentId: string
 }>
 

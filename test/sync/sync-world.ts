@@ -58,6 +58,8 @@ export class SyncWorld {
   readonly clock: FakeClock = createFakeClock()
   readonly devices: Device[] = []
   server: SyncServer
+  /** That devices are opened with from now on. */
+  app: App = tankApp
   /** The first server's. */
   readonly database: MemoryDatabase = createMemoryDatabase()
 
@@ -74,7 +76,7 @@ export class SyncWorld {
   async openDevice(database = createMemoryDatabase(), storeId = STORE): Promise<Device> {
     const disk = { writesToFail: 0 }
     const storage = failingStorage(memoryStorage({ database }), disk)
-    const log = await openLog({ storage, storeId, app: tankApp, now: this.clock.now })
+    const log = await openLog({ storage, storeId, app: this.app, now: this.clock.now })
     const device = new Device(log, disk, this)
     this.devices.push(device)
     return device
