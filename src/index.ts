@@ -99,4 +99,12 @@ export type {
 export type { ReplayExplanation, ReplayReason, ReplayReport } from './model/replay-report.ts'
 export type { HashedSnapshot, Snapshot } from './model/snapshot.ts'
 export type { SinceSnapshot, SnapshotPolicy, SnapshotRetention } from './model/snapshot-policy.ts'
-export type { PlainError, RejectedAmendment, Rejection, SyncPhase, SyncStatus } from './model/sync-status.ts'
+export type {
+  EventProgress,
+  PlainError,
+  RejectedAmendment,
+  Rejection,
+  SyncPhase,
+  SyncStatus,
+  WhenConfirmedOptions,
+} from './model/sync-status.ts'

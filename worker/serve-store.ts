@@ -228,7 +228,7 @@ async function assemble(
     await integrity.restored(restored)
   }
   await integrity.start()
-  sync.start()
+  await sync.start()
   showStatus()
   return {
     log,

@@ -5,6 +5,7 @@ import type { Block } from '../log/block.ts'
 import { isStoreError, LogDamaged } from '../log/errors.ts'
 import type { GlobalPosition } from '../log/event.ts'
 import { checkName } from '../log/event-batch.ts'
+import { eventIdOf } from '../log/event-id.ts'
 import { HashChain } from '../log/hash-chain.ts'
 import type { HashProvider } from '../log/hash-provider.ts'
 import { createSha256 } from '../log/sha256/create-sha256.ts'
@@ -26,6 +27,7 @@ import { EntryLookup } from './entry-lookup.ts'
 import type { ErasureRecord } from './erasure/erasure-record.ts'
 import { Erasures } from './erasure/erasures.ts'
 import type { EventLog, LogChange, RemotePage, SyncCursor } from './event-log.ts'
+import { mustHave, progressOf } from './event-progress.ts'
 import { executeJob } from './execute-job.ts'
 import { exportPart } from './export-log.ts'
 import { IdleUpkeep, type IdleUpkeepOptions } from './idle-upkeep.ts'
@@ -114,6 +116,7 @@ class OpenLog implements EventLog {
   #lookup!: EntryLookup
   #folds!: ReturnType<typeof createDeciderFolds>
   #writer!: Writer
+  #oldestPending: { position: GlobalPosition; at: number } | null = null
   #upkeep: IdleUpkeep | null = null
   #catchingUp: Promise<void> | null = null
   #closed: Promise<void> | null = null
@@ -205,6 +208,29 @@ class OpenLog implements EventLog {
 
   pendingCount(): number {
     return this.#index.pending
+  }
+
+  async oldestPendingAt(): Promise<number | null> {
+    const position = this.#index.firstPending
+    if (position === null) return null
+    if (position !== this.#oldestPending?.position) {
+      const block = await this.#blocks.holding(position)
+      this.#oldestPending = { position, at: block.recordedAt[position - block.firstPosition]! }
+    }
+    return this.#oldestPending.at
+  }
+
+  async progressOf(
+    ...[eventIds, pushed]: Parameters<EventLog['progressOf']>
+  ): ReturnType<EventLog['progressOf']> {
+    await this.#saved.idsReady()
+    return progressOf(eventIds, pushed, { index: this.#index, storage: this.storage })
+  }
+
+  async eventIdAt(position: GlobalPosition): Promise<string> {
+    await this.#saved.idsReady()
+    mustHave(position, this.#index.head)
+    return eventIdOf(this.#index.idColumn(position, position))
   }
 
   contentBytes(): number {
