@@ -9,6 +9,7 @@ import type { DemoEvent } from '../words.ts'
 import { EventDialog } from './event-dialog.ts'
 import { eventRow } from './event-row.ts'
 import { lanesOf } from './lanes.ts'
+import { rejectedRows } from './rejected-rows.ts'
 import { Timeline } from './timeline.ts'
 
 export type TimelinePanel = Readonly<{
@@ -23,7 +24,7 @@ export function timelinePanel(host: HTMLElement, parts: Parts): TimelinePanel {
   const open = (event: RecordedEvent<DemoEvent>): void => dialog.open(event)
 
   const draw = (): void => {
-    const { events, hasOlder, hasNewer } = timeline.getSnapshot()
+    const { events, hasOlder, hasNewer, sent, rejections } = timeline.getSnapshot()
     const { report } = integrity.getSnapshot()
     const caughtAt = report && !report.ok ? report.at : null
     const lanes = lanesOf(
@@ -35,6 +36,7 @@ export function timelinePanel(host: HTMLElement, parts: Parts): TimelinePanel {
         event,
         lanes: lanes[i]!,
         board: page.getSnapshot()?.state.board,
+        isSent: sent.has(event.metadata.eventId),
         isCaught: event.metadata.globalPosition === caughtAt,
         onOpen: open,
       })
@@ -44,6 +46,7 @@ export function timelinePanel(host: HTMLElement, parts: Parts): TimelinePanel {
         ${hasNewer ? html`<button type="button" class="link" @click=${() => timeline.showNewest()}>Back to the newest</button>` : nothing}
       </header>
       <p class="lead">Everything that ever happened, newest first. A line leads to the event that each one follows.</p>
+ ${hasNewer || rejections.length === 0 ? nothing : rejectedRows(rejections, page.getSnapshot()?.state.board)}
       <ol class="events" data-more=${hasOlder || nothing}>${repeat(events, keyOf, row)}</ol>
       ${hasOlder ? html`<button type="button" class="more" @click=${() => timeline.showOlder()}>Show earlier events</button>` : nothing}
     `
