@@ -51,9 +51,12 @@ const RECOVERY = {
   'worker-died': 'The worker ended before it answered. Try again with the same event ids.',
   'worker-timeout': 'The worker did not answer in time. Try again with the same event ids.',
   'store-closed': 'The store was closed. Open it again.',
-  'sync-refused': 'The server refused. Pending events are kept; see the status.',
-  'sync-unreachable': 'The server cannot be reached. Pending events are kept and sent later.',
-  'sync-protocol': 'The server answered what the protocol does not allow. Pending events are kept.',
+  'sync-refused':
+    'The server refused. Pending events are kept. Give sync a token that may do this, or have the server allow it and sync again.',
+  'sync-unreachable':
+    'The server cannot be reached. Pending events are kept, and sent as soon as it can be: nothing needs to be done.',
+  'sync-protocol':
+    'The server answered what the protocol does not allow. Pending events are kept. See that the address is that of a sync server of this store, and update what is older, the app or the server.',
   'server-inconsistent':
     'The server signed a log that is not the one it gave out. Sync has stopped, pending events are kept. Keep the facts: they show it.',
   aborted: 'The caller aborted the call.',

@@ -1,4 +1,4 @@
-// Rules of verification, each switched off by one change of the source, and the tests that must notice.
+// Rules of verification and of sync, each switched off by one change of the source, and the tests that must notice.
 
 export type Mutation = Readonly<{
   /** What does not hold any more. */
@@ -21,6 +21,10 @@ const erasures = 'test/engine/erasure/erasures.test.ts'
 const healing = 'test/sync/healing.test.ts'
 const witness = 'test/server/witness.test.ts'
 const plan = 'test/engine/replay/replay-plan.test.ts'
+
+const merges = 'test/sync/merges.test.ts'
+const progress = 'test/sync/event-progress.test.ts'
+const devices = 'test/sync/amendments.property.test.ts'
 
 const of = (
   file: string,
@@ -278,5 +282,71 @@ export const MUTATIONS: readonly Mutation[] = [
     'a key that is known beforehand is the only one',
     ['if (!equalBytes(key.publicKey, wanted.publicKey))', 'if (false)'],
     pin,
+  ),
+  of(
+    'src/engine/remote-job.ts',
+    'a rejection is kept',
+    ['for (const rejection of rejected) addRejection(draft, rejection)', ''],
+    progress,
+  ),
+  of(
+    'src/engine/remote-job.ts',
+    'commits of one author keep their order',
+    ['for (const commit of tail) {', 'for (const commit of tail.toReversed()) {'],
+    devices,
+  ),
+  of(
+    'src/engine/remote-job.ts',
+    'what an append with `reject` meets is heeded',
+    ["if (note?.onConflict === 'reject') throw", 'if (false) throw'],
+    progress,
+  ),
+  of(
+    'src/engine/remote-job.ts',
+    'a merge that is not known rejects nothing',
+    ["!isStoreError(reason) || reason.code === 'unknown-merge'", '!isStoreError(reason)'],
+    merges,
+  ),
+  of(
+    'src/engine/remote-job.ts',
+    'a command that is decided again waits since it was wished',
+    ['{ ...parts, now: () => recordedAt }', 'parts'],
+    progress,
+  ),
+  of(
+    'src/engine/merge-again.ts',
+    'what a merge is not shown stays',
+    ['[...unseen.map(runOf), ...runsOf', '[...runsOf'],
+    merges,
+  ),
+  of(
+    'src/engine/merge-again.ts',
+    'ids of merged events are the same when they are made again',
+    ['let id = derivedEventId(cause, ++n)', 'let id: string = crypto.randomUUID()'],
+    merges,
+  ),
+  of(
+    'src/engine/merge-again.ts',
+    'a merge gives each event once',
+    ['if (used.has(id))', 'if (false)'],
+    merges,
+  ),
+  of(
+    'src/engine/append-job.ts',
+    'no policy is noted that cannot be read again',
+    ['if (onConflict !== undefined && !isOnConflict(onConflict)) throw', 'if (false) throw'],
+    merges,
+  ),
+  of(
+    'src/engine/event-progress.ts',
+    'a push to another log claims nothing',
+    ['pushed?.epoch === epoch && position', 'pushed && position'],
+    progress,
+  ),
+  of(
+    'src/engine/event-progress.ts',
+    'a push claims nothing of what was appended behind it',
+    ['position <= pushed.through', 'true'],
+    progress,
   ),
 ]

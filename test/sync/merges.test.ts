@@ -3,6 +3,7 @@ import type { EventLog } from '../../src/engine/event-log.ts'
 import { createEventStore } from '../../src/engine/event-store.ts'
 import { openLog } from '../../src/engine/open-log.ts'
 import type { RecordedEvent } from '../../src/log/event.ts'
+import { derivedEventId } from '../../src/log/event-id.ts'
 import type { App } from '../../src/model/app.ts'
 import type { Conflict, MergeDefinition } from '../../src/model/merge.ts'
 import { createMemoryDatabase, memoryStorage } from '../../src/storage/memory/index.ts'
@@ -120,13 +121,13 @@ describe('a merge', () => {
   })
 
   test('made again after a failed write gives the same ids', async () => {
-    await diverge('c')
+    const [c] = await diverge('c')
     merge = () => [{ type: 'Said', data: 'new' } as never]
     one.disk.writesToFail = 1
     await meet()
     expect(conflicts.length).toBeGreaterThan(1)
     const merged = await idsOf(one.log)
-    expect(merged).toHaveLength(5)
+    expect(merged.slice(4)).toEqual([derivedEventId(c!, 1)])
     expect(await idsOf(other.log)).toEqual(merged)
   })
 
