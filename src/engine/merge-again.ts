@@ -130,10 +130,9 @@ async function mergeStream(part: StreamOfCommit, draft: Draft, parts: AgainParts
   const result = merge(name, definition, conflict)
   if (result === 'reject') throw await otherEventsFirst(own[0]!, draft)
   // What a merge is not shown, it cannot leave out.
-  const unseen = own.filter(
-    entry => !conflict.local.some(({ metadata }) => metadata.eventId === eventIdOf(entry.eventId)),
-  )
-  return [...unseen.map(runOf), ...runsOf(result, own[0]!, entryOf)]
+  const seen = new Set(entryOf.values())
+  const unseen = own.filter(entry => !seen.has(entry))
+  return [...unseen.map(runOf), ...runsOf(result, own, entryOf)]
 }
 
 function merge(name: string, { merge }: AnyMerge, conflict: Conflict): Merged | 'reject' {
@@ -151,20 +150,21 @@ function merge(name: string, { merge }: AnyMerge, conflict: Conflict): Merged | 
 }
 
 /** Ids of new events come from the first one of the stream: made again, they are the same. */
-function runsOf(result: Merged, first: Entry, entryOf: ReadonlyMap<RecordedEvent, Entry>): Run[] {
-  const { streamName, recordedAt } = first
-  const ids = new Set([...entryOf.keys()].map(({ metadata }) => metadata.eventId))
+function runsOf(result: Merged, own: readonly Entry[], entryOf: ReadonlyMap<RecordedEvent, Entry>): Run[] {
+  const { streamName, recordedAt, eventId } = own[0]!
+  const kept = new Set([...entryOf.keys()].map(({ metadata }) => metadata.eventId))
+  const taken = new Set(own.map(entry => eventIdOf(entry.eventId)))
   const used = new Set<string>()
-  const cause = eventIdOf(first.eventId)
+  const cause = eventIdOf(eventId)
   let n = 0
   const newId = (): string => {
     let id = derivedEventId(cause, ++n)
-    while (ids.has(id)) id = derivedEventId(cause, ++n)
+    while (taken.has(id)) id = derivedEventId(cause, ++n)
     return id
   }
   return result.map(event => {
     const entry = entryOf.get(event as RecordedEvent)
-    const run = entry ? runOf(entry) : newRun(unrecorded(event, ids, newId))
+    const run = entry ? runOf(entry) : newRun(unrecorded(event, kept, newId))
     const id = eventIdOf(run.batch.ids)
     if (used.has(id))
       throw new StoreError('merge-refused', `The merge gave event ${id} twice`, { eventId: id })
@@ -184,10 +184,10 @@ function runOf(entry: Entry): Run {
 }
 
 /** What is spread of a local event keeps its id. Any other event is a new one, whatever id it brings. */
-function unrecorded(event: Event | RecordedEvent, ids: ReadonlySet<string>, newId: () => string): Event {
+function unrecorded(event: Event | RecordedEvent, kept: ReadonlySet<string>, newId: () => string): Event {
   const { metadata = {}, ...rest } = event as Event
   const { eventId, schemaVersion } = metadata as Partial<RecordedEvent['metadata']>
-  const isKept = (id: string | undefined): id is string => id !== undefined && ids.has(id)
+  const isKept = (id: string | undefined): id is string => id !== undefined && kept.has(id)
   const id = [rest.id, eventId].find(isKept) ?? newId()
   const custom = Object.entries(metadata).filter(
     ([key]) => !(RESERVED_METADATA as readonly string[]).includes(key),

@@ -66,6 +66,9 @@ const mergedAppend = (log: EventLog, streamName: string, events: readonly Return
 
 async function meet(): Promise<void> {
   one.loop.setOnline(true)
+  const { loop } = one
+  await world.run(() => loop.status().phase === 'stopped' || loop.status().pending === 0)
+  expect(loop.status().error).toBeNull()
   await world.converge()
 }
 

@@ -184,3 +184,19 @@ test('a page asks how far events have come, waits for them, and hears of one tha
   await expect(one.sync.whenConfirmed(99)).rejects.toMatchObject({ code: 'unknown-event' })
   await expect(one.sync.whenConfirmed([ids[2]!])).rejects.toMatchObject({ code: 'unknown-event' })
 })
+
+test('a merge that the page names is carried out in the worker', async () => {
+  const [one, other] = [await device(), await device()]
+  await Promise.all([phase(one, 'idle'), phase(other, 'idle')])
+  await one.sync.setOnline(false)
+  await phase(one, 'offline')
+  const [fits, doesNot] = [added('a', 2), added('b', 3)].map(event => ({ ...event, id: crypto.randomUUID() }))
+  await one.appendToStream('cart-1', [fits!, doesNot!], { onConflict: { merge: 'fitting' } })
+  await other.appendToStream('cart-1', [added('c', 7)])
+  await vi.waitFor(() => expect(other.sync.status().getSnapshot().serverPosition).toBe(1))
+  await one.sync.setOnline(true)
+  await one.sync.whenConfirmed([fits!.id])
+  expect(await one.sync.progressOf([fits!.id, doesNot!.id])).toEqual(['confirmed', 'dropped'])
+  expect((await one.projection('contents').get('cart-1'))!.state).toEqual({ total: 9, skus: ['c', 'a'] })
+  expect(await one.rejections()).toEqual([])
+})
