@@ -7,7 +7,7 @@ export type { ExecuteOptions, ExecuteResult, StoreClient, SyncControl } from './
 export type { View } from './client/views.ts'
 export type { StoreHealth, WorkerSource } from './client/worker-link.ts'
 export type { WorkerEndpoint } from './client/worker-session.ts'
-export type { OnConflict } from './log/commit-note.ts'
+export type { ConflictPolicy, OnConflict } from './log/commit-note.ts'
 export {
   type ErrorFacts,
   InvalidEvent,
@@ -42,6 +42,7 @@ export type {
   Evolve,
   HandlerCode,
   Handlers,
+  MergeNameOf,
   ProjectionDefinition,
   ProjectionsOf,
   StateOf,
@@ -51,6 +52,7 @@ export type { EraseOptions, Erasure } from './model/erasure.ts'
 export type {
   AppendOptions,
   AppendResult,
+  AppendToStreamsOptions,
   BytePlace,
   EventStore,
   ExportOptions,
@@ -77,6 +79,7 @@ export type {
   RecoveryAction,
   Verdict,
 } from './model/integrity-status.ts'
+export type { AnyMerge, Conflict, MergeDefinition, Merged } from './model/merge.ts'
 export type { Moment } from './model/moment.ts'
 export type {
   ProjectionPhase,
@@ -96,4 +99,12 @@ export type {
 export type { ReplayExplanation, ReplayReason, ReplayReport } from './model/replay-report.ts'
 export type { HashedSnapshot, Snapshot } from './model/snapshot.ts'
 export type { SinceSnapshot, SnapshotPolicy, SnapshotRetention } from './model/snapshot-policy.ts'
-export type { PlainError, RejectedAmendment, Rejection, SyncPhase, SyncStatus } from './model/sync-status.ts'
+export type {
+  EventProgress,
+  PlainError,
+  RejectedAmendment,
+  Rejection,
+  SyncPhase,
+  SyncStatus,
+  WhenConfirmedOptions,
+} from './model/sync-status.ts'

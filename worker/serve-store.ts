@@ -235,7 +235,7 @@ async function assemble(
   channel.on('restored', () => void page.storageLost(wireErrorOf(BEGUN_ANEW)))
   if (isBegunAnew) channel.post({ type: 'restored' })
   await integrity.start()
-  sync.start()
+  await sync.start()
   showStatus()
   return {
     log,

@@ -1,6 +1,7 @@
 // What the worker answers the page: every method of the port, over the parts that the composition root gives.
 
 import type { EventLog } from '../src/engine/event-log.ts'
+import { whenConfirmed } from '../src/engine/event-progress.ts'
 import { exportStart } from '../src/engine/export-log.ts'
 import { readQuarantine } from '../src/engine/recovery/quarantine.ts'
 import type { Followers } from '../src/engine/replay/followers.ts'
@@ -262,6 +263,18 @@ export class StoreService implements WorkerApi {
 
   pokeSync(): Promise<Reply<void>> {
     return this.#reply(({ sync }) => sync.poke())
+  }
+
+  progressOf(eventIds: readonly string[]): ReturnType<WorkerApi['progressOf']> {
+    return this.#reply(({ log, sync }) => log.progressOf(eventIds, sync.pushed()))
+  }
+
+  eventIdAt(position: number): Promise<Reply<string>> {
+    return this.#reply(({ log }) => log.eventIdAt(position))
+  }
+
+  whenConfirmed(eventIds: readonly string[], waitMs: number): Promise<Reply<boolean>> {
+    return this.#reply(({ log }) => isWithin(waitMs, signal => whenConfirmed(eventIds, log, signal)))
   }
 
   rejections(): ReturnType<WorkerApi['rejections']> {

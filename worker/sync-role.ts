@@ -3,13 +3,15 @@
 import type { EventLog } from '../src/engine/event-log.ts'
 import type { ConfirmedSource } from '../src/engine/recovery/healing.ts'
 import type { LogCheckpoint } from '../src/log/proofs.ts'
-import type { PlainError, SyncStatus } from '../src/model/sync-status.ts'
+import type { PlainError, PushMark, SyncStatus } from '../src/model/sync-status.ts'
 import type { Fetch } from '../src/sync/authorized-fetch.ts'
 import { confirmedCommits } from '../src/sync/confirmed-commits.ts'
+import type { LoopStatus } from '../src/sync/status-of.ts'
 import type { SyncLoop, SyncLoopOptions } from '../src/sync/sync-loop.ts'
 import { type WitnessAnswer, WitnessClient } from '../src/sync/witness-client.ts'
 import { Leadership } from './leadership.ts'
 import type { TabChannel } from './tab-channel.ts'
+import { WaitingHere } from './waiting-here.ts'
 
 /** Where to sync, and as whom. */
 export type SyncTarget = Readonly<{
@@ -25,9 +27,11 @@ export type SyncTarget = Readonly<{
 
 /** What the page can do about sync. */
 export interface SyncSwitch {
-  /** Once. Tells the status from now on. */
-  start(): void
+  /** Once. Tells the status from then on. */
+  start(): Promise<void>
   status(): SyncStatus
+  /** Up to where pushes were answered, as far as this tab has heard; null for nothing. */
+  pushed(): PushMark | null
   setOnline(online: boolean): void
   /** Looks again whether the browser says that there is a network. */
   networkChanged(): void
@@ -44,15 +48,21 @@ export interface SyncSwitch {
 /** Without a server there is nothing to switch; the status tells what would wait for one. */
 export function createSyncOff(options: Pick<SyncRoleOptions, 'log' | 'onStatus' | 'signal'>): SyncSwitch {
   const { log, onStatus, signal } = options
-  const status = () => restingStatus(log, 'off')
+  const tell = () => onStatus(status())
+  const waiting = new WaitingHere({ log, onChange: tell, signal })
+  const status = () => restingStatus('off', log, waiting)
   const nothing = () => {}
   return {
-    start: () => log.onChange(() => onStatus(status()), signal),
+    async start() {
+      await waiting.refresh()
+      log.onChange(tell, signal)
+    },
     status,
+    pushed: () => null,
     setOnline: nothing,
     networkChanged: nothing,
     setToken: nothing,
-    poke: nothing,
+    poke: () => void waiting.refresh(),
     witness: nothing,
     confirmed: async () => ({ type: 'unanswered' }),
     ended: () => Promise.resolve(),
@@ -82,7 +92,10 @@ export class SyncRole implements SyncSwitch {
   readonly #options: SyncRoleOptions
   readonly #leadership: Leadership
   #ended: Promise<void> = Promise.resolve()
+  readonly #waiting: WaitingHere
   #status: SyncStatus
+  /** A hint of the tab that syncs: lost, it says less than there is to say, and never more. */
+  #pushed: PushMark | null = null
   /** Non-null while this tab leads. */
   #loop: SyncLoop | null = null
   #token: SyncTarget['token']
@@ -96,13 +109,16 @@ export class SyncRole implements SyncSwitch {
 
   constructor(options: SyncRoleOptions) {
     this.#options = options
-    this.#status = restingStatus(options.log, 'follower')
+    const { log } = options
+    this.#waiting = new WaitingHere({ log, onChange: () => this.#waitingChanged(), signal: options.signal })
+    this.#status = restingStatus('follower', log, this.#waiting)
     this.#token = options.target.token
     const { name, signal } = options
     this.#leadership = new Leadership({ name, signal, lead: lost => this.#lead(lost) })
   }
 
-  start(): void {
+  async start(): Promise<void> {
+    await this.#waiting.refresh()
     this.#listen()
     this.#ended = this.#leadership.run()
     this.#heard()
@@ -110,6 +126,10 @@ export class SyncRole implements SyncSwitch {
 
   status(): SyncStatus {
     return this.#status
+  }
+
+  pushed(): PushMark | null {
+    return this.#pushed
   }
 
   setOnline(online: boolean): void {
@@ -156,6 +176,9 @@ export class SyncRole implements SyncSwitch {
       token: this.#currentToken,
       serverKey: target.serverKey,
       onStatus: status => this.#tell(status),
+      onPushed: mark => {
+        this.#pushed = mark
+      },
     })
     this.#loop = loop
     const access = { url: target.url, token: this.#currentToken, fetch: globalFetch }
@@ -174,10 +197,12 @@ export class SyncRole implements SyncSwitch {
 
   #listen(): void {
     const { channel, signal } = this.#options
-    channel.on('sync-status', ({ status, online }) => {
+    channel.on('sync-status', ({ status, online, pushed }) => {
       if (this.#loop) return
       this.#isWanted = online
-      this.#show(status)
+      // A tab with an older release says neither.
+      this.#pushed = pushed ?? this.#pushed
+      this.#show({ ...status, oldestPendingAt: status.oldestPendingAt ?? this.#waiting.oldestPendingAt })
       this.#heard()
     })
     channel.on('sync-status-wanted', () => {
@@ -228,11 +253,19 @@ export class SyncRole implements SyncSwitch {
     )
   }
 
-  #tell(status: SyncStatus): void {
+  #waitingChanged(): void {
+    if (this.#loop) this.#tell(this.#loop.status())
+    else if (this.#status.phase === 'follower')
+      this.#show(restingStatus('follower', this.#options.log, this.#waiting))
+  }
+
+  #tell(loopStatus: LoopStatus): void {
+    const status = { ...loopStatus, oldestPendingAt: this.#waiting.oldestPendingAt }
     if (status.error?.code === 'server-inconsistent') this.#options.onInconsistent(status.error)
     this.#askWitness()
     this.#show(status)
-    this.#options.channel.post({ type: 'sync-status', status, online: this.#isWanted })
+    const pushed = this.#pushed
+    this.#options.channel.post({ type: 'sync-status', status, online: this.#isWanted, pushed })
   }
 
   #show(status: SyncStatus): void {
@@ -251,11 +284,12 @@ export class SyncRole implements SyncSwitch {
 const globalFetch: Fetch = (url, init) => globalThis.fetch(url, init)
 
 /** The status of a replica that does not sync, or does not know yet who does. */
-function restingStatus(log: EventLog, phase: 'off' | 'follower'): SyncStatus {
+function restingStatus(phase: 'off' | 'follower', log: EventLog, waiting: WaitingHere): SyncStatus {
   return {
     phase,
     pending: log.pendingCount(),
-    rejected: 0,
+    oldestPendingAt: waiting.oldestPendingAt,
+    rejected: waiting.rejected,
     serverPosition: log.cursor().serverPosition,
     unsentErasures: log.erasures.cursor.unsentTo(log.cursor().epoch).length,
     lastContactAt: null,

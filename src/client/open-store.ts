@@ -87,6 +87,7 @@ export async function openStore<A extends App>(
 const NOT_YET: SyncStatus = {
   phase: 'off',
   pending: 0,
+  oldestPendingAt: null,
   rejected: 0,
   serverPosition: 0,
   unsentErasures: 0,

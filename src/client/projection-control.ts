@@ -3,6 +3,7 @@
 import { StoreError } from '../log/errors.ts'
 import type { GlobalPosition } from '../log/event.ts'
 import type { ProjectionStatus, WhenProcessedOptions } from '../model/projection-status.ts'
+import { waitInWorker } from './wait-in-worker.ts'
 import type { WorkerLink } from './worker-link.ts'
 
 export type ProjectionControl = Readonly<{
@@ -28,37 +29,26 @@ export type ProjectionControl = Readonly<{
   rebuild: () => Promise<void>
 }>
 
-/** A worker is asked again so often, or twice within the deadline of a call where that is shorter. */
-const WAIT_MS = 2_000
-
 export function projectionControlOf(link: WorkerLink, name: string): ProjectionControl {
   return {
     status: () => link.call(worker => worker.projectionStatus(name)),
-    async whenProcessed(position, { timeoutMs = Infinity, signal } = {}) {
-      const end = performance.now() + timeoutMs
-      const longestMs = Math.min(WAIT_MS, link.callTimeoutMs / 2)
-      const ask = () => {
-        const waitMs = Math.min(longestMs, Math.max(end - performance.now(), 0))
-        return link.call(worker => worker.whenProcessed(name, position, waitMs))
-      }
-      const life = new AbortController()
-      const aborted = signal && abortOf(signal, life.signal)
-      try {
-        do {
-          if (signal?.aborted) throw new StoreError('aborted', 'The wait was aborted')
-          if (await (aborted ? Promise.race([ask(), aborted]) : ask())) return
-        } while (performance.now() < end || signal?.aborted)
-      } finally {
-        life.abort()
-      }
-      const facts = { projection: name, position, timeoutMs }
-      throw new StoreError('not-processed', `"${name}" did not come to position ${position} in time`, facts)
-    },
+    whenProcessed: (position, { timeoutMs, signal } = {}) =>
+      waitInWorker({
+        link,
+        ask: waitMs => link.call(worker => worker.whenProcessed(name, position, waitMs)),
+        timeoutMs,
+        signal,
+        late: () => {
+          const facts = { projection: name, position, timeoutMs }
+          return new StoreError(
+            'not-processed',
+            `"${name}" did not come to position ${position} in time`,
+            facts,
+          )
+        },
+      }),
     resume: () => link.call(worker => worker.resumeProjection(name)),
     skip: eventId => link.call(worker => worker.skipEvent(name, eventId)),
     rebuild: () => link.call(worker => worker.rebuildProjection(name)),
   }
 }
-
-const abortOf = (aborting: AbortSignal, signal: AbortSignal): Promise<false> =>
-  new Promise(resolve => aborting.addEventListener('abort', () => resolve(false), { once: true, signal }))

@@ -38,6 +38,7 @@ import { type ProjectionControl, projectionControlOf } from './projection-contro
 import type { Readable } from './readable.ts'
 import type { ExecuteOptions, ExecuteResult, NameIn, StoreClient, SyncControl } from './store-client.ts'
 import type { EventHandler, Subscriptions } from './subscriptions.ts'
+import { syncControlOf } from './sync-control.ts'
 import type { Verifications } from './verifications.ts'
 import type { View, Views } from './views.ts'
 import { withIds } from './with-ids.ts'
@@ -69,12 +70,7 @@ export class WorkerStoreClient<A extends App> implements StoreClient<A> {
     this.#link = link
     this.#writes = parts.writes
     this.storeId = storeId
-    this.sync = {
-      status: () => syncStatus,
-      setOnline: online => link.call(worker => worker.setOnline(online)),
-      setToken: token => link.call(worker => worker.setToken(token)),
-      poke: () => link.call(worker => worker.pokeSync()),
-    }
+    this.sync = syncControlOf(link, syncStatus)
   }
 
   async appendToStream<E extends Event>(

@@ -18,7 +18,7 @@ import type {
 } from '../model/event-store.ts'
 import type { Verdict } from '../model/integrity-status.ts'
 import type { ReplayExplanation } from '../model/replay-report.ts'
-import type { Rejection } from '../model/sync-status.ts'
+import type { EventProgress, PushMark, Rejection } from '../model/sync-status.ts'
 import type { LogStorage } from '../storage/log-storage.ts'
 import type { EffectiveOrder } from './amendments/effective-order.ts'
 import type { Erasures } from './erasure/erasures.ts'
@@ -97,7 +97,12 @@ export type RemotePage = Readonly<{
 
 export type ApplyOutcome = Readonly<{ confirmed: number; rebased: number; rejected: readonly Rejection[] }>
 
-export type PendingCommit = Readonly<{ entries: readonly Entry[]; note: CommitNote | null; bytes: number }>
+export type PendingCommit = Readonly<{
+  entries: readonly Entry[]
+  note: CommitNote | null
+  bytes: number
+  lastPosition: GlobalPosition
+}>
 
 /** What became of commits that another replica sent. `accepted` counts from the first one. */
 export type AdmitOutcome = Readonly<{
@@ -136,6 +141,15 @@ export interface EventLog {
   cursor(): SyncCursor
   /** How many effective events are behind the cursor. */
   pendingCount(): number
+  /** When the oldest of them was recorded; null for none. */
+  oldestPendingAt(): Promise<number | null>
+  /**
+   * How far events have come, by what the log knows and by what the tab that syncs has told of its pushes; null for ids
+   * that the log has not.
+   */
+  progressOf(eventIds: readonly string[], pushed: PushMark | null): Promise<readonly (EventProgress | null)[]>
+  /** @throws `StoreError` `unknown-event` for a position that the log has not. */
+  eventIdAt(position: GlobalPosition): Promise<string>
   /** What all entries say, as it was recorded: data and metadata as JSON. */
   contentBytes(): number
 

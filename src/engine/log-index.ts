@@ -183,6 +183,19 @@ export class LogIndex {
     return position !== undefined && this.isEffective(position) ? position : undefined
   }
 
+  /** Also of an entry that does not count any more. */
+  knowsId(id: Uint8Array): boolean {
+    return this.#ids.positionOf(id) !== undefined
+  }
+
+  /** Position of the oldest pending entry, null for none. */
+  get firstPending(): GlobalPosition | null {
+    if (this.#pending === 0) return null
+    let position = this.#cursor.confirmedThrough + 1
+    while (!this.isEffective(position)) position++
+    return position
+  }
+
   /** Gets ready to look for ids, by up to `max` of them. False when more are left. */
   hashIds(max: number): boolean {
     return this.#ids.hashSome(max)

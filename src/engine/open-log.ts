@@ -5,6 +5,7 @@ import type { Block } from '../log/block.ts'
 import { isStoreError, LogDamaged } from '../log/errors.ts'
 import type { GlobalPosition } from '../log/event.ts'
 import { checkName } from '../log/event-batch.ts'
+import { eventIdOf } from '../log/event-id.ts'
 import { HashChain } from '../log/hash-chain.ts'
 import type { HashProvider } from '../log/hash-provider.ts'
 import { createSha256 } from '../log/sha256/create-sha256.ts'
@@ -26,6 +27,7 @@ import { EntryLookup } from './entry-lookup.ts'
 import type { ErasureRecord } from './erasure/erasure-record.ts'
 import { Erasures } from './erasure/erasures.ts'
 import type { EventLog, LogChange, RemotePage, SyncCursor } from './event-log.ts'
+import { mustHave, progressOf } from './event-progress.ts'
 import { executeJob } from './execute-job.ts'
 import { exportPart } from './export-log.ts'
 import { IdleUpkeep, type IdleUpkeepOptions } from './idle-upkeep.ts'
@@ -34,6 +36,7 @@ import { Listeners } from './listeners.ts'
 import { earliest, LogIndex } from './log-index.ts'
 import { LogProofs } from './log-proofs.ts'
 import { LogVerifier } from './log-verifier.ts'
+import { checkMerges } from './merge-again.ts'
 import { effectiveCommitsBehind, PendingTail, takeCommits } from './pending-tail.ts'
 import { LogReader } from './reader.ts'
 import { Healing } from './recovery/healing.ts'
@@ -113,6 +116,7 @@ class OpenLog implements EventLog {
   #lookup!: EntryLookup
   #folds!: ReturnType<typeof createDeciderFolds>
   #writer!: Writer
+  #oldestPending: { position: GlobalPosition; at: number } | null = null
   #upkeep: IdleUpkeep | null = null
   #catchingUp: Promise<void> | null = null
   #closed: Promise<void> | null = null
@@ -123,6 +127,7 @@ class OpenLog implements EventLog {
     this.storage = options.storage
     this.hash = hash
     this.today = new TodaysEvents(options.app ?? {})
+    checkMerges(options.app ?? {})
     this.#chain = new HashChain(hash)
     this.#blocks = new BlockStore(this.storage, hash, position => this.#damages.tell(position))
     this.proofs = new LogProofs({
@@ -205,6 +210,29 @@ class OpenLog implements EventLog {
     return this.#index.pending
   }
 
+  async oldestPendingAt(): Promise<number | null> {
+    const position = this.#index.firstPending
+    if (position === null) return null
+    if (position !== this.#oldestPending?.position) {
+      const block = await this.#blocks.holding(position)
+      this.#oldestPending = { position, at: block.recordedAt[position - block.firstPosition]! }
+    }
+    return this.#oldestPending.at
+  }
+
+  async progressOf(
+    ...[eventIds, pushed]: Parameters<EventLog['progressOf']>
+  ): ReturnType<EventLog['progressOf']> {
+    await this.#saved.idsReady()
+    return progressOf(eventIds, pushed, { index: this.#index, storage: this.storage })
+  }
+
+  async eventIdAt(position: GlobalPosition): Promise<string> {
+    await this.#saved.idsReady()
+    mustHave(position, this.#index.head)
+    return eventIdOf(this.#index.idColumn(position, position))
+  }
+
   contentBytes(): number {
     return this.#index.contentBytes
   }
@@ -216,7 +244,9 @@ class OpenLog implements EventLog {
   }
 
   async appendMany(requests: Parameters<EventLog['appendMany']>[0]): ReturnType<EventLog['appendMany']> {
-    return this.#writer.submit(appendJob(requests, { lookup: this.#lookup, now: this.#now }))
+    return this.#writer.submit(
+      appendJob(requests, { lookup: this.#lookup, now: this.#now, merges: this.#merges }),
+    )
   }
 
   async execute(request: Parameters<EventLog['execute']>[0]): ReturnType<EventLog['execute']> {
@@ -250,6 +280,7 @@ class OpenLog implements EventLog {
       tail: this.#tail,
       serverTree: this.#serverTree,
       erasures: this.erasures,
+      merges: this.#merges,
     }
     return this.#writer.submit(remoteJob(page, parts))
   }
@@ -343,6 +374,10 @@ class OpenLog implements EventLog {
     const { deciders = {} } = this.#options.app ?? {}
     const { today } = this
     return { deciders, folds: this.#folds, now: this.#now, index: this.#index, reader: this.#reader, today }
+  }
+
+  get #merges(): NonNullable<App['merges']> {
+    return this.#options.app?.merges ?? {}
   }
 
   get #serverTree(): ServerTreeParts {

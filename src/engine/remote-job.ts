@@ -11,11 +11,13 @@ import type { Rejection } from '../model/sync-status.ts'
 import { checkLinks } from './admit-job.ts'
 import { linkAmendment } from './amendments/amend-job.ts'
 import { amendmentIn } from './amendments/read-amendments.ts'
+import type { AppendParts } from './append-job.ts'
 import { type CommandParts, planCommand } from './command-plan.ts'
 import type { Draft } from './draft.ts'
 import type { EntryLookup } from './entry-lookup.ts'
 import type { Erasures } from './erasure/erasures.ts'
 import type { ApplyOutcome, RemotePage, SyncCursor } from './event-log.ts'
+import { Conflicts, mergeAgain, otherEventsFirst } from './merge-again.ts'
 import type { PendingTail, TailCommit } from './pending-tail.ts'
 import { addRejection, rejectionOf } from './rejections.ts'
 import { SERVER_TREE_KEY, type ServerTreeParts, serverTreeBehind, serverTreeValue } from './server-tree.ts'
@@ -29,6 +31,7 @@ export type RemoteParts = CommandParts &
     tail: PendingTail
     serverTree: ServerTreeParts
     erasures: Erasures
+    merges: AppendParts['merges']
   }>
 
 const NOTHING: ApplyOutcome = { confirmed: 0, rebased: 0, rejected: [] }
@@ -92,16 +95,21 @@ async function planForeign(part: ForeignPart, draft: Draft, parts: RemoteParts):
   const factPosition = draft.nextPosition
   const from = tail[0]?.firstPosition ?? null
   rewindTail(tail, draft)
+  const conflicts = await Conflicts.before(tail, draft, parts)
   await addFact(page, draft, parts, { through: factPosition + countEvents(foreign), from })
   for (const commit of foreign) {
     await checkForeign(commit, page, draft, parts)
-    for (const entry of commit) draft.place(parts.erasures.asListed(entry))
+    for (const entry of commit) {
+      const listed = parts.erasures.asListed(entry)
+      conflicts.takeRemote(listed, draft.nextPosition)
+      draft.place(listed)
+    }
     draft.commit(null)
   }
   await parts.erasures.draftUnlisted(foreign.flat(), draft)
   const ids = new Set(foreign.flat().map(({ eventId }) => eventIdOf(eventId)))
   const left = tail.filter(({ entries }) => !entries.some(({ eventId }) => ids.has(eventIdOf(eventId))))
-  const rejected = await planTailAgain(left, draft, parts)
+  const rejected = await planTailAgain(left, draft, { ...parts, conflicts })
   for (const rejection of rejected) addRejection(draft, rejection)
   return { confirmed: countEvents(page.commits), rebased: left.length - rejected.length, rejected }
 }
@@ -131,18 +139,21 @@ async function checkForeign(
   })
 }
 
+type AgainParts = RemoteParts & Readonly<{ conflicts: Conflicts }>
+
 async function planTailAgain(
   tail: readonly TailCommit[],
   draft: Draft,
-  parts: RemoteParts,
+  parts: AgainParts,
 ): Promise<Rejection[]> {
   const rejected: Rejection[] = []
   for (const commit of tail) {
     try {
       await planCommitAgain(commit, draft, parts)
     } catch (reason) {
-      // A refusal is surfaced with what was refused; it never stops what comes behind.
-      if (!isStoreError(reason)) throw reason
+      // A refusal is surfaced with what was refused; it never stops what comes behind. A merge that only another release
+      // of the app has is none: nothing of the page is taken in, and all stays as it is until that one does.
+      if (!isStoreError(reason) || reason.code === 'unknown-merge') throw reason
       draft.discardStaged()
       rejected.push(await rejectionFor(commit, reason, parts))
     }
@@ -159,25 +170,24 @@ async function rejectionFor(
   return rejectionOf(commit, { amendment, reason: { code, message }, rejectedAt: parts.now() })
 }
 
-async function planCommitAgain(
-  { entries, note }: TailCommit,
-  draft: Draft,
-  parts: RemoteParts,
-): Promise<void> {
+async function planCommitAgain(commit: TailCommit, draft: Draft, parts: AgainParts): Promise<void> {
+  const { entries, note } = commit
   if (await standsAsItIs(entries, draft)) {
     for (const entry of entries) draft.place(entry)
     draft.commit(note)
     return
   }
   if (note && 'command' in note) {
-    await planCommand(note.command, eventIdOf(entries[0]!.eventId), draft, parts)
+    const { eventId, recordedAt } = entries[0]!
+    // Wished then, whenever it is decided: so it also tells since when it is pending.
+    await planCommand(note.command, eventIdOf(eventId), draft, { ...parts, now: () => recordedAt })
     return
   }
-  if (note?.onConflict === 'reject') {
-    const { streamName, streamVersion } = entries[0]!
-    const facts = { streamName, expected: streamVersion - 1, actual: (await draft.head(streamName)).version }
-    throw new StoreError('version-conflict', `Stream "${streamName}" has got other events first`, facts)
+  if (typeof note?.onConflict === 'object') {
+    await mergeAgain({ ...commit, name: note.onConflict.merge }, draft, parts)
+    return
   }
+  if (note?.onConflict === 'reject') throw await otherEventsFirst(entries[0]!, draft)
   for (const entry of entries) {
     if (entry.kind === KIND_AMENDMENT) await amendAgain(entry, draft, parts)
     else draft.linkEntry(entry.streamName, entry)

@@ -1,7 +1,7 @@
 // A block: a run of entries as one stored value. Header columns apart from payloads (docs/record-format.md).
 
 import { ByteReader, MalformedBytes, utf8 } from './bytes.ts'
-import { type CommitNote, readNote } from './commit-note.ts'
+import { type CommitNote, readNote, UnknownNote } from './commit-note.ts'
 import { type Entry, SALT_BYTES } from './entry.ts'
 import { LogDamaged, StoreError } from './errors.ts'
 import type { GlobalPosition } from './event.ts'
@@ -135,8 +135,8 @@ export class Block {
 }
 
 /**
- * @throws {@link LogDamaged} when the bytes are no block. Whether they are the *right* bytes, only the digest
- * and the chain can say.
+ * @throws {@link LogDamaged} when the bytes are no block; `StoreError` `unsupported-format` for what a newer release
+ * wrote. Whether they are the *right* bytes, only the digest and the chain can say.
  */
 export function decodeBlock(bytes: Uint8Array, position: GlobalPosition): Block {
   refuseNewerFormat(bytes, position)
@@ -144,6 +144,9 @@ export function decodeBlock(bytes: Uint8Array, position: GlobalPosition): Block 
     return new Block(bytes)
   } catch (cause) {
     if (!(cause instanceof MalformedBytes)) throw cause
+    // Taken for damage, it would be set aside.
+    if (cause instanceof UnknownNote)
+      throw new StoreError('unsupported-format', `The block ${cause.message}`, { position }, { cause })
     throw new LogDamaged(position, `the block ${cause.message}`, { cause })
   }
 }

@@ -2,7 +2,7 @@
 
 import { MAX_AMENDMENT_REASON, MAX_ORDER_CHANGES } from '../log/amendment.ts'
 import { equalBytes } from '../log/bytes.ts'
-import type { OnConflict } from '../log/commit-note.ts'
+import type { ConflictPolicy } from '../log/commit-note.ts'
 import { StoreError } from '../log/errors.ts'
 import { encodeEvents, idOf, type OwnBatch } from '../log/event-batch.ts'
 import { bytesOfEventId, eventIdOf, isEventId, newEventId } from '../log/event-id.ts'
@@ -16,7 +16,7 @@ export type EncodedAmendments = Readonly<{
   batch: OwnBatch
   reason: string
   expectedStreamVersion: ExpectedStreamVersion
-  onConflict?: OnConflict
+  onConflict?: ConflictPolicy
   /** UUID */
   amendmentId: string
 }>

@@ -24,13 +24,13 @@ import type { Moment } from '../model/moment.ts'
 import type { ProjectionStatus } from '../model/projection-status.ts'
 import type { ReplayExplanation, ReplayReport } from '../model/replay-report.ts'
 import type { HashedSnapshot, Snapshot } from '../model/snapshot.ts'
-import type { Rejection, SyncStatus } from '../model/sync-status.ts'
+import type { EventProgress, Rejection, SyncStatus } from '../model/sync-status.ts'
 import type { PackedResults } from './packed-results.ts'
 import type { StatePatch } from './state-patch.ts'
 import type { WireError } from './wire-error.ts'
 
 /** Page and worker must agree on it: a cached worker script can be older than the page. */
-export const WORKER_PROTOCOL = 7
+export const WORKER_PROTOCOL = 8
 
 /** Every call is answered with one of these; a call that rejects is a bug or a broken link. */
 export type Reply<T> = Readonly<{ ok: true; value: T }> | Readonly<{ ok: false; error: WireError }>
@@ -198,6 +198,10 @@ export interface WorkerApi {
   networkChanged(): Promise<Reply<void>>
   setToken(token: string): Promise<Reply<void>>
   pokeSync(): Promise<Reply<void>>
+  progressOf(eventIds: readonly string[]): Promise<Reply<readonly (EventProgress | null)[]>>
+  eventIdAt(position: GlobalPosition): Promise<Reply<string>>
+  /** False where not all are confirmed within `waitMs`: to be asked again. */
+  whenConfirmed(eventIds: readonly string[], waitMs: number): Promise<Reply<boolean>>
   rejections(): Promise<Reply<readonly Rejection[]>>
   acknowledgeRejection(id: string): Promise<Reply<void>>
   acknowledgeVerdict(id: string): Promise<Reply<void>>

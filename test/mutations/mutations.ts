@@ -1,4 +1,4 @@
-// Rules of verification, each switched off by one change of the source, and the tests that must notice.
+// Rules of verification and of sync, each switched off by one change of the source, and the tests that must notice.
 
 export type Mutation = Readonly<{
   /** What does not hold any more. */
@@ -27,6 +27,10 @@ const order = 'test/engine/amendments/effective-order.test.ts'
 const amendments = 'test/engine/amendments/amend-job.test.ts'
 const deciding = 'test/engine/amendments/deciding.test.ts'
 const amended = 'test/engine/replay/amended.test.ts'
+
+const merges = 'test/sync/merges.test.ts'
+const progress = 'test/sync/event-progress.test.ts'
+const devices = 'test/sync/amendments.property.test.ts'
 
 const of = (
   file: string,
@@ -380,5 +384,71 @@ export const MUTATIONS: readonly Mutation[] = [
     'old snapshots are right only on the way of the same order',
     ['if (changedBetween(earlier.amendedAt, later.amendedAt).first <= earlier.position) return false', ''],
     plan,
+  ),
+  of(
+    'src/engine/remote-job.ts',
+    'a rejection is kept',
+    ['for (const rejection of rejected) addRejection(draft, rejection)', ''],
+    progress,
+  ),
+  of(
+    'src/engine/remote-job.ts',
+    'commits of one author keep their order',
+    ['for (const commit of tail) {', 'for (const commit of tail.toReversed()) {'],
+    devices,
+  ),
+  of(
+    'src/engine/remote-job.ts',
+    'what an append with `reject` meets is heeded',
+    ["if (note?.onConflict === 'reject') throw", 'if (false) throw'],
+    progress,
+  ),
+  of(
+    'src/engine/remote-job.ts',
+    'a merge that is not known rejects nothing',
+    ["!isStoreError(reason) || reason.code === 'unknown-merge'", '!isStoreError(reason)'],
+    merges,
+  ),
+  of(
+    'src/engine/remote-job.ts',
+    'a command that is decided again waits since it was wished',
+    ['{ ...parts, now: () => recordedAt }', 'parts'],
+    progress,
+  ),
+  of(
+    'src/engine/merge-again.ts',
+    'what a merge is not shown stays',
+    ['[...unseen.map(runOf), ...runsOf', '[...runsOf'],
+    merges,
+  ),
+  of(
+    'src/engine/merge-again.ts',
+    'ids of merged events are the same when they are made again',
+    ['let id = derivedEventId(cause, ++n)', 'let id: string = crypto.randomUUID()'],
+    merges,
+  ),
+  of(
+    'src/engine/merge-again.ts',
+    'a merge gives each event once',
+    ['if (used.has(id))', 'if (false)'],
+    merges,
+  ),
+  of(
+    'src/engine/append-job.ts',
+    'no policy is noted that cannot be read again',
+    ['if (onConflict !== undefined && !isOnConflict(onConflict)) throw', 'if (false) throw'],
+    merges,
+  ),
+  of(
+    'src/engine/event-progress.ts',
+    'a push to another log claims nothing',
+    ['pushed?.epoch === epoch && position', 'pushed && position'],
+    progress,
+  ),
+  of(
+    'src/engine/event-progress.ts',
+    'a push claims nothing of what was appended behind it',
+    ['position <= pushed.through', 'true'],
+    progress,
   ),
 ]

@@ -140,3 +140,63 @@ test('a commit that the other device made impossible is told with its command, u
   expect(await one.rejections()).toEqual([])
   await vi.waitFor(() => expect(one.sync.status().getSnapshot().rejected).toBe(0))
 })
+
+test('a page asks how far events have come, waits for them, and hears of one that did not come through', async () => {
+  const [one, other] = [await device(), await device()]
+  await Promise.all([phase(one, 'idle'), phase(other, 'idle')])
+  await one.sync.setOnline(false)
+  await phase(one, 'offline')
+  const [event, commandId] = [{ ...added('a'), id: crypto.randomUUID() }, crypto.randomUUID()]
+  const { lastEventGlobalPosition } = await one.appendToStream('cart-2', [event])
+  await one.execute('cart', '1', { type: 'Add', data: { sku: 'a', count: 5 } }, { commandId })
+  const ids = [event.id, commandId, crypto.randomUUID()]
+  expect(await one.sync.progressOf(ids)).toEqual(['persisted', 'persisted', null])
+  const { recordedAt } = (await one.readStream('cart-2')).events[0]!.metadata
+  await vi.waitFor(() =>
+    expect(one.sync.status().getSnapshot()).toMatchObject({ pending: 2, oldestPendingAt: recordedAt }),
+  )
+  await expect(one.sync.whenConfirmed([event.id], { timeoutMs: 1 })).rejects.toMatchObject({
+    code: 'not-confirmed',
+  })
+  const aborted = one.sync.whenConfirmed([event.id], { signal: AbortSignal.abort() })
+  await expect(aborted).rejects.toMatchObject({ code: 'aborted' })
+
+  await other.execute('cart', '1', { type: 'Add', data: { sku: 'b', count: 8 } })
+  await vi.waitFor(() => expect(other.sync.status().getSnapshot().serverPosition).toBe(1))
+  const dropped = expect(one.sync.whenConfirmed([commandId])).rejects.toMatchObject({
+    code: 'event-dropped',
+    facts: { eventId: commandId, progress: 'rejected' },
+  })
+  const confirmed = Promise.all([
+    one.sync.whenConfirmed([event.id]),
+    one.sync.whenConfirmed(lastEventGlobalPosition),
+    one.sync.whenConfirmed([]),
+  ])
+  await one.sync.setOnline(true)
+  await Promise.all([dropped, confirmed])
+  expect(await one.sync.progressOf(ids)).toEqual(['confirmed', 'rejected', null])
+  await one.acknowledgeRejection(commandId)
+  expect(await one.sync.progressOf([commandId])).toEqual(['dropped'])
+  await vi.waitFor(() =>
+    expect(one.sync.status().getSnapshot()).toMatchObject({ pending: 0, oldestPendingAt: null }),
+  )
+  await expect(one.sync.whenConfirmed(['no id'])).rejects.toMatchObject({ code: 'invalid-argument' })
+  await expect(one.sync.whenConfirmed(99)).rejects.toMatchObject({ code: 'unknown-event' })
+  await expect(one.sync.whenConfirmed([ids[2]!])).rejects.toMatchObject({ code: 'unknown-event' })
+})
+
+test('a merge that the page names is carried out in the worker', async () => {
+  const [one, other] = [await device(), await device()]
+  await Promise.all([phase(one, 'idle'), phase(other, 'idle')])
+  await one.sync.setOnline(false)
+  await phase(one, 'offline')
+  const [fits, doesNot] = [added('a', 2), added('b', 3)].map(event => ({ ...event, id: crypto.randomUUID() }))
+  await one.appendToStream('cart-1', [fits!, doesNot!], { onConflict: { merge: 'fitting' } })
+  await other.appendToStream('cart-1', [added('c', 7)])
+  await vi.waitFor(() => expect(other.sync.status().getSnapshot().serverPosition).toBe(1))
+  await one.sync.setOnline(true)
+  await one.sync.whenConfirmed([fits!.id])
+  expect(await one.sync.progressOf([fits!.id, doesNot!.id])).toEqual(['confirmed', 'dropped'])
+  expect((await one.projection('contents').get('cart-1'))!.state).toEqual({ total: 9, skus: ['c', 'a'] })
+  expect(await one.rejections()).toEqual([])
+})

@@ -21,7 +21,7 @@ export function syncPanel(host: HTMLElement, parts: Parts): void {
   const draw = (): void => {
     const isOffline = workOffline.getSnapshot()
     const now = status.getSnapshot()
-    const { pending, error, lastContactAt, retryAt } = now
+    const { pending, oldestPendingAt, error, lastContactAt, retryAt } = now
     const phase = isOffline ? 'offline' : now.phase
     const contact = lastContactAt === null ? 'none yet' : timeAgo(lastContactAt, Date.now())
     const panel = html`
@@ -34,7 +34,8 @@ export function syncPanel(host: HTMLElement, parts: Parts): void {
         <p>${explain({ ...now, phase })}</p>
         <dl>
           <div><dt>Waiting here</dt><dd>${pending.toLocaleString()}</dd></div>
-          <div><dt>Last contact</dt><dd>${contact}</dd></div>
+          ${oldestPendingAt === null ? nothing : html`<div><dt>The oldest of them</dt><dd data-testid="oldest">${timeAgo(oldestPendingAt, Date.now())}</dd></div>`}
+          <div><dt>Last contact</dt><dd data-testid="contact">${contact}</dd></div>
           <div><dt>Server’s log</dt><dd>${now.serverPosition.toLocaleString()} events</dd></div>
           ${now.unsentErasures === 0 ? nothing : html`<div><dt>Erasures to be sent</dt><dd>${now.unsentErasures.toLocaleString()}</dd></div>`}
           ${retryAt === null || isOffline ? nothing : html`<div><dt>Next try</dt><dd>${new Date(retryAt).toLocaleTimeString()}</dd></div>`}

@@ -2,6 +2,7 @@
 
 import { AMENDMENT_TYPE, amendmentBytes, newEventsIn, readAmendment } from '../../log/amendment.ts'
 import { hexOf } from '../../log/bytes.ts'
+import { isOnConflict } from '../../log/commit-note.ts'
 import { type Entry, KIND_AMENDMENT } from '../../log/entry.ts'
 import type { UnplacedEntry } from '../../log/entry-run.ts'
 import { StoreError, VersionConflict } from '../../log/errors.ts'
@@ -11,7 +12,7 @@ import { bytesOfEventId, eventIdOf } from '../../log/event-id.ts'
 import { meetsExpectation } from '../../log/expected-version.ts'
 import type { RecordedChange } from '../../model/amendment.ts'
 import type { AppendResult } from '../../model/event-store.ts'
-import { checkCommitSize, checkStreamName, resultAt, stampFor } from '../append-job.ts'
+import { checkCommitSize, checkStreamName, noSuchPolicy, resultAt, stampFor } from '../append-job.ts'
 import { type Draft, ownEntry } from '../draft.ts'
 import type { AmendRequest } from '../event-log.ts'
 import type { Job } from '../writer.ts'
@@ -29,6 +30,8 @@ async function planAmendment(request: AmendRequest, draft: Draft, parts: AmendPa
   const { streamName, batch, expectedStreamVersion: expected, onConflict } = request
   checkStreamName(streamName)
   checkCommitSize([batch])
+  if (onConflict !== undefined && (typeof onConflict === 'object' || !isOnConflict(onConflict)))
+    throw noSuchPolicy(onConflict)
   const { version: before } = await draft.head(streamName)
   const earlier = await earlierResult(request, draft, parts)
   if (earlier) return earlier
