@@ -15,6 +15,7 @@ import { Process } from './process.ts'
 import type { Random } from './random.ts'
 import { RequestRules } from './request-rules.ts'
 import type { Scheduler } from './scheduler.ts'
+import type { Watch } from './violation.ts'
 
 export type DeviceParts = Readonly<{
   name: string
@@ -23,6 +24,7 @@ export type DeviceParts = Readonly<{
   ledger: Ledger
   server: () => ServerSide
   ids: Random
+  watch: Watch
 }>
 
 type Loop = Readonly<{ sync: SyncLoop; rules: RequestRules }>
@@ -88,7 +90,8 @@ export class Device {
     const { scheduler, server } = this.#parts
     const { process, log } = tab
     if (!log || tab.loop) return
-    const rules = new RequestRules(process.name, scheduler.clock.now)
+    const { name } = process
+    const rules = new RequestRules({ name, now: scheduler.clock.now, watch: this.#parts.watch })
     const loop = createSyncLoop({
       log,
       url: 'http://server/',
@@ -195,9 +198,9 @@ export class Device {
   }
 
   #await(wish: Wish, writing: Promise<unknown>): void {
-    const { ledger, scheduler } = this.#parts
+    const { ledger, scheduler, watch } = this.#parts
     writing.then(
-      () => ledger.acknowledged(wish, scheduler.now, this.disk),
+      () => watch(() => ledger.acknowledged(wish, scheduler.now, this.disk)),
       // Refused, or the disk failed: nobody was promised anything.
       () => {},
     )

@@ -1,10 +1,11 @@
 // The rules of one sync loop as they show on the wire: those of the docblock of `step` that a network can see.
 
-import { holds } from './violation.ts'
+import { holds, type Watch } from './violation.ts'
+
+export type RequestRulesParts = Readonly<{ name: string; now: () => number; watch: Watch }>
 
 export class RequestRules {
-  readonly #name: string
-  readonly #now: () => number
+  readonly #parts: RequestRulesParts
   #open = 0
   #isOnline = true
   #isOver = false
@@ -12,9 +13,8 @@ export class RequestRules {
   /** When a request failed, until the application acts. */
   #failedAt: number | null = null
 
-  constructor(name: string, now: () => number) {
-    this.#name = name
-    this.#now = now
+  constructor(parts: RequestRulesParts) {
+    this.#parts = parts
   }
 
   setOnline(isOnline: boolean): void {
@@ -31,13 +31,13 @@ export class RequestRules {
   }
 
   begins(isPush: boolean): void {
-    holds(this.#open === 0, () => `sync 1: ${this.#name} has two requests under way`)
-    holds(this.#isOnline && !this.#isOver, () => `sync 2: ${this.#name} requests while it must be quiet`)
-    holds(
-      !isPush || this.#hasReachedEnd,
-      () => `sync 3: ${this.#name} pushes before it has pulled to the end`,
-    )
-    holds(this.#failedAt !== this.#now(), () => `sync 5: ${this.#name} tries again at once`)
+    const { name, now, watch } = this.#parts
+    watch(() => {
+      holds(this.#open === 0, () => `sync 1: ${name} has two requests under way`)
+      holds(this.#isOnline && !this.#isOver, () => `sync 2: ${name} requests while it must be quiet`)
+      holds(!isPush || this.#hasReachedEnd, () => `sync 3: ${name} pushes before it has pulled to the end`)
+      holds(this.#failedAt !== now(), () => `sync 5: ${name} tries again at once`)
+    })
     this.#open++
     this.#hasReachedEnd = false
   }
@@ -53,6 +53,6 @@ export class RequestRules {
 
   failed(): void {
     // Who went offline in the meantime gave it up itself.
-    if (this.#isOnline) this.#failedAt = this.#now()
+    if (this.#isOnline) this.#failedAt = this.#parts.now()
   }
 }

@@ -16,8 +16,8 @@ export type RunResult = Readonly<{
   failure: string | null
 }>
 
-/** A run that fails is run again this often at most, to make it shorter. */
-const SHRINKING_RUNS = 200
+/** Steps that are spent on making a run shorter, at most: some fail only when they find no end. */
+const SHRINKING_STEPS = 300_000
 
 export function simulateSeed(seed: number, storage: StorageKind): Promise<RunResult> {
   return simulate(planOf(seed, storage))
@@ -46,12 +46,12 @@ export async function simulate(plan: Plan): Promise<RunResult> {
 /** Leaves out ever smaller runs of actions for as long as it fails without them, by whatever rule. */
 export async function shrink(failed: RunResult, run = simulate): Promise<RunResult> {
   let best = failed
-  let runs = 0
+  let steps = 0
   for (let size = Math.ceil(failed.plan.actions.length / 2); size >= 1; size = Math.floor(size / 2)) {
-    for (let from = 0; from < best.plan.actions.length && runs < SHRINKING_RUNS; ) {
+    for (let from = 0; from < best.plan.actions.length && steps < SHRINKING_STEPS; ) {
       const actions = best.plan.actions.toSpliced(from, size)
       const shorter = await run({ ...best.plan, actions })
-      runs++
+      steps += shorter.trace.length
       if (shorter.failure) best = shorter
       else from += size
     }

@@ -12,7 +12,7 @@ import type { HintFault, NetFault } from './network.ts'
 import { type DiskFault, Process } from './process.ts'
 import { Random } from './random.ts'
 import { Scheduler } from './scheduler.ts'
-import { holds } from './violation.ts'
+import { holds, type Watch } from './violation.ts'
 
 /**
  * What a device does that finds the server's log to be another one than before: `halts`, with its error and
@@ -62,27 +62,20 @@ export class World {
     this.#plan = plan
     this.scheduler = new Scheduler(createFakeClock())
     const { scheduler } = this
-    const watch = (look: () => void) => () => {
-      try {
-        look()
-      } catch (error) {
-        this.#broken ??= error
-      }
-    }
     // What the server has is looked at after each of its writes, what a device has after each of its own.
     this.#disk = new Disk({
       name: 'server',
       kind: 'memory',
       scheduler,
-      onWritten: watch(() => this.#ledger.serverWritten()),
+      onWritten: () => this.#watch(() => this.#ledger.serverWritten()),
     })
     this.#ledger = new Ledger(this.#disk)
     const ids = new Random(plan.seed ^ 0x5eed)
     this.devices = Array.from({ length: plan.devices }, (_, n): Device => {
-      const onWritten = watch(() => {
-        this.#ledger.deviceWritten(device.author, device.disk)
+      const onWritten = () => {
+        this.#watch(() => this.#ledger.deviceWritten(device.author, device.disk))
         device.tellTabs()
-      })
+      }
       const name = `device ${n}`
       const disk = new Disk({ name, kind: plan.storage, scheduler, onWritten })
       const device = new Device({
@@ -92,10 +85,19 @@ export class World {
         ledger: this.#ledger,
         server: () => this.#server,
         ids,
+        watch: this.#watch,
       })
       return device
     })
     this.#server = this.#startServer()
+  }
+
+  readonly #watch: Watch = look => {
+    try {
+      look()
+    } catch (error) {
+      this.#broken ??= error
+    }
   }
 
   start(): void {
