@@ -49,7 +49,8 @@ const DEVICE_RESTORES: readonly ActionKind[] = ['backupDevice', 'restoreDevice']
 const SERVER_RESTORES: readonly ActionKind[] = ['backupServer', 'restoreServer']
 
 const ROOMY = { maxPushBytes: 1_000_000, maxPullBytes: 1_000_000 }
-const TIGHT = { maxPushBytes: 3_000, maxPullBytes: 700 }
+/** A little more than the largest commit of a run takes. */
+const TIGHT = { maxPushBytes: 2_200, maxPullBytes: 700 }
 
 export function planOf(seed: number, storage: StorageKind): Plan {
   const random = new Random(seed)
