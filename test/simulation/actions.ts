@@ -38,8 +38,8 @@ const WEIGHTS = {
   restartServer: 2,
   backupDevice: 1,
   restoreDevice: 1,
-  backupServer: 1,
-  restoreServer: 1,
+  backupServer: 2,
+  restoreServer: 2,
 } as const
 
 export type ActionKind = keyof typeof WEIGHTS
@@ -56,7 +56,7 @@ export function planOf(seed: number, storage: StorageKind): Plan {
   const random = new Random(seed)
   const left = new Set([
     ...(random.happens(0.25) ? [] : DEVICE_RESTORES),
-    ...(random.happens(0.1) ? [] : SERVER_RESTORES),
+    ...(random.happens(0.2) ? [] : SERVER_RESTORES),
   ])
   const kinds = (Object.keys(WEIGHTS) as ActionKind[]).filter(kind => !left.has(kind))
   const drawn = kinds.flatMap(kind => Array.from({ length: WEIGHTS[kind] }, () => kind))

@@ -1,5 +1,6 @@
 // The way between a loop and the server: every message waits for its turn and may be lost, doubled, late or cut.
 
+import { textOf } from '../../src/log/bytes.ts'
 import type { Fetch } from '../../src/sync/authorized-fetch.ts'
 import type { Process } from './process.ts'
 import type { RequestRules } from './request-rules.ts'
@@ -70,6 +71,10 @@ export function networkOf(parts: NetworkParts): Fetch {
     init.signal!.addEventListener('abort', end)
     try {
       const answer = await exchange(label, () => new Request(url, requestOf(init)))
+      if (isPush && answer.status === 200) {
+        const { epoch } = headOf(init.body as Uint8Array<ArrayBuffer>) as { epoch: string }
+        rules.accepted(epoch, (JSON.parse(textOf(answer.body)) as { epoch: string }).epoch)
+      }
       if (!isOpen) throw broken()
       if (answer.status >= 500 || answer.isCut) rules.failed()
       else if (!isPush && answer.status === 200 && tellsTheEnd(answer.body)) rules.reachedEnd()
@@ -182,9 +187,13 @@ function requestOf({ signal: _, ...init }: RequestInit): RequestInit {
   return init
 }
 
-/** The head of a page (docs/protocol.md). */
-function tellsTheEnd(body: Uint8Array<ArrayBuffer>): boolean {
-  const length = new DataView(body.buffer, body.byteOffset).getUint32(0)
-  const { after, next, head } = JSON.parse(new TextDecoder().decode(body.subarray(4, 4 + length)))
+function tellsTheEnd(page: Uint8Array<ArrayBuffer>): boolean {
+  const { after, next, head } = headOf(page) as { after: number; next: number; head: number }
   return next === head || next === after
+}
+
+/** Of a page or a push (docs/protocol.md). */
+function headOf(body: Uint8Array<ArrayBuffer>): unknown {
+  const length = new DataView(body.buffer, body.byteOffset).getUint32(0)
+  return JSON.parse(textOf(body.subarray(4, 4 + length)))
 }

@@ -51,6 +51,14 @@ export class RequestRules {
     this.#hasReachedEnd = true
   }
 
+  /** The server took a push. */
+  accepted(meantFor: string, epoch: string): void {
+    const { name, watch } = this.#parts
+    watch(() =>
+      holds(meantFor === epoch, () => `10: what ${name} meant for another log was taken into this one`),
+    )
+  }
+
   failed(): void {
     // Who went offline in the meantime gave it up itself.
     if (this.#isOnline) this.#failedAt = this.#parts.now()
