@@ -3,15 +3,15 @@
 
 import type { Mutation } from './mutations.ts'
 
-const TESTS = ['test/simulation/first-histories.test.ts']
+const SIMULATOR = ['test/simulation/first-histories.test.ts']
+const MODEL = ['test/simulation/model-check.test.ts']
 
-const of = (file: string, rule: string, [find, replace]: readonly [string, string]): Mutation => ({
-  file,
-  rule,
-  find,
-  replace,
-  tests: TESTS,
-})
+const of = (
+  file: string,
+  rule: string,
+  [find, replace]: readonly [string, string],
+  tests = SIMULATOR,
+): Mutation => ({ file, rule, find, replace, tests })
 
 const state = 'src/sync/sync-state.ts'
 const admission = 'src/engine/admit-job.ts'
@@ -89,4 +89,25 @@ export const SIMULATED_RULES: readonly Mutation[] = [
     'if (meant === epoch) return',
     'if (epoch) return',
   ]),
+  of(
+    state,
+    'in the model: offline nothing is requested',
+    ['|| !state.online || state.isHalted', '|| state.isHalted'],
+    MODEL,
+  ),
+  of(
+    state,
+    'in the model: what is pending is pushed',
+    [
+      "if (state.standing.pending > 0) return begin('push', reached)",
+      "if (state.standing.pending < 0) return begin('push', reached)",
+    ],
+    MODEL,
+  ),
+  of(
+    state,
+    'in the model: a hint causes a pull',
+    ['return isPullDue || hinted > standing.position ||', 'return isPullDue ||'],
+    MODEL,
+  ),
 ]
