@@ -7,6 +7,7 @@ import { encodeEvents } from '../../src/log/event-batch.ts'
 import type { Clock } from '../../src/sync/clock.ts'
 import { createSyncLoop, type SyncLoop } from '../../src/sync/sync-loop.ts'
 import { STORE, TOKEN, tankApp } from '../sync/sync-world.ts'
+import { viewOf } from './device-view.ts'
 import type { Backup, Disk } from './disk.ts'
 import type { Ledger, Wish } from './ledger.ts'
 import { Line, networkOf, type ServerSide } from './network.ts'
@@ -91,7 +92,12 @@ export class Device {
     const { process, log } = tab
     if (!log || tab.loop) return
     const { name } = process
-    const rules = new RequestRules({ name, now: scheduler.clock.now, watch: this.#parts.watch })
+    const rules = new RequestRules({
+      name,
+      now: scheduler.clock.now,
+      position: () => viewOf(this.disk).serverPosition,
+      watch: this.#parts.watch,
+    })
     const loop = createSyncLoop({
       log,
       url: 'http://server/',

@@ -77,7 +77,7 @@ export function networkOf(parts: NetworkParts): Fetch {
       }
       if (!isOpen) throw broken()
       if (answer.status >= 500 || answer.isCut) rules.failed()
-      else if (!isPush && answer.status === 200 && tellsTheEnd(answer.body)) rules.reachedEnd()
+      else if (!isPush && answer.status === 200) rules.toldOf(endToldBy(answer.body))
       end()
       return new Response(answer.isCut ? cutBody(answer.body) : answer.body, answer)
     } catch (error) {
@@ -187,9 +187,10 @@ function requestOf({ signal: _, ...init }: RequestInit): RequestInit {
   return init
 }
 
-function tellsTheEnd(page: Uint8Array<ArrayBuffer>): boolean {
+/** An empty page is the end, whatever grew behind it since. */
+function endToldBy(page: Uint8Array<ArrayBuffer>): number {
   const { after, next, head } = headOf(page) as { after: number; next: number; head: number }
-  return next === head || next === after
+  return next === after ? after : head
 }
 
 /** Of a page or a push (docs/protocol.md). */

@@ -2,14 +2,21 @@
 
 import { holds, type Watch } from './violation.ts'
 
-export type RequestRulesParts = Readonly<{ name: string; now: () => number; watch: Watch }>
+export type RequestRulesParts = Readonly<{
+  name: string
+  now: () => number
+  /** How far the device has the server's log, by what is stored. */
+  position: () => number
+  watch: Watch
+}>
 
 export class RequestRules {
   readonly #parts: RequestRulesParts
   #open = 0
   #isOnline = true
   #isOver = false
-  #hasReachedEnd = false
+  /** The end of the server's log, as the request before told it; null where it was no pull. */
+  #end: number | null = null
   /** When a request failed, until the application acts. */
   #failedAt: number | null = null
 
@@ -31,15 +38,17 @@ export class RequestRules {
   }
 
   begins(isPush: boolean): void {
-    const { name, now, watch } = this.#parts
+    const { name, now, position, watch } = this.#parts
     watch(() => {
       holds(this.#open === 0, () => `sync 1: ${name} has two requests under way`)
       holds(this.#isOnline && !this.#isOver, () => `sync 2: ${name} requests while it must be quiet`)
-      holds(!isPush || this.#hasReachedEnd, () => `sync 3: ${name} pushes before it has pulled to the end`)
+      // Another tab may have taken in what lay between.
+      const isThrough = this.#end !== null && this.#end <= position()
+      holds(!isPush || isThrough, () => `sync 3: ${name} pushes before it has pulled to the end`)
       holds(this.#failedAt !== now(), () => `sync 5: ${name} tries again at once`)
     })
     this.#open++
-    this.#hasReachedEnd = false
+    this.#end = null
   }
 
   /** Until its body is read, or it is given up. */
@@ -47,8 +56,8 @@ export class RequestRules {
     this.#open--
   }
 
-  reachedEnd(): void {
-    this.#hasReachedEnd = true
+  toldOf(end: number): void {
+    this.#end = end
   }
 
   /** The server took a push. */
