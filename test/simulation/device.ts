@@ -4,6 +4,7 @@
 import type { EventLog } from '../../src/engine/event-log.ts'
 import { openLog } from '../../src/engine/open-log.ts'
 import { encodeEvents } from '../../src/log/event-batch.ts'
+import type { SyncStatus } from '../../src/model/sync-status.ts'
 import type { Clock } from '../../src/sync/clock.ts'
 import { createSyncLoop, type SyncLoop } from '../../src/sync/sync-loop.ts'
 import { STORE, TOKEN, tankApp } from '../sync/sync-world.ts'
@@ -25,6 +26,7 @@ export type DeviceParts = Readonly<{
   ledger: Ledger
   server: () => ServerSide
   ids: Random
+  onStatus: (status: SyncStatus) => void
   watch: Watch
 }>
 
@@ -105,6 +107,7 @@ export class Device {
       clock: clockOf(process, scheduler.clock),
       // Never so little that it could not be told from no wait at all.
       random: () => Math.max(0.01, this.#parts.ids.next()),
+      onStatus: this.#parts.onStatus,
       fetch: networkOf({ scheduler, line: this.line, process, rules, server }),
     })
     tab.loop = { sync: loop, rules }
@@ -115,6 +118,12 @@ export class Device {
     tab.loop?.rules.over()
     void tab.loop?.sync.stop()
     tab.loop = null
+  }
+
+  /** There is a tab, and one that syncs. */
+  wakeUp(): void {
+    if (this.tabs.length === 0) this.openTab()
+    if (this.loops.length === 0) for (const tab of this.openTabs.slice(0, 1)) this.lead(tab)
   }
 
   setOnline(isOnline: boolean): void {

@@ -1,5 +1,6 @@
 // One run's world: devices, a server, and what is done to them.
 
+import type { SyncStatus } from '../../src/model/sync-status.ts'
 import { bearerToken } from '../../src/server/access.ts'
 import { createSyncServer, type SyncServer } from '../../src/server/sync-server.ts'
 import { createFakeClock } from '../sync/fake-clock.ts'
@@ -85,6 +86,7 @@ export class World {
         ledger: this.#ledger,
         server: () => this.#server,
         ids,
+        onStatus: status => this.#watch(() => this.#checkHalt(status)),
         watch: this.#watch,
       })
       return device
@@ -158,10 +160,8 @@ export class World {
       device.poke()
     }
     for (let i = 0; i < HEALING_STEPS && !(this.scheduler.isIdle && this.#isWell()); i++) {
-      for (const device of this.devices) {
-        if (device.tabs.length === 0) device.openTab()
-        if (device.loops.length === 0) for (const tab of device.openTabs.slice(0, 1)) device.lead(tab)
-      }
+      // Whatever else there is to happen comes first: it may be a tab that opens.
+      if (this.scheduler.isIdle) for (const device of this.devices) device.wakeUp()
       if (this.scheduler.isIdle) await this.scheduler.settle()
       await this.#step(random)
     }
@@ -182,13 +182,10 @@ export class World {
   async #step(random: Random): Promise<void> {
     await this.scheduler.step(random)
     if (this.#broken) throw this.#broken
-    for (const { loops } of this.devices) {
-      for (const { sync } of loops) this.#checkHalt(sync.status())
-    }
   }
 
   /** Rule 9: nothing but another epoch stops a loop here. */
-  #checkHalt({ phase, error }: ReturnType<Device['loops'][number]['sync']['status']>): void {
+  #checkHalt({ phase, error }: SyncStatus): void {
     if (phase !== 'stopped') return
     const isExpected = this.#isPutBack && ON_CHANGED_EPOCH === 'halts' && error?.code === 'sync-protocol'
     holds(isExpected, () => `9: a loop stopped: ${error?.message}`)
