@@ -190,6 +190,7 @@ export class Device {
   }
 
   async restore(backup: Backup): Promise<void> {
+    this.#parts.scheduler.note(`${this.#parts.name} is put back`)
     for (const { process } of [...this.tabs]) process.crash()
     const before = this.author
     this.#restored++

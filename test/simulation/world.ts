@@ -134,6 +134,7 @@ export class World {
   /** As an operator does: with another epoch, as the log is another one. */
   async restoreServer(): Promise<void> {
     if (!this.#backup) return
+    this.scheduler.note('the server is put back')
     this.#server.process.crash()
     const values = new Map(this.#backup.values)
     values.delete('server/epoch')
