@@ -1,5 +1,7 @@
 // Rules of verification and of sync, each switched off by one change of the source, and the tests that must notice.
 
+import { SIMULATED_RULES } from './simulated-rules.ts'
+
 export type Mutation = Readonly<{
   /** What does not hold any more. */
   rule: string
@@ -40,6 +42,7 @@ const of = (
 ): Mutation => ({ file, rule, find, replace, tests })
 
 export const MUTATIONS: readonly Mutation[] = [
+  ...SIMULATED_RULES,
   of(
     'src/integrity/merkle-proof.ts',
     'a path leads to the root',
