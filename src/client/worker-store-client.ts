@@ -47,6 +47,8 @@ import type { WriteQueue } from './write-queue.ts'
 type ClientParts = Readonly<{
   storeId: string
   link: WorkerLink
+  /** For a worker that takes the place of this one. */
+  keepToken: (token: string) => void
   views: Views
   subscriptions: Subscriptions
   verifications: Verifications
@@ -64,7 +66,7 @@ export class WorkerStoreClient<A extends App> implements StoreClient<A> {
   readonly #writes: WriteQueue
 
   constructor(parts: ClientParts) {
-    const { storeId, link, syncStatus } = parts
+    const { storeId, link, syncStatus, keepToken } = parts
     this.#parts = parts
     this.#link = link
     this.#writes = parts.writes
@@ -72,7 +74,10 @@ export class WorkerStoreClient<A extends App> implements StoreClient<A> {
     this.sync = {
       status: () => syncStatus,
       setOnline: online => link.call(worker => worker.setOnline(online)),
-      setToken: token => link.call(worker => worker.setToken(token)),
+      setToken: token => {
+        keepToken(token)
+        return link.call(worker => worker.setToken(token))
+      },
       poke: () => link.call(worker => worker.pokeSync()),
     }
   }

@@ -1,4 +1,4 @@
-// Reads a request's body up to a bound. The length a client names is not believed.
+// Reads a request's body up to a bound. A length that a client names is believed only where it is too large already.
 
 import { HttpFailure } from './http-failure.ts'
 
@@ -12,6 +12,7 @@ export async function readBody(
   contentType = 'application/octet-stream',
 ): Promise<Uint8Array> {
   checkContent(request.headers, contentType)
+  if (Number(request.headers.get('content-length')) > maxBytes) throw tooLarge(maxBytes)
   const chunks: Uint8Array[] = []
   let length = 0
   for await (const chunk of chunksOf(request)) {
