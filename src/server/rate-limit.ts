@@ -9,7 +9,7 @@ export type RateLimiter = Readonly<{
 export type TokenBucketOptions = Readonly<{
   /** Requests a second, in the long run. */
   perSecond: number
-  /** Requests at once, after a rest. Default: those of ten seconds. */
+  /** Requests at once, after a rest. Default: those of ten seconds, one at least. */
   burst?: number
   /** Most keys that are remembered; the one that was let through longest ago is forgotten first. Default 100,000. */
   maxKeys?: number
@@ -22,7 +22,12 @@ export type TokenBucketOptions = Readonly<{
  * asks all the time gets `perSecond`.
  */
 export function createTokenBuckets(options: TokenBucketOptions): RateLimiter {
-  const { perSecond, burst = perSecond * 10, maxKeys = 100_000, now = () => performance.now() } = options
+  const {
+    perSecond,
+    burst = Math.max(1, perSecond * 10),
+    maxKeys = 100_000,
+    now = () => performance.now(),
+  } = options
   const costMs = 1000 / perSecond
   // When a key's bucket will be full again is all there is to know of it. In the order in which they were let through.
   const fullAt = new Map<string, number>()
