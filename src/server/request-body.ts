@@ -34,10 +34,19 @@ function checkContent(headers: Headers, wanted: string): void {
 }
 
 async function* chunksOf({ body }: Request): AsyncGenerator<Uint8Array> {
+  if (body === null) return
+  const reader: ReadableStreamDefaultReader<Uint8Array> = body.getReader()
   try {
-    yield* (body ?? []) as AsyncIterable<Uint8Array>
+    for (;;) {
+      const { done, value } = await reader.read()
+      if (done) return
+      yield value
+    }
   } catch {
     throw new HttpFailure(400, 'incomplete', 'The body broke off')
+  } finally {
+    // Not awaited: of a body that somebody else has a copy of, it ends only when they cancel theirs.
+    reader.cancel().catch(() => {})
   }
 }
 
