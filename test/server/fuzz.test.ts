@@ -16,6 +16,7 @@ import {
 import { memoryStorage } from '../../src/storage/memory/index.ts'
 import { type Commits, device, pendingOf, say, serve, type TestServer } from './test-server.ts'
 
+// The seed fixes what is asked and in which order. Ids, keys and salts are drawn anew in each run.
 const REQUESTS = Number(process.env['FUZZ_REQUESTS'] ?? 10_000)
 const SEED = Number(process.env['FUZZ_SEED'] ?? 20_260_101)
 
