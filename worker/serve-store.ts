@@ -228,6 +228,7 @@ async function assemble(
         channel,
         name,
         createLoop: createSyncLoop,
+        renewToken: () => page.freshToken(),
         onWitnessed: (answer, checkpoint) => void integrity.takeAnswer(answer, checkpoint),
         onInconsistent: error => void integrity.serverFound(error),
       })

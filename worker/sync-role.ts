@@ -4,20 +4,21 @@ import type { EventLog } from '../src/engine/event-log.ts'
 import type { ConfirmedSource } from '../src/engine/recovery/healing.ts'
 import type { LogCheckpoint } from '../src/log/proofs.ts'
 import type { PlainError, PushMark, SyncStatus } from '../src/model/sync-status.ts'
-import type { Fetch } from '../src/sync/authorized-fetch.ts'
+import type { Fetch, TokenSource } from '../src/sync/authorized-fetch.ts'
 import { confirmedCommits } from '../src/sync/confirmed-commits.ts'
 import type { LoopStatus } from '../src/sync/status-of.ts'
 import type { SyncLoop, SyncLoopOptions } from '../src/sync/sync-loop.ts'
 import { type WitnessAnswer, WitnessClient } from '../src/sync/witness-client.ts'
 import { Leadership } from './leadership.ts'
 import type { TabChannel } from './tab-channel.ts'
+import { TokenKeeper } from './token-keeper.ts'
 import { WaitingHere } from './waiting-here.ts'
 
 /** Where to sync, and as whom. */
 export type SyncTarget = Readonly<{
   url: string
-  /** Bearer token, or where to get one. Without one, sync waits for `sync.setToken`. */
-  token?: string | SyncLoopOptions['token']
+  /** Bearer token, or where to get one. Without one, the page is asked, and sync waits for `sync.setToken`. */
+  token?: string | TokenSource
   /**
    * The key (vkey, as `GET /v1/head` shows it) that the server must sign with: nothing of a server with another one, or
    * with none, is taken in. Left out: the first one that it shows is its own from then on.
@@ -76,6 +77,8 @@ export type SyncRoleOptions = Readonly<{
   /** Of the leader's lock. */
   name: string
   createLoop: (options: SyncLoopOptions) => SyncLoop
+  /** Asks the page for another token than the one that was refused. Null when it has none. */
+  renewToken: () => Promise<string | null>
   onStatus: (status: SyncStatus) => void
   /** What the witness made of a checkpoint. */
   onWitnessed: (answer: WitnessAnswer, checkpoint: LogCheckpoint) => void
@@ -98,7 +101,7 @@ export class SyncRole implements SyncSwitch {
   #pushed: PushMark | null = null
   /** Non-null while this tab leads. */
   #loop: SyncLoop | null = null
-  #token: SyncTarget['token']
+  readonly #tokens: TokenKeeper
   /** The application's switch, the same in all tabs. */
   #isWanted = true
   /** The latest checkpoint, until the witness has seen it. */
@@ -109,11 +112,14 @@ export class SyncRole implements SyncSwitch {
 
   constructor(options: SyncRoleOptions) {
     this.#options = options
-    const { log } = options
-    this.#waiting = new WaitingHere({ log, onChange: () => this.#waitingChanged(), signal: options.signal })
+    const { log, name, signal, channel, target, renewToken } = options
+    this.#waiting = new WaitingHere({ log, onChange: () => this.#waitingChanged(), signal })
     this.#status = restingStatus('follower', log, this.#waiting)
-    this.#token = options.target.token
-    const { name, signal } = options
+    this.#tokens = new TokenKeeper({
+      token: target.token,
+      renew: renewToken,
+      onRenewed: token => channel.post({ type: 'set-token', token }),
+    })
     this.#leadership = new Leadership({ name, signal, lead: lost => this.#lead(lost) })
   }
 
@@ -159,7 +165,7 @@ export class SyncRole implements SyncSwitch {
   readonly confirmed: ConfirmedSource = (behind, take) => {
     const { log, target, signal } = this.#options
     if (!this.#isOnline) return Promise.resolve({ type: 'unanswered' })
-    const access = { url: target.url, token: this.#currentToken, fetch: globalFetch }
+    const access = { url: target.url, token: this.#tokens.source, fetch: globalFetch }
     return confirmedCommits({ ...access, hash: log.hash, signal })(behind, take)
   }
 
@@ -173,7 +179,7 @@ export class SyncRole implements SyncSwitch {
     const loop = createLoop({
       log,
       url: target.url,
-      token: this.#currentToken,
+      token: this.#tokens.source,
       serverKey: target.serverKey,
       onStatus: status => this.#tell(status),
       onPushed: mark => {
@@ -181,7 +187,7 @@ export class SyncRole implements SyncSwitch {
       },
     })
     this.#loop = loop
-    const access = { url: target.url, token: this.#currentToken, fetch: globalFetch }
+    const access = { url: target.url, token: this.#tokens.source, fetch: globalFetch }
     this.#witness = new WitnessClient({ log, ...access, signal: lost })
     this.#applyOnline()
     loop.start()
@@ -224,7 +230,7 @@ export class SyncRole implements SyncSwitch {
   }
 
   #take(token: string): void {
-    this.#token = token
+    this.#tokens.set(token)
     this.#loop?.poke()
   }
 
@@ -237,9 +243,6 @@ export class SyncRole implements SyncSwitch {
     const hasNetwork = globalThis.navigator?.onLine !== false
     return this.#isWanted && hasNetwork
   }
-
-  readonly #currentToken = (): string | null | Promise<string | null> =>
-    typeof this.#token === 'function' ? this.#token() : (this.#token ?? null)
 
   /** Behind what is to be pushed, never before it. */
   #askWitness(): void {

@@ -18,8 +18,17 @@ import { WriteQueue } from './write-queue.ts'
 export type OpenStoreOptions = Readonly<{
   /** Which store of the application: part of the chain, so replicas that sync must use the same one. */
   storeId: string
-  /** Handed to the worker's `sync` and `storage` options. */
-  sync?: Readonly<{ url?: string; token?: string }>
+  sync?: Readonly<{
+    /** Handed to the worker's `sync` and `storage` options, as is the token. */
+    url?: string
+    token?: string
+    /**
+     * Asked for a token when there is none, and when the server refuses the last one: once for all who wait, in the tab
+     * that syncs, and again after a while where it throws. Null stops sync until `store.sync.setToken`, so whoever has
+     * to ask a person first returns null. What is pending waits meanwhile.
+     */
+    renewToken?: () => string | null | Promise<string | null>
+  }>
   /**
    * For a store that fails with `log-damaged`: begins its log anew. Pending commits that can be read whole stay, under the
    * same ids; what can be read of others is told by `store.rejections()`; what cannot be read is set aside
@@ -47,7 +56,8 @@ export async function openStore<A extends App>(
   worker: WorkerSource,
   { storeId, sync, restore, freeze = false, callTimeoutMs = 30_000 }: OpenStoreOptions,
 ): Promise<StoreClient<A>> {
-  const values: { -readonly [K in keyof PageValues]: PageValues[K] } = { storeId, ...sync }
+  const { renewToken, ...syncValues } = sync ?? {}
+  const values: { -readonly [K in keyof PageValues]: PageValues[K] } = { storeId, ...syncValues }
   if (restore) values.restore = true
   if (freeze) values.freeze = true
   const syncStatus = new Cell<SyncStatus>(NOT_YET)
@@ -63,10 +73,19 @@ export async function openStore<A extends App>(
     integrityStatus: async status => {
       if (!isSame(status, integrity.getSnapshot())) integrity.set(status)
     },
+    async freshToken() {
+      const token = (await renewToken?.()) ?? null
+      if (token !== null) keepToken(token)
+      return token
+    },
     readAnchor,
     writeAnchor,
     progress: async (callId, progress) => verifications.progress(callId, progress),
     storageLost: async error => link.storageLost(errorFromWire(error)),
+  }
+  // A worker that takes the place of another begins with the newest.
+  const keepToken = (token: string) => {
+    values.token = token
   }
   const link = new WorkerLink({ source: worker, values, page, callTimeoutMs })
   const views = new Views(link, freeze)
@@ -81,7 +100,7 @@ export async function openStore<A extends App>(
   catchUpWhenShown(link)
   passOnNetwork(link)
   const feeds = { views, subscriptions, verifications, writes, syncStatus, integrity }
-  return new WorkerStoreClient<A>({ storeId, link, ...feeds })
+  return new WorkerStoreClient<A>({ storeId, link, keepToken, ...feeds })
 }
 
 const NOT_YET: SyncStatus = {

@@ -7,11 +7,20 @@ import type { SyncControl } from './store-client.ts'
 import { waitInWorker } from './wait-in-worker.ts'
 import type { WorkerLink } from './worker-link.ts'
 
-export function syncControlOf(link: WorkerLink, status: Readable<SyncStatus>): SyncControl {
+export type SyncControlParts = Readonly<{
+  status: Readable<SyncStatus>
+  /** For workers that take the place of this one. */
+  keepToken: (token: string) => void
+}>
+
+export function syncControlOf(link: WorkerLink, { status, keepToken }: SyncControlParts): SyncControl {
   return {
     status: () => status,
     setOnline: online => link.call(worker => worker.setOnline(online)),
-    setToken: token => link.call(worker => worker.setToken(token)),
+    setToken: token => {
+      keepToken(token)
+      return link.call(worker => worker.setToken(token))
+    },
     poke: () => link.call(worker => worker.pokeSync()),
     progressOf: eventIds => link.call(worker => worker.progressOf(eventIds)),
     async whenConfirmed(events, { timeoutMs, signal } = {}) {

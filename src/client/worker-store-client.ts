@@ -48,6 +48,8 @@ import type { WriteQueue } from './write-queue.ts'
 type ClientParts = Readonly<{
   storeId: string
   link: WorkerLink
+  /** For a worker that takes the place of this one. */
+  keepToken: (token: string) => void
   views: Views
   subscriptions: Subscriptions
   verifications: Verifications
@@ -65,12 +67,12 @@ export class WorkerStoreClient<A extends App> implements StoreClient<A> {
   readonly #writes: WriteQueue
 
   constructor(parts: ClientParts) {
-    const { storeId, link, syncStatus } = parts
+    const { storeId, link, syncStatus, keepToken } = parts
     this.#parts = parts
     this.#link = link
     this.#writes = parts.writes
     this.storeId = storeId
-    this.sync = syncControlOf(link, syncStatus)
+    this.sync = syncControlOf(link, { status: syncStatus, keepToken })
   }
 
   async appendToStream<E extends Event>(

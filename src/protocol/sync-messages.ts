@@ -27,7 +27,11 @@ export type PullResponse = Readonly<{
 
 export type PushRequest = Readonly<{ epoch: string; commits: Commits }>
 
-export type PushRefusal = Readonly<{ reason: 'stale' | 'id-reused' | 'invalid'; detail: string }>
+/** `forbidden`: the token may not append to one of the streams. */
+export type PushRefusal = Readonly<{
+  reason: 'stale' | 'id-reused' | 'invalid' | 'forbidden'
+  detail: string
+}>
 
 export type PushReceipt = Readonly<{
   epoch: string
@@ -147,7 +151,12 @@ export function decodeErrorBody(json: unknown): ErrorBody {
   return { code: text(fields, 'code'), message: text(fields, 'message'), facts }
 }
 
-const REASONS: readonly string[] = ['stale', 'id-reused', 'invalid'] satisfies PushRefusal['reason'][]
+const REASONS: readonly string[] = [
+  'stale',
+  'id-reused',
+  'invalid',
+  'forbidden',
+] satisfies PushRefusal['reason'][]
 
 function refusalOf(fields: Fields): PushRefusal {
   const reason = text(fields, 'reason')

@@ -30,7 +30,7 @@ import type { StatePatch } from './state-patch.ts'
 import type { WireError } from './wire-error.ts'
 
 /** Page and worker must agree on it: a cached worker script can be older than the page. */
-export const WORKER_PROTOCOL = 8
+export const WORKER_PROTOCOL = 9
 
 /** Every call is answered with one of these; a call that rejects is a bug or a broken link. */
 export type Reply<T> = Readonly<{ ok: true; value: T }> | Readonly<{ ok: false; error: WireError }>
@@ -223,6 +223,8 @@ export interface PageApi {
   accepted(acceptId: number, results: readonly AppendResult[]): Promise<void>
   syncStatus(status: SyncStatus): Promise<void>
   integrityStatus(status: IntegrityStatus): Promise<void>
+  /** A token to go on with: there is none, or the server refused the last one. Null when the page has no other. */
+  freshToken(): Promise<string | null>
   /** Short texts that the page keeps for a worker that can keep nothing outside IndexedDB itself. */
   readAnchor(name: string): Promise<string | null>
   writeAnchor(name: string, text: string): Promise<void>

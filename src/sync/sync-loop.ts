@@ -4,7 +4,7 @@ import type { EventLog, RemotePage } from '../engine/event-log.ts'
 import { isStoreError, StorageFailed, type StoreError } from '../log/errors.ts'
 import type { PushMark, Rejection } from '../model/sync-status.ts'
 import type { PushReceipt } from '../protocol/sync-messages.ts'
-import type { Fetch, ServerAccess } from './authorized-fetch.ts'
+import type { Fetch, ServerAccess, TokenSource } from './authorized-fetch.ts'
 import { type Clock, systemClock, type TimerId } from './clock.ts'
 import { sendErasure, takeErasures } from './erasure-exchange.ts'
 import { listenForHints } from './hints.ts'
@@ -19,8 +19,8 @@ export type SyncLoopOptions = Readonly<{
   log: EventLog
   /** Where the server's handler is mounted, such as `https://example.org/sync`. */
   url: string
-  /** The bearer token for the next request; null when there is none, which stops sync until {@link SyncLoop.poke}. */
-  token: () => string | null | Promise<string | null>
+  /** Null when there is none, which stops sync until {@link SyncLoop.poke}, as does one that the server refuses. */
+  token: TokenSource
   /** The key (vkey) that the server must sign with. Left out: the first one that it shows. */
   serverKey?: string | undefined
   fetch?: Fetch
@@ -219,6 +219,7 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
       onOpened: () => dispatch({ type: 'hintsOpened' }),
       onClosed: () => dispatch({ type: 'hintsClosed' }),
       onHint: hint => dispatch({ type: 'hint', ...hint }),
+      onRefused: () => dispatch({ type: 'hintsRefused' }),
     })
   }
 

@@ -4,8 +4,8 @@
 import type { EventLog } from '../../src/engine/event-log.ts'
 import { openLog } from '../../src/engine/open-log.ts'
 import { encodeEvents } from '../../src/log/event-batch.ts'
-import type { SyncStatus } from '../../src/model/sync-status.ts'
 import type { Clock } from '../../src/sync/clock.ts'
+import type { LoopStatus } from '../../src/sync/status-of.ts'
 import { createSyncLoop, type SyncLoop } from '../../src/sync/sync-loop.ts'
 import { STORE, TOKEN, tankApp } from '../sync/sync-world.ts'
 import { viewOf } from './device-view.ts'
@@ -26,7 +26,7 @@ export type DeviceParts = Readonly<{
   ledger: Ledger
   server: () => ServerSide
   ids: Random
-  onStatus: (status: SyncStatus) => void
+  onStatus: (status: LoopStatus) => void
   watch: Watch
 }>
 

@@ -1,8 +1,8 @@
 // One run's world: devices, a server, and what is done to them.
 
-import type { SyncStatus } from '../../src/model/sync-status.ts'
 import { bearerToken } from '../../src/server/access.ts'
 import { createSyncServer, type SyncServer } from '../../src/server/sync-server.ts'
+import type { LoopStatus } from '../../src/sync/status-of.ts'
 import { createFakeClock } from '../sync/fake-clock.ts'
 import { STORE, TOKEN } from '../sync/sync-world.ts'
 import type { Action, ActionKind, Plan } from './actions.ts'
@@ -186,7 +186,7 @@ export class World {
   }
 
   /** Rule 9: nothing but another epoch stops a loop here. */
-  #checkHalt({ phase, error }: SyncStatus): void {
+  #checkHalt({ phase, error }: LoopStatus): void {
     if (phase !== 'stopped') return
     const isExpected = this.#isPutBack && ON_CHANGED_EPOCH === 'halts' && error?.code === 'sync-protocol'
     holds(isExpected, () => `9: a loop stopped: ${error?.message}`)

@@ -214,6 +214,9 @@ const MOVES = {
   hintsClosed(world) {
     if (world.hasHints) world.give({ type: 'hintsClosed' })
   },
+  hintsRefused(world) {
+    if (world.hasHints) world.give({ type: 'hintsRefused' })
+  },
   answer(world, n) {
     if (world.request?.type === 'pull') world.answerPull(n)
     if (world.request?.type === 'erase') {

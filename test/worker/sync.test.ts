@@ -107,6 +107,46 @@ test('a token that the server refuses stops sync with a typed error, and a good 
   )
 })
 
+test('a page that renews the token never sees sync stop: neither at first, nor when one is refused', async () => {
+  let good = 'first'
+  await server.close()
+  server = createSyncServer({
+    openStorage: () => memoryStorage(),
+    authorize: request =>
+      bearerToken(request) === good ? { storeId: 'shop', read: true, append: true } : null,
+  })
+  const renewToken = vi.fn(async () => good)
+  const store = await device({ renewToken })
+  const phases: SyncPhase[] = []
+  store.sync.status().subscribe(() => phases.push(store.sync.status().getSnapshot().phase))
+  await store.appendToStream('cart-1', [added('a')])
+  await vi.waitFor(() => expect(store.sync.status().getSnapshot()).toMatchObject({ serverPosition: 1 }))
+  expect(renewToken).toHaveBeenCalledTimes(1)
+  good = 'second'
+  await store.appendToStream('cart-1', [added('b')])
+  await vi.waitFor(() =>
+    expect(store.sync.status().getSnapshot()).toMatchObject({ serverPosition: 2, pending: 0 }),
+  )
+  expect(renewToken).toHaveBeenCalledTimes(2)
+  expect(phases).not.toContain('stopped')
+})
+
+test('a page that fails to renew the token is asked again, and nothing pending is lost', async () => {
+  const answers: (() => string)[] = [
+    () => {
+      throw new Error('The sign-in server is away')
+    },
+    () => 'good',
+  ]
+  const store = await device({ token: 'bad', renewToken: () => answers.shift()!() })
+  await store.appendToStream('cart-1', [added('a')])
+  await vi.waitFor(() => expect(answers).toHaveLength(1))
+  await store.sync.poke()
+  await vi.waitFor(() =>
+    expect(store.sync.status().getSnapshot()).toMatchObject({ phase: 'idle', pending: 0, serverPosition: 1 }),
+  )
+})
+
 test('a server that cannot be reached is waited for, and the log goes on', async () => {
   const reach = vi.fn(() => Promise.reject(new TypeError('fetch failed')))
   vi.stubGlobal('fetch', reach)

@@ -154,7 +154,7 @@ describe('sync', () => {
   })
 
   /** A tab whose loop only notes what it is told. */
-  function tab(target: { url: string; token?: string } = { url: 'http://server' }) {
+  function tab(target: { url: string; token?: string } = { url: 'http://server' }, renewals: string[] = []) {
     const end = life()
     const told: string[] = []
     const shown: SyncStatus[] = []
@@ -174,6 +174,10 @@ describe('sync', () => {
       log,
       target,
       createLoop,
+      renewToken: async () => {
+        told.push('renew')
+        return renewals.shift() ?? null
+      },
       name: channelName,
       channel: new TabChannel(channelName, life().signal),
       onStatus: next => shown.push(next),
@@ -222,7 +226,7 @@ describe('sync', () => {
     await vi.waitFor(() => expect(leader.told.at(-1)).toBe('offline'))
     follower.role.setToken('new')
     await vi.waitFor(() => expect(leader.told.at(-1)).toBe('poke'))
-    expect(leader.options().token()).toBe('new')
+    expect(leader.options().token(null)).toBe('new')
     follower.role.poke()
     await vi.waitFor(() => expect(leader.told.filter(said => said === 'poke')).toHaveLength(2))
   })
@@ -274,7 +278,37 @@ describe('sync', () => {
   test('without a token the loop is told so', async () => {
     const leader = tab()
     await leads(leader)
-    expect(leader.options().token()).toBeNull()
+    expect(await leader.options().token(null)).toBeNull()
+  })
+
+  test('a refused token is renewed once for all who ask, and told to the other tabs', async () => {
+    const leader = tab({ url: 'http://server', token: 'old' }, ['new', 'newer'])
+    await leads(leader)
+    const follower = tab()
+    const { token } = leader.options()
+    expect(token(null)).toBe('old')
+    expect(await Promise.all([token('old'), token('old')])).toEqual(['new', 'new'])
+    // Who was refused before it came does not have it renewed again.
+    expect(await token('old')).toBe('new')
+    expect(leader.told.filter(said => said === 'renew')).toHaveLength(1)
+    leader.end.abort()
+    await leads(follower)
+    await vi.waitFor(() => expect(follower.options().token(null)).toBe('new'))
+  })
+
+  test('a token that the application sets while one is renewed counts', async () => {
+    const leader = tab({ url: 'http://server', token: 'old' }, ['late'])
+    await leads(leader)
+    const asked = leader.options().token('old')
+    leader.role.setToken('set')
+    expect(await asked).toBe('set')
+    expect(leader.options().token(null)).toBe('set')
+  })
+
+  test('a page that gives the refused token once more has no other', async () => {
+    const leader = tab({ url: 'http://server', token: 'old' }, ['old'])
+    await leads(leader)
+    expect(await leader.options().token('old')).toBeNull()
   })
 
   test('a leader that is silent for long is taken for frozen, and its lead is stolen', async () => {
