@@ -1,6 +1,6 @@
 // The door for the page: opens stores. It reaches no storage, no hashing and no engine.
 
-export { type OpenStoreOptions, openStore } from './client/open-store.ts'
+export { type ImportOptions, type OpenStoreOptions, openStore } from './client/open-store.ts'
 export type { ProjectionControl } from './client/projection-control.ts'
 export type { Readable } from './client/readable.ts'
 export type { ExecuteOptions, ExecuteResult, StoreClient, SyncControl } from './client/store-client.ts'
@@ -70,6 +70,7 @@ export type {
   VerifyProgress,
   VerifyReport,
 } from './model/event-store.ts'
+export type { ImportProgress } from './model/import.ts'
 export type {
   Finding,
   IntegrityStatus,
