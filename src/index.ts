@@ -97,4 +97,5 @@ export type {
 export type { ReplayExplanation, ReplayReason, ReplayReport } from './model/replay-report.ts'
 export type { HashedSnapshot, Snapshot } from './model/snapshot.ts'
 export type { SinceSnapshot, SnapshotPolicy, SnapshotRetention } from './model/snapshot-policy.ts'
+export type { StorageStatus } from './model/storage-status.ts'
 export type { PlainError, RejectedAmendment, Rejection, SyncPhase, SyncStatus } from './model/sync-status.ts'

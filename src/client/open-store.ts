@@ -9,6 +9,7 @@ import { errorFromWire } from '../protocol/wire-error.ts'
 import type { PageApi, PageValues } from '../protocol/worker-api.ts'
 import { readAnchor, writeAnchor } from './anchors.ts'
 import { Cell, callSafely } from './readable.ts'
+import { StorageRoom } from './storage-room.ts'
 import type { StoreClient } from './store-client.ts'
 import { Subscriptions } from './subscriptions.ts'
 import { Verifications } from './verifications.ts'
@@ -33,6 +34,11 @@ export type OpenStoreOptions = Readonly<{
    * whole file is verified before anything is written. What was pending stays so, under the same ids.
    */
   importFrom?: ImportOptions
+  /**
+   * Asks the browser, once a page and behind its first write, not to evict what is stored (`navigator.storage.persist()`).
+   * Chromium and Safari decide by themselves, Firefox asks the user. Default true.
+   */
+  persistStorage?: boolean
   /**
    * Freezes the states of views, here and in the worker: code that changes one in place, such as a handler that pushes
    * into an array of its state, then throws where it does. For development: `freeze: import.meta.env.DEV`.
@@ -65,7 +71,15 @@ export type ImportOptions = Readonly<{
  */
 export async function openStore<A extends App>(
   worker: WorkerSource,
-  { storeId, sync, restore, importFrom, freeze = false, callTimeoutMs = 30_000 }: OpenStoreOptions,
+  {
+    storeId,
+    sync,
+    restore,
+    importFrom,
+    persistStorage = true,
+    freeze = false,
+    callTimeoutMs = 30_000,
+  }: OpenStoreOptions,
 ): Promise<StoreClient<A>> {
   const values: { -readonly [K in keyof PageValues]: PageValues[K] } = { storeId, ...sync }
   if (restore) values.restore = true
@@ -79,7 +93,10 @@ export async function openStore<A extends App>(
     showView: update => views.show(update),
     accepted: async (acceptId, results) => writes.accepted(acceptId, results),
     syncStatus: async status => {
-      if (!isSame(status, syncStatus.getSnapshot())) syncStatus.set(status)
+      if (isSame(status, syncStatus.getSnapshot())) return
+      syncStatus.set(status)
+      if (status.error) room.failed(errorFromWire(status.error))
+      room.grew()
     },
     integrityStatus: async status => {
       if (!isSame(status, integrity.getSnapshot())) integrity.set(status)
@@ -90,6 +107,11 @@ export async function openStore<A extends App>(
     importProgress: async progress => callSafely(() => importFrom?.onProgress?.(progress)),
     storageLost: async error => link.storageLost(errorFromWire(error)),
   }
+  const room = new StorageRoom({
+    keeper: globalThis.navigator?.storage,
+    asks: persistStorage,
+    now: () => performance.now(),
+  })
   const link = new WorkerLink({ source: worker, values, page, callTimeoutMs })
   const views = new Views(link, freeze)
   const subscriptions = new Subscriptions(link)
@@ -101,9 +123,10 @@ export async function openStore<A extends App>(
   delete values.importFrom
   syncStatus.set(connected.syncStatus)
   integrity.set(connected.integrityStatus)
+  void room.look()
   catchUpWhenShown(link)
   passOnNetwork(link)
-  const feeds = { views, subscriptions, verifications, writes, syncStatus, integrity }
+  const feeds = { views, subscriptions, verifications, writes, syncStatus, integrity, room }
   return new WorkerStoreClient<A>({ storeId, link, ...feeds })
 }
 

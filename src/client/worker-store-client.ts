@@ -30,12 +30,14 @@ import { evolveState } from '../model/evolve.ts'
 import type { IntegrityStatus, QuarantinedBlock } from '../model/integrity-status.ts'
 import type { ReplayReport } from '../model/replay-report.ts'
 import type { HashedSnapshot } from '../model/snapshot.ts'
+import type { StorageStatus } from '../model/storage-status.ts'
 import type { Rejection, SyncStatus } from '../model/sync-status.ts'
 import type { AmendCall, ExecuteCall } from '../protocol/worker-api.ts'
 import { exportStream } from './log-export.ts'
 import { readAllPages, readWholeStream } from './paged-reads.ts'
 import { type ProjectionControl, projectionControlOf } from './projection-control.ts'
 import type { Readable } from './readable.ts'
+import type { StorageRoom } from './storage-room.ts'
 import type { ExecuteOptions, ExecuteResult, NameIn, StoreClient, SyncControl } from './store-client.ts'
 import type { EventHandler, Subscriptions } from './subscriptions.ts'
 import type { Verifications } from './verifications.ts'
@@ -53,6 +55,7 @@ type ClientParts = Readonly<{
   writes: WriteQueue
   syncStatus: Readable<SyncStatus>
   integrity: Readable<IntegrityStatus>
+  room: StorageRoom
 }>
 
 /** The casts to `A` rest on the worker's serving the app that the page names as its type. */
@@ -100,7 +103,7 @@ export class WorkerStoreClient<A extends App> implements StoreClient<A> {
   ): Promise<readonly AppendResult[]> {
     if (appends.length === 0) return []
     for (const append of appends) checkAppend(append)
-    return this.#writes.append(appends, options)
+    return this.#parts.room.watch(this.#writes.append(appends, options))
   }
 
   async execute<N extends NameIn<DecidersOf<A>>>(
@@ -117,7 +120,7 @@ export class WorkerStoreClient<A extends App> implements StoreClient<A> {
       commandId,
       ...options,
     }
-    const answer = await this.#writes.execute(call)
+    const answer = await this.#parts.room.watch(this.#writes.execute(call))
     return answer as ExecuteResult<StateOf<DecidersOf<A>[N]>>
   }
 
@@ -221,7 +224,7 @@ export class WorkerStoreClient<A extends App> implements StoreClient<A> {
     const named = { streamName, ...encoded, reason, amendmentId, expectedStreamVersion }
     const call: AmendCall = { ...named, ...(onConflict && { onConflict }) }
     try {
-      return await this.#link.call(worker => worker.amend(call))
+      return await this.#parts.room.watch(this.#link.call(worker => worker.amend(call)))
     } catch (error) {
       const isAnswered = !isStoreError(error, 'worker-died') && !isStoreError(error, 'worker-timeout')
       throw isAnswered ? error : withIds(error, { amendmentId })
@@ -266,6 +269,10 @@ export class WorkerStoreClient<A extends App> implements StoreClient<A> {
 
   quarantine(): Promise<readonly QuarantinedBlock[]> {
     return this.#link.call(worker => worker.quarantine())
+  }
+
+  storage(): Readable<StorageStatus> {
+    return this.#parts.room.status
   }
 
   health(): Readable<StoreHealth> {
