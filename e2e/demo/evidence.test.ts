@@ -116,6 +116,12 @@ test('a saved history is opened on another device, and what was only in it goes 
   await third.close()
 })
 
+test('a browser that does not promise to keep the board is told of, where sync is explained', async () => {
+  await addCard(page, 'Something to lose')
+  await page.getByRole('button', { name: /^Sync:/ }).click()
+  await page.getByTestId('room').getByText('This browser may clear the board').waitFor()
+})
+
 test('an emptied database is told, and what the server has comes again', async () => {
   await addCard(page, 'Kept by the server')
   await isSent(page)

@@ -1,21 +1,13 @@
-// Room as a real browser gives it, and takes it away.
+// Room as a real browser gives it.
 
 import { afterEach, expect, test } from 'vitest'
-import { cdp } from 'vitest/browser'
 import { openStore, type StorageStatus, type StoreClient } from '../../src/index.ts'
 import { added, type cartApp } from '../worker/cart-app.ts'
 
 const opened: StoreClient<typeof cartApp>[] = []
 const used: string[] = []
 
-const overrideQuota = (quotaSize?: number) =>
-  cdp().send('Storage.overrideQuotaForOrigin', {
-    origin: location.origin,
-    ...(quotaSize !== undefined && { quotaSize }),
-  })
-
 afterEach(async () => {
-  await overrideQuota()
   await Promise.all(opened.splice(0).map(store => store.close()))
   for (const name of used.splice(0)) indexedDB.deleteDatabase(name)
 })
@@ -52,24 +44,4 @@ test('says how much there is, and whether the browser keeps it', async () => {
     ({ persisted, problem }) => persisted === true || problem === 'may-be-evicted',
   )
   expect(problem).toBe(persisted ? null : 'may-be-evicted')
-})
-
-test('a write that finds no room fails with the reason, reads go on, and so do writes once there is some', async () => {
-  const store = await open()
-  await store.appendToStream('cart-1', [added('kept')])
-  // Less than is stored: what other tests have deleted counts for a while.
-  await overrideQuota(1024)
-  const large = Array.from({ length: 2_000 }, (_, i) => added(`${i}-${'x'.repeat(500)}`))
-  await expect(store.appendToStream('cart-2', large)).rejects.toMatchObject({
-    code: 'storage-failed',
-    facts: { problem: 'quota' },
-  })
-  expect(await until(store, ({ problem }) => problem === 'full')).toMatchObject({ isLow: true })
-  expect((await store.readStream('cart-1')).currentStreamVersion).toBe(1)
-  expect((await store.readStream('cart-2')).currentStreamVersion).toBe(0)
-  await overrideQuota()
-  await store.appendToStream('cart-2', large)
-  await until(store, ({ problem }) => problem !== 'full')
-  expect((await store.readStream('cart-2')).currentStreamVersion).toBe(2_000)
-  expect(await store.verify()).toMatchObject({ ok: true, events: 2_001 })
 })
