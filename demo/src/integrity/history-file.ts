@@ -2,11 +2,15 @@
 
 import { html } from 'lit'
 
-export type ChosenHistory = Readonly<{ file: File; pending: number }>
+export type HistoryOffer = Readonly<{
+  file: File
+  /** Events that are on no server now. */
+  pending: number
+  onOpen: () => void
+  onLeave: () => void
+}>
 
-export type HistoryChoice = Readonly<{ onOpen: () => void; onLeave: () => void }>
-
-export function historyOffer({ file, pending }: ChosenHistory, { onOpen, onLeave }: HistoryChoice) {
+export function historyOffer({ file, pending, onOpen, onLeave }: HistoryOffer) {
   return html`
     <div class="finding" data-kind="forged" role="status">
       <strong>Open ${file.name}?</strong>

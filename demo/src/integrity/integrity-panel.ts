@@ -19,6 +19,7 @@ export function integrityPanel(
   onShow: (position: number) => void,
 ): void {
   const status = store.integrity()
+  const sync = store.sync.status()
   const erased = new Erased({ store, page, notices })
   const acknowledge = (id: string): void => {
     store.acknowledgeVerdict(id).catch(error => notices.error(error))
@@ -57,7 +58,7 @@ export function integrityPanel(
       </details>
       ${filePicker({ label: 'Check a proof', accept: '.tlog-proof,text/plain', onPicked: file => integrity.checkProof(file) })}
       ${filePicker({ label: 'Open a saved history', accept: '.streamdingo', onPicked: file => integrity.choose(file) })}
-      ${chosen && !work ? historyOffer(chosen, { onOpen: () => integrity.openHistory(chosen), onLeave: () => integrity.leave() }) : nothing}
+      ${chosen && !work ? historyOffer({ file: chosen, pending: sync.getSnapshot().pending, onOpen: () => integrity.openHistory(chosen), onLeave: () => integrity.leave() }) : nothing}
       ${work && work.total > 0 ? progress(work, () => integrity.cancel()) : nothing}
       ${forgery && !report && !work ? forgeryNews(forgery) : nothing}
       ${report ? findings(report, tookMs, { onShow, onRestore: isHealed ? null : () => integrity.restore() }) : nothing}
@@ -68,6 +69,7 @@ export function integrityPanel(
   }
   integrity.subscribe(draw)
   status.subscribe(draw)
+  sync.subscribe(draw)
   erased.subscribe(draw)
   draw()
 }

@@ -19,7 +19,6 @@ import { saveFile } from '../save-file.ts'
 import type { Notices } from '../status/notices.ts'
 import { writtenText } from '../words.ts'
 import { type Forgery, forge, undoForgery } from './forgery.ts'
-import type { ChosenHistory } from './history-file.ts'
 import { checkProof } from './proof.ts'
 import { restoreAndReload } from './restore.ts'
 
@@ -34,7 +33,7 @@ export type IntegrityState = Readonly<{
   tookMs: number
   forgery: Forgery | null
   /** A saved history that somebody has picked, and may still leave. */
-  chosen: ChosenHistory | null
+  chosen: File | null
   /** What came of a proof that was given to check. */
   proof: ProofVerdict | null
 }>
@@ -130,8 +129,7 @@ export class Integrity implements Readable<IntegrityState> {
   }
 
   choose(file: File): void {
-    const { pending } = this.#parts.store.sync.status().getSnapshot()
-    this.#change({ chosen: { file, pending } })
+    this.#change({ chosen: file })
   }
 
   leave(): void {
@@ -139,7 +137,7 @@ export class Integrity implements Readable<IntegrityState> {
   }
 
   /** The page begins anew behind it, also with what there was where the file was not opened. */
-  openHistory({ file }: ChosenHistory): Promise<void> {
+  openHistory(file: File): Promise<void> {
     const { store, replica, notices } = this.#parts
     return this.#run('Opening', async onProgress => {
       this.#change({ chosen: null })
