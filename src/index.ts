@@ -1,6 +1,6 @@
 // The door for the page: opens stores. It reaches no storage, no hashing and no engine.
 
-export { type OpenStoreOptions, openStore } from './client/open-store.ts'
+export { type ImportOptions, type OpenStoreOptions, openStore } from './client/open-store.ts'
 export type { ProjectionControl } from './client/projection-control.ts'
 export type { Readable } from './client/readable.ts'
 export type { ExecuteOptions, ExecuteResult, StoreClient, SyncControl } from './client/store-client.ts'
@@ -72,6 +72,7 @@ export type {
   VerifyProgress,
   VerifyReport,
 } from './model/event-store.ts'
+export type { ImportProgress } from './model/import.ts'
 export type {
   Finding,
   IntegrityStatus,
@@ -99,6 +100,7 @@ export type {
 export type { ReplayExplanation, ReplayReason, ReplayReport } from './model/replay-report.ts'
 export type { HashedSnapshot, Snapshot } from './model/snapshot.ts'
 export type { SinceSnapshot, SnapshotPolicy, SnapshotRetention } from './model/snapshot-policy.ts'
+export type { StorageStatus } from './model/storage-status.ts'
 export type {
   EventProgress,
   PlainError,

@@ -14,6 +14,7 @@ import type {
 import type { IntegrityStatus, QuarantinedBlock } from '../model/integrity-status.ts'
 import type { ReplayExplanation, ReplayReport } from '../model/replay-report.ts'
 import type { HashedSnapshot } from '../model/snapshot.ts'
+import type { StorageStatus } from '../model/storage-status.ts'
 import type { EventProgress, Rejection, SyncStatus, WhenConfirmedOptions } from '../model/sync-status.ts'
 import type { ProjectionControl } from './projection-control.ts'
 import type { Readable } from './readable.ts'
@@ -120,6 +121,12 @@ export interface StoreClient<A extends App> extends EventStore {
   acknowledgeVerdict(id: string): Promise<void>
   /** Stored blocks that could not be read whole when the log was begun anew: for a backup, or a report. */
   quarantine(): Promise<readonly QuarantinedBlock[]>
+
+  /**
+   * How much room there is, and whether the browser may evict what is stored. What was evicted is told by `integrity()` as
+   * `wiped`.
+   */
+  storage(): Readable<StorageStatus>
 
   /** Whether the worker answers and the storage holds. */
   health(): Readable<StoreHealth>

@@ -30,12 +30,14 @@ import { evolveState } from '../model/evolve.ts'
 import type { IntegrityStatus, QuarantinedBlock } from '../model/integrity-status.ts'
 import type { ReplayReport } from '../model/replay-report.ts'
 import type { HashedSnapshot } from '../model/snapshot.ts'
+import type { StorageStatus } from '../model/storage-status.ts'
 import type { Rejection, SyncStatus } from '../model/sync-status.ts'
 import type { ExecuteCall } from '../protocol/worker-api.ts'
 import { exportStream } from './log-export.ts'
 import { readAllPages, readWholeStream } from './paged-reads.ts'
 import { type ProjectionControl, projectionControlOf } from './projection-control.ts'
 import type { Readable } from './readable.ts'
+import type { StorageRoom } from './storage-room.ts'
 import type { ExecuteOptions, ExecuteResult, NameIn, StoreClient, SyncControl } from './store-client.ts'
 import type { EventHandler, Subscriptions } from './subscriptions.ts'
 import { syncControlOf } from './sync-control.ts'
@@ -56,6 +58,7 @@ type ClientParts = Readonly<{
   writes: WriteQueue
   syncStatus: Readable<SyncStatus>
   integrity: Readable<IntegrityStatus>
+  room: StorageRoom
 }>
 
 /** The casts to `A` rest on the worker's serving the app that the page names as its type. */
@@ -98,7 +101,7 @@ export class WorkerStoreClient<A extends App> implements StoreClient<A> {
   ): Promise<readonly AppendResult[]> {
     if (appends.length === 0) return []
     for (const append of appends) checkAppend(append)
-    return this.#writes.append(appends, options)
+    return this.#parts.room.watch(this.#writes.append(appends, options))
   }
 
   async execute<N extends NameIn<DecidersOf<A>>>(
@@ -115,7 +118,7 @@ export class WorkerStoreClient<A extends App> implements StoreClient<A> {
       commandId,
       ...options,
     }
-    const answer = await this.#writes.execute(call)
+    const answer = await this.#parts.room.watch(this.#writes.execute(call))
     return answer as ExecuteResult<StateOf<DecidersOf<A>[N]>>
   }
 
@@ -211,7 +214,7 @@ export class WorkerStoreClient<A extends App> implements StoreClient<A> {
   ): Promise<AppendResult> {
     const encoded = encodeAmendments(streamName, amendments, options)
     try {
-      return await this.#link.call(worker => worker.amend(encoded))
+      return await this.#parts.room.watch(this.#link.call(worker => worker.amend(encoded)))
     } catch (error) {
       const isAnswered = !isStoreError(error, 'worker-died') && !isStoreError(error, 'worker-timeout')
       throw isAnswered ? error : withIds(error, { amendmentId: encoded.amendmentId })
@@ -256,6 +259,10 @@ export class WorkerStoreClient<A extends App> implements StoreClient<A> {
 
   quarantine(): Promise<readonly QuarantinedBlock[]> {
     return this.#link.call(worker => worker.quarantine())
+  }
+
+  storage(): Readable<StorageStatus> {
+    return this.#parts.room.status
   }
 
   health(): Readable<StoreHealth> {

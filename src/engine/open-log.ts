@@ -19,6 +19,8 @@ import { amendJob } from './amendments/amend-job.ts'
 import type { EffectiveOrder } from './amendments/effective-order.ts'
 import { readAmendments } from './amendments/read-amendments.ts'
 import { appendJob } from './append-job.ts'
+import { exportPart } from './backup/export-log.ts'
+import { dropStaged } from './backup/staged-import.ts'
 import { BlockStore } from './block-store.ts'
 import { type LogSigning, nobodySigns } from './checkpoint-book.ts'
 import { deciderOf } from './command-plan.ts'
@@ -29,7 +31,6 @@ import { Erasures } from './erasure/erasures.ts'
 import type { EventLog, LogChange, RemotePage, SyncCursor } from './event-log.ts'
 import { mustHave, progressOf } from './event-progress.ts'
 import { executeJob } from './execute-job.ts'
-import { exportPart } from './export-log.ts'
 import { IdleUpkeep, type IdleUpkeepOptions } from './idle-upkeep.ts'
 import { IndexCheckpoint } from './index-checkpoint.ts'
 import { Listeners } from './listeners.ts'
@@ -63,7 +64,7 @@ export type OpenLogOptions = Readonly<{
   now?: () => number
   /**
    * Merges small blocks while nothing is appended, where the storage keeps blocks, and deletes snapshots that are of no
-   * use any more. Left out: never.
+   * use any more, and what an import left that was cut off. Left out: never. `runAlone` must exclude imports, too.
    */
   compaction?: IdleUpkeepOptions
   /** Who signs the log's checkpoints, asked for at the first one. Left out: nobody. */
@@ -415,6 +416,7 @@ class OpenLog implements EventLog {
     const onMerged = this.#blocks.merged.bind(this.#blocks)
     const snapshots = new SnapshotCleanup({ log: this, app, ...this.#options.snapshots })
     const work = async (signal: AbortSignal): Promise<void> => {
+      await dropStaged(storage)
       await compactLog({ storage, hash, onMerged, onDamaged: onError }, signal)
       if (!signal.aborted) await snapshots.run()
     }

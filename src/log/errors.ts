@@ -44,6 +44,8 @@ const RECOVERY = {
   'unknown-event-type': 'The log has events of a newer version of the app. Update this one.',
   'log-damaged':
     'The stored log does not match its hashes. Open the store with `restore: true`: what is pending and whole stays, what can be read of the rest is told as rejected, what the server has comes again.',
+  'import-refused':
+    'The file was not taken in, and nothing was written. See the problem: `not-empty` needs `replace: true`, and says what would go.',
   'unsupported-format': 'The log was written by a newer version. Update the app.',
   'storage-failed':
     'The storage refused. See the problem: only data-loss means that acknowledged events are gone.',

@@ -19,6 +19,7 @@ import type {
   VerifyProgress,
   VerifyReport,
 } from '../model/event-store.ts'
+import type { ImportProgress } from '../model/import.ts'
 import type { IntegrityStatus, QuarantinedBlock } from '../model/integrity-status.ts'
 import type { Moment } from '../model/moment.ts'
 import type { ProjectionStatus } from '../model/projection-status.ts'
@@ -30,7 +31,7 @@ import type { StatePatch } from './state-patch.ts'
 import type { WireError } from './wire-error.ts'
 
 /** Page and worker must agree on it: a cached worker script can be older than the page. */
-export const WORKER_PROTOCOL = 9
+export const WORKER_PROTOCOL = 10
 
 /** Every call is answered with one of these; a call that rejects is a bug or a broken link. */
 export type Reply<T> = Readonly<{ ok: true; value: T }> | Readonly<{ ok: false; error: WireError }>
@@ -44,6 +45,8 @@ export type PageValues = Readonly<{
   token?: string
   /** Begin the log anew with what can be read of what is pending. */
   restore?: boolean
+  /** Put the log of this file in the place of what is stored; without `replace` only where there are no events. */
+  importFrom?: Readonly<{ file: Blob; replace: boolean }>
   /** Freeze states, so that who changes one in place finds out. */
   freeze?: boolean
 }>
@@ -177,6 +180,8 @@ export interface WorkerApi {
   /** Told of by `PageApi.progress`. */
   verify(callId: number, options: Pick<VerifyOptions, 'level' | 'resume'>): Promise<Reply<VerifyReport>>
   cancel(callId: number): Promise<Reply<void>>
+  /** Ends an import that `connect` is about, unless it is done. */
+  cancelImport(): Promise<Reply<void>>
   proveInclusion(eventId: string, treeSize: number | undefined): Promise<Reply<InclusionProof>>
   proveConsistency(size1: number, size2: number | undefined): Promise<Reply<ConsistencyProof>>
   checkpoint(): Promise<Reply<LogCheckpoint>>
@@ -229,6 +234,8 @@ export interface PageApi {
   readAnchor(name: string): Promise<string | null>
   writeAnchor(name: string, text: string): Promise<void>
   progress(callId: number, progress: VerifyProgress): Promise<void>
+  /** Of an import, while the worker connects. */
+  importProgress(progress: ImportProgress): Promise<void>
   /** The storage ended on its own: the database was deleted, or another tab upgrades it. */
   storageLost(error: WireError): Promise<void>
 }

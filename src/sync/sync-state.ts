@@ -221,6 +221,8 @@ function takeReceipt(
     return halt(next, verdictOn(changed).error)
   }
   if (refusal === null || refusal.reason === 'stale') return next
+  // A copy of this device, as out of a backup, may have sent the same event on another base since the last pull.
+  if (refusal.reason === 'id-reused' && receipt.head > (answeredAt ?? 0)) return next
   return halt(next, plainError('sync-refused', `The server refused a commit: ${refusal.detail}`, refusal))
 }
 

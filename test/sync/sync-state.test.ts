@@ -328,11 +328,21 @@ describe('refusals of a push', () => {
     expect(sync.types()).toContain('push')
   })
 
+  test('an id that is recorded otherwise is looked for in what the server has got meanwhile, and only then given up on', () => {
+    const refusal = { reason: 'id-reused', detail: 'event 1' } as const
+    const sync = pushing()
+    expect(sync.give(answered({ accepted: 0, head: 2, refusal }))).toEqual([PULL])
+    sync.give({ type: 'pullDone', standing: standing({ position: 2, pending: 1 }), head: 2 })
+    expect(sync.status().phase).toBe('pushing')
+    sync.give(answered({ accepted: 0, head: 2, refusal }))
+    expect(sync.status()).toMatchObject({ phase: 'stopped', error: { code: 'sync-refused' } })
+  })
+
   test.each(['id-reused', 'invalid', 'forbidden'] as const)(
     '%s: stops with the reason, and nothing pending is given up',
     reason => {
       const sync = pushing()
-      sync.give(answered({ accepted: 0, refusal: { reason, detail: 'event 1' } }))
+      sync.give(answered({ accepted: 0, head: 0, refusal: { reason, detail: 'event 1' } }))
       expect(sync.status()).toMatchObject({
         phase: 'stopped',
         pending: 1,
