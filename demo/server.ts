@@ -21,15 +21,22 @@ export type DemoServerOptions = Readonly<{
   connectionString?: string
   /** Folder of the embedded one; in memory where it is left out. */
   dataDir?: string
+  /** Whether each request is written out. Default false. */
+  isLogged?: boolean
 }>
 
 export async function startDemoServer(options: DemoServerOptions = {}): Promise<Listening> {
-  const { port = 0, connectionString, dataDir } = options
+  const { port = 0, connectionString, dataDir, isLogged = false } = options
   const database = await openPostgres(connectionString ? { connectionString } : dataDir ? { dataDir } : {})
   const server = createSyncServer({
     openStorage: database.storage,
     authorize: request => boardOf(bearerToken(request)),
     signing: { name: 'demo.streamdingo.local', keyPair: await signingKey(dataDir) },
+    checkStorage: database.ping,
+    log: event => {
+      // A board's name is its key here, so it is not for a log.
+      if (isLogged) console.log(JSON.stringify({ ...event, storeId: null }))
+    },
     onError: error => console.error(error),
   })
   const listening = await listen(server, { port, basePath: '/sync', staticRoot: `${HERE}dist` })
@@ -64,6 +71,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const { url } = await startDemoServer({
     port: Number(process.env['PORT'] ?? 4747),
     ...(connectionString ? { connectionString } : { dataDir }),
+    isLogged: process.env['DEMO_LOG'] === '1',
   })
   console.log(
     `\n  StreamDingo demo: ${url}\n  Open it in two windows, and switch one offline. Ctrl+C ends it.\n`,

@@ -5,6 +5,8 @@ export const DOORS = {
   worker: 'worker/index.ts',
   server: 'src/server/index.ts',
   'server-node': 'src/server/node.ts',
+  'server-jwt': 'src/server/jwt.ts',
+  'server-telemetry': 'src/server/telemetry.ts',
   integrity: 'src/integrity/index.ts',
   conformance: 'src/conformance/index.ts',
   testing: 'src/testing/index.ts',

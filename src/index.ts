@@ -1,13 +1,13 @@
 // The door for the page: opens stores. It reaches no storage, no hashing and no engine.
 
-export { type OpenStoreOptions, openStore } from './client/open-store.ts'
+export { type ImportOptions, type OpenStoreOptions, openStore } from './client/open-store.ts'
 export type { ProjectionControl } from './client/projection-control.ts'
 export type { Readable } from './client/readable.ts'
 export type { ExecuteOptions, ExecuteResult, StoreClient, SyncControl } from './client/store-client.ts'
 export type { View } from './client/views.ts'
 export type { StoreHealth, WorkerSource } from './client/worker-link.ts'
 export type { WorkerEndpoint } from './client/worker-session.ts'
-export type { OnConflict } from './log/commit-note.ts'
+export type { ConflictPolicy, OnConflict } from './log/commit-note.ts'
 export {
   type ErrorFacts,
   InvalidEvent,
@@ -42,6 +42,7 @@ export type {
   Evolve,
   HandlerCode,
   Handlers,
+  MergeNameOf,
   ProjectionDefinition,
   ProjectionsOf,
   StateOf,
@@ -51,6 +52,7 @@ export type { EraseOptions, Erasure } from './model/erasure.ts'
 export type {
   AppendOptions,
   AppendResult,
+  AppendToStreamsOptions,
   BytePlace,
   EventStore,
   ExportOptions,
@@ -70,6 +72,7 @@ export type {
   VerifyProgress,
   VerifyReport,
 } from './model/event-store.ts'
+export type { ImportProgress } from './model/import.ts'
 export type {
   Finding,
   IntegrityStatus,
@@ -77,6 +80,7 @@ export type {
   RecoveryAction,
   Verdict,
 } from './model/integrity-status.ts'
+export type { AnyMerge, Conflict, MergeDefinition, Merged } from './model/merge.ts'
 export type { Moment } from './model/moment.ts'
 export type {
   ProjectionPhase,
@@ -96,4 +100,13 @@ export type {
 export type { ReplayExplanation, ReplayReason, ReplayReport } from './model/replay-report.ts'
 export type { HashedSnapshot, Snapshot } from './model/snapshot.ts'
 export type { SinceSnapshot, SnapshotPolicy, SnapshotRetention } from './model/snapshot-policy.ts'
-export type { PlainError, RejectedAmendment, Rejection, SyncPhase, SyncStatus } from './model/sync-status.ts'
+export type { StorageStatus } from './model/storage-status.ts'
+export type {
+  EventProgress,
+  PlainError,
+  RejectedAmendment,
+  Rejection,
+  SyncPhase,
+  SyncStatus,
+  WhenConfirmedOptions,
+} from './model/sync-status.ts'

@@ -51,4 +51,5 @@ export class AnchorKeeper {
   }
 }
 
-const anchorIn = (text: string | null): HeadAnchor | null => (text === null ? null : parseAnchor(text))
+/** What stands on a shelf, if that is an anchor. */
+export const anchorIn = (text: string | null): HeadAnchor | null => (text === null ? null : parseAnchor(text))

@@ -4,7 +4,6 @@
 import { compareWithAnchor, compareWithCheckpoint, foundByWitness } from '../src/engine/recovery/compare.ts'
 import type { HeadAnchor } from '../src/engine/recovery/head-anchor.ts'
 import type { Found } from '../src/engine/recovery/recovery-machine.ts'
-import type { Salvage } from '../src/engine/recovery/salvage.ts'
 import { dropVerdict, readVerdicts } from '../src/engine/recovery/verdict-book.ts'
 import type { AuditFailure } from '../src/engine/replay/audit.ts'
 import type { SnapshotDrop } from '../src/engine/replay/snapshot-store.ts'
@@ -96,18 +95,6 @@ export class IntegrityWatch {
       }
       await this.#recovery.found(found)
     })
-  }
-
-  /** The log was begun anew before it was opened. */
-  restored({ lost, lostBytes, lostUnsynced, firstLost, damaged, pending }: Salvage): Promise<void> {
-    const kept = pending.reduce((sum, { entries }) => sum + entries.length, 0)
-    const found: Found = {
-      finding: 'damaged',
-      at: firstLost ?? 1,
-      atRisk: { events: lost, unsynced: lostUnsynced, bytes: lostBytes },
-      detail: `${kept} pending events were taken over, ${damaged.length} blocks are in quarantine`,
-    }
-    return this.#recovery.found(found)
   }
 
   /** A projection is not to be trusted any more. */

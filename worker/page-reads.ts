@@ -19,8 +19,9 @@ export async function readStreamPage(
 ): Promise<StreamPage> {
   const currentStreamVersion = log.streamVersion(streamName)
   const read = (bounded: ReadStreamOptions) => log.readStream(streamName, bounded)
+  const changedAt = options.order === 'recorded' ? 0 : log.order.changedAt(streamName)
   const page = await firstPage(options, log, read, ({ version }) => version)
-  return { streamExists: currentStreamVersion > 0, currentStreamVersion, ...page }
+  return { streamExists: currentStreamVersion > 0, currentStreamVersion, changedAt, ...page }
 }
 
 export function readLogPage(

@@ -17,7 +17,7 @@ import { deleteSnapshots } from '../src/engine/replay/snapshot-rows.ts'
 import { isStoreError } from '../src/log/errors.ts'
 import type { GlobalPosition } from '../src/log/event.ts'
 import { newEventId } from '../src/log/event-id.ts'
-import type { RecoveryAction, Verdict } from '../src/model/integrity-status.ts'
+import type { Verdict } from '../src/model/integrity-status.ts'
 import type { DeviceKeys } from './device-keys.ts'
 import type { TabChannel } from './tab-channel.ts'
 import { underLock } from './web-lock.ts'
@@ -100,7 +100,7 @@ export class Recovery {
   }
 
   /** Once, until it is acknowledged, however often it is found. */
-  async #tell(verdict: Found & Readonly<{ action: RecoveryAction }>): Promise<void> {
+  async #tell(verdict: Omit<Verdict, 'id' | 'foundAt'>): Promise<void> {
     const { log, channel } = this.#parts
     const isTold = ({ finding, action, at }: Verdict): boolean =>
       finding === verdict.finding && action === verdict.action && at === verdict.at

@@ -1,12 +1,12 @@
 // The composition root: puts storage, log, replay, sync and tabs together, and serves them on a port.
 
 import * as Comlink from 'comlink'
+import { importLog } from '../src/engine/backup/import-log.ts'
 import type { EventLog } from '../src/engine/event-log.ts'
 import { createEventStore } from '../src/engine/event-store.ts'
 import type { IdleUpkeepOptions } from '../src/engine/idle-upkeep.ts'
 import { openLog } from '../src/engine/open-log.ts'
 import { restoreLog } from '../src/engine/recovery/restore.ts'
-import type { Salvage } from '../src/engine/recovery/salvage.ts'
 import type { AuditOptions } from '../src/engine/replay/audit.ts'
 import { type Follower, Followers } from '../src/engine/replay/followers.ts'
 import { createProjector } from '../src/engine/replay/projector.ts'
@@ -16,6 +16,7 @@ import type { SnapshotDrop } from '../src/engine/replay/snapshot-store.ts'
 import { StorageFailed, StoreError } from '../src/log/errors.ts'
 import { createSha256 } from '../src/log/sha256/create-sha256.ts'
 import type { App } from '../src/model/app.ts'
+import type { ImportProgress } from '../src/model/import.ts'
 import type { ReplayReport } from '../src/model/replay-report.ts'
 import type { ServedReadModels } from '../src/model/row-store.ts'
 import type { SnapshotsOptions } from '../src/model/snapshot-policy.ts'
@@ -30,6 +31,7 @@ import {
 } from '../src/protocol/worker-api.ts'
 import type { LogStorage } from '../src/storage/log-storage.ts'
 import { createSyncLoop } from '../src/sync/sync-loop.ts'
+import { anchorIn } from './anchor-keeper.ts'
 import { type AnchorShelf, openAnchorShelf } from './anchor-shelf.ts'
 import { DeviceKeys } from './device-keys.ts'
 import { shareGrowth } from './growth-hints.ts'
@@ -44,6 +46,7 @@ import { createSyncOff, SyncRole, type SyncTarget } from './sync-role.ts'
 import { TabChannel } from './tab-channel.ts'
 import { ViewFeeds } from './view-feeds.ts'
 import { sayWeaklyKnown } from './weak-code.ts'
+import { underLock } from './web-lock.ts'
 
 export type ServeStoreOptions = Readonly<{
   app: App
@@ -100,12 +103,15 @@ export function serveStoreOn(port: Comlink.Endpoint, options: PortOptions): void
   }) as EventListener
   port.addEventListener('message', onMessage)
   sayWeaklyKnown(options.app)
-  const openParts: OpenParts = (values, page) => openStoreParts(options, values, page)
+  const openParts: OpenParts = (...args) => openStoreParts(options, ...args)
   Comlink.expose(new StoreService(openParts), port)
   sayReady()
 }
 
-async function openStoreParts(options: PortOptions, values: PageValues, page: PageApi): Promise<StoreParts> {
+async function openStoreParts(
+  options: PortOptions,
+  ...[values, page, signal]: Parameters<OpenParts>
+): Promise<StoreParts> {
   const { app, snapshots, onError } = options
   const storage = options.storage(values)
   storage.onLost(error => void page.storageLost(wireErrorOf(error)))
@@ -113,7 +119,8 @@ async function openStoreParts(options: PortOptions, values: PageValues, page: Pa
   const { storeId } = values
   const keys = new DeviceKeys({ storeId, place: storage.place, isWanted: options.signing ?? true })
   const shelf = await openAnchorShelf(page)
-  const restored = values.restore ? await restore(storage, storeId, keys, shelf) : null
+  if (values.restore) await restore({ storage, storeId, keys, shelf, onError })
+  if (values.importFrom) await takeIn(values.importFrom, { storage, storeId, keys, shelf, page, signal })
   const anchorAtOpening = readAnchor(shelf, storage.place, onError)
   const replays = new ReplayReports()
   const onReplayed = (report: ReplayReport) => {
@@ -135,7 +142,19 @@ async function openStoreParts(options: PortOptions, values: PageValues, page: Pa
   // that is opened, and that must be the log's.
   void keys.seal()
   try {
-    const opened = { log, keys, place: storage.place, shelf, anchorAtOpening, restored, replays, onReplayed }
+    // What the file still says of events that were erased here is gone before anybody reads.
+    if (values.importFrom) await log.erasures.resume()
+    const isBegunAnew = values.restore === true || values.importFrom !== undefined
+    const opened = {
+      log,
+      keys,
+      place: storage.place,
+      shelf,
+      anchorAtOpening,
+      isBegunAnew,
+      replays,
+      onReplayed,
+    }
     return await assemble(opened, options, values, page)
   } catch (error) {
     await log.close()
@@ -149,13 +168,13 @@ type OpenedLog = Readonly<{
   place: string | undefined
   shelf: AnchorShelf
   anchorAtOpening: Promise<string | null>
-  restored: Salvage | null
+  isBegunAnew: boolean
   replays: ReplayReports
   onReplayed: (report: ReplayReport) => void
 }>
 
 async function assemble(
-  { log, keys, place, shelf, anchorAtOpening, restored, replays, onReplayed }: OpenedLog,
+  { log, keys, place, shelf, anchorAtOpening, isBegunAnew, replays, onReplayed }: OpenedLog,
   options: PortOptions,
   values: PageValues,
   page: PageApi,
@@ -218,17 +237,15 @@ async function assemble(
         channel,
         name,
         createLoop: createSyncLoop,
+        renewToken: () => page.freshToken(),
         onWitnessed: (answer, checkpoint) => void integrity.takeAnswer(answer, checkpoint),
         onInconsistent: error => void integrity.serverFound(error),
       })
     : createSyncOff(syncParts)
   channel.on('restored', () => void page.storageLost(wireErrorOf(BEGUN_ANEW)))
-  if (restored) {
-    channel.post({ type: 'restored' })
-    await integrity.restored(restored)
-  }
+  if (isBegunAnew) channel.post({ type: 'restored' })
   await integrity.start()
-  sync.start()
+  await sync.start()
   showStatus()
   return {
     log,
@@ -283,23 +300,75 @@ async function readAnchor(
 
 const BEGUN_ANEW = new StorageFailed('version-change', 'Another tab began the log anew. Open the store again')
 
+type RestoreParts = Readonly<{
+  storage: LogStorage
+  storeId: string
+  keys: DeviceKeys
+  shelf: AnchorShelf
+  onError: (error: Error) => void
+}>
+
 /** Behind it, this is another device with another log: nothing may compare it with what was. */
-async function restore(
-  storage: LogStorage,
-  storeId: string,
-  keys: DeviceKeys,
-  shelf: AnchorShelf,
-): Promise<Salvage> {
+async function restore({ storage, storeId, keys, shelf, onError }: RestoreParts): Promise<void> {
   await storage.open()
   try {
-    const salvaged = await restoreLog(storage, storeId, await createSha256())
+    const anchor = anchorIn(await readAnchor(shelf, storage.place, onError))
+    await restoreLog(storage, { storeId, hash: await createSha256(), anchor })
     await keys.forget()
     if (storage.place !== undefined) await shelf.write(storage.place, 'null')
-    return salvaged
   } finally {
     await storage.close()
   }
 }
+
+type TakeInParts = Readonly<{
+  storage: LogStorage
+  storeId: string
+  keys: DeviceKeys
+  shelf: AnchorShelf
+  page: PageApi
+  signal: AbortSignal
+}>
+
+/** Behind it, this is another device, as with {@link restore}: the one that the file is of may go on, too. */
+async function takeIn(
+  { file, replace }: NonNullable<PageValues['importFrom']>,
+  { storage, storeId, keys, shelf, page, signal }: TakeInParts,
+): Promise<void> {
+  let progress: ImportProgress = { phase: 'verifying', done: 0, total: 0 }
+  const told = new AbortController()
+  const tell = createLatestSender(() => page.importProgress(progress), told.signal)
+  // The page takes a worker that is silent for dead.
+  const alive = setInterval(tell, ALIVE_MS)
+  const onProgress = (latest: ImportProgress): void => {
+    progress = latest
+    tell()
+  }
+  try {
+    const hash = await createSha256()
+    const importing = { storage, storeId, hash, file, replace, onProgress, signal }
+    await underLock(upkeepLock(await nameOfClosed(storage)), () => importLog(importing))
+    await keys.forget()
+    if (storage.place !== undefined) await shelf.write(storage.place, 'null')
+  } finally {
+    clearInterval(alive)
+    told.abort()
+  }
+}
+
+const ALIVE_MS = 5_000
+
+async function nameOfClosed(storage: LogStorage): Promise<string> {
+  await storage.open()
+  try {
+    return await sharedNameOf(storage)
+  } finally {
+    await storage.close()
+  }
+}
+
+/** Held by who imports, too: upkeep drops what an import has left. */
+const upkeepLock = (name: string): string => `${name}:compaction`
 
 function compactionOf(
   compaction: ServeStoreOptions['compaction'],
@@ -307,7 +376,7 @@ function compactionOf(
 ): IdleUpkeepOptions | null {
   if (compaction === false) return null
   const runAlone: IdleUpkeepOptions['runAlone'] = async work =>
-    runInOneTab(`${await sharedNameOf(storage)}:compaction`, work)
+    runInOneTab(upkeepLock(await sharedNameOf(storage)), work)
   return { ...compaction, runAlone }
 }
 

@@ -1,7 +1,8 @@
 // What the worker answers the page: every method of the port, over the parts that the composition root gives.
 
+import { exportStart } from '../src/engine/backup/export-log.ts'
 import type { EventLog } from '../src/engine/event-log.ts'
-import { exportStart } from '../src/engine/export-log.ts'
+import { whenConfirmed } from '../src/engine/event-progress.ts'
 import { readQuarantine } from '../src/engine/recovery/quarantine.ts'
 import type { Followers } from '../src/engine/replay/followers.ts'
 import type { Projector } from '../src/engine/replay/projector.ts'
@@ -46,13 +47,15 @@ export type StoreParts = Readonly<{
   close: () => Promise<void>
 }>
 
-export type OpenParts = (values: PageValues, page: PageApi) => Promise<StoreParts>
+/** @param signal ends an import */
+export type OpenParts = (values: PageValues, page: PageApi, signal: AbortSignal) => Promise<StoreParts>
 
 export class StoreService implements WorkerApi {
   readonly #openParts: OpenParts
   readonly #verifying = new Map<number, AbortController>()
   #lifeLock: Promise<string | null> | null = null
   #page: PageApi | null = null
+  #importing: AbortController | null = null
   #parts: Promise<StoreParts> | null = null
 
   constructor(openParts: OpenParts) {
@@ -65,7 +68,8 @@ export class StoreService implements WorkerApi {
       this.#lifeLock ??= holdLifeLock()
       // Held: Comlink closes the port of a proxy that is collected.
       this.#page = page
-      this.#parts = this.#openParts(values, page)
+      this.#importing = new AbortController()
+      this.#parts = this.#openParts(values, page, this.#importing.signal)
       try {
         const { sync, integrity } = await this.#parts
         return {
@@ -202,6 +206,10 @@ export class StoreService implements WorkerApi {
     return replyOf(() => this.#verifying.get(callId)?.abort())
   }
 
+  cancelImport(): Promise<Reply<void>> {
+    return replyOf(() => this.#importing?.abort())
+  }
+
   proveInclusion(
     ...[eventId, treeSize]: Parameters<WorkerApi['proveInclusion']>
   ): ReturnType<WorkerApi['proveInclusion']> {
@@ -262,6 +270,18 @@ export class StoreService implements WorkerApi {
 
   pokeSync(): Promise<Reply<void>> {
     return this.#reply(({ sync }) => sync.poke())
+  }
+
+  progressOf(eventIds: readonly string[]): ReturnType<WorkerApi['progressOf']> {
+    return this.#reply(({ log, sync }) => log.progressOf(eventIds, sync.pushed()))
+  }
+
+  eventIdAt(position: number): Promise<Reply<string>> {
+    return this.#reply(({ log }) => log.eventIdAt(position))
+  }
+
+  whenConfirmed(eventIds: readonly string[], waitMs: number): Promise<Reply<boolean>> {
+    return this.#reply(({ log }) => isWithin(waitMs, signal => whenConfirmed(eventIds, log, signal)))
   }
 
   rejections(): ReturnType<WorkerApi['rejections']> {

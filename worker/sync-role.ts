@@ -3,19 +3,22 @@
 import type { EventLog } from '../src/engine/event-log.ts'
 import type { ConfirmedSource } from '../src/engine/recovery/healing.ts'
 import type { LogCheckpoint } from '../src/log/proofs.ts'
-import type { PlainError, SyncStatus } from '../src/model/sync-status.ts'
-import type { Fetch } from '../src/sync/authorized-fetch.ts'
+import type { PlainError, PushMark, SyncStatus } from '../src/model/sync-status.ts'
+import type { Fetch, TokenSource } from '../src/sync/authorized-fetch.ts'
 import { confirmedCommits } from '../src/sync/confirmed-commits.ts'
+import type { LoopStatus } from '../src/sync/status-of.ts'
 import type { SyncLoop, SyncLoopOptions } from '../src/sync/sync-loop.ts'
 import { type WitnessAnswer, WitnessClient } from '../src/sync/witness-client.ts'
 import { Leadership } from './leadership.ts'
 import type { TabChannel } from './tab-channel.ts'
+import { TokenKeeper } from './token-keeper.ts'
+import { WaitingHere } from './waiting-here.ts'
 
 /** Where to sync, and as whom. */
 export type SyncTarget = Readonly<{
   url: string
-  /** Bearer token, or where to get one. Without one, sync waits for `sync.setToken`. */
-  token?: string | SyncLoopOptions['token']
+  /** Bearer token, or where to get one. Without one, the page is asked, and sync waits for `sync.setToken`. */
+  token?: string | TokenSource
   /**
    * The key (vkey, as `GET /v1/head` shows it) that the server must sign with: nothing of a server with another one, or
    * with none, is taken in. Left out: the first one that it shows is its own from then on.
@@ -25,9 +28,11 @@ export type SyncTarget = Readonly<{
 
 /** What the page can do about sync. */
 export interface SyncSwitch {
-  /** Once. Tells the status from now on. */
-  start(): void
+  /** Once. Tells the status from then on. */
+  start(): Promise<void>
   status(): SyncStatus
+  /** Up to where pushes were answered, as far as this tab has heard; null for nothing. */
+  pushed(): PushMark | null
   setOnline(online: boolean): void
   /** Looks again whether the browser says that there is a network. */
   networkChanged(): void
@@ -44,15 +49,21 @@ export interface SyncSwitch {
 /** Without a server there is nothing to switch; the status tells what would wait for one. */
 export function createSyncOff(options: Pick<SyncRoleOptions, 'log' | 'onStatus' | 'signal'>): SyncSwitch {
   const { log, onStatus, signal } = options
-  const status = () => restingStatus(log, 'off')
+  const tell = () => onStatus(status())
+  const waiting = new WaitingHere({ log, onChange: tell, signal })
+  const status = () => restingStatus('off', log, waiting)
   const nothing = () => {}
   return {
-    start: () => log.onChange(() => onStatus(status()), signal),
+    async start() {
+      await waiting.refresh()
+      log.onChange(tell, signal)
+    },
     status,
+    pushed: () => null,
     setOnline: nothing,
     networkChanged: nothing,
     setToken: nothing,
-    poke: nothing,
+    poke: () => void waiting.refresh(),
     witness: nothing,
     confirmed: async () => ({ type: 'unanswered' }),
     ended: () => Promise.resolve(),
@@ -66,6 +77,8 @@ export type SyncRoleOptions = Readonly<{
   /** Of the leader's lock. */
   name: string
   createLoop: (options: SyncLoopOptions) => SyncLoop
+  /** Asks the page for another token than the one that was refused. Null when it has none. */
+  renewToken: () => Promise<string | null>
   onStatus: (status: SyncStatus) => void
   /** What the witness made of a checkpoint. */
   onWitnessed: (answer: WitnessAnswer, checkpoint: LogCheckpoint) => void
@@ -82,10 +95,13 @@ export class SyncRole implements SyncSwitch {
   readonly #options: SyncRoleOptions
   readonly #leadership: Leadership
   #ended: Promise<void> = Promise.resolve()
+  readonly #waiting: WaitingHere
   #status: SyncStatus
+  /** A hint of the tab that syncs: lost, it says less than there is to say, and never more. */
+  #pushed: PushMark | null = null
   /** Non-null while this tab leads. */
   #loop: SyncLoop | null = null
-  #token: SyncTarget['token']
+  readonly #tokens: TokenKeeper
   /** The application's switch, the same in all tabs. */
   #isWanted = true
   /** The latest checkpoint, until the witness has seen it. */
@@ -96,13 +112,19 @@ export class SyncRole implements SyncSwitch {
 
   constructor(options: SyncRoleOptions) {
     this.#options = options
-    this.#status = restingStatus(options.log, 'follower')
-    this.#token = options.target.token
-    const { name, signal } = options
+    const { log, name, signal, channel, target, renewToken } = options
+    this.#waiting = new WaitingHere({ log, onChange: () => this.#waitingChanged(), signal })
+    this.#status = restingStatus('follower', log, this.#waiting)
+    this.#tokens = new TokenKeeper({
+      token: target.token,
+      renew: renewToken,
+      onRenewed: token => channel.post({ type: 'set-token', token }),
+    })
     this.#leadership = new Leadership({ name, signal, lead: lost => this.#lead(lost) })
   }
 
-  start(): void {
+  async start(): Promise<void> {
+    await this.#waiting.refresh()
     this.#listen()
     this.#ended = this.#leadership.run()
     this.#heard()
@@ -110,6 +132,10 @@ export class SyncRole implements SyncSwitch {
 
   status(): SyncStatus {
     return this.#status
+  }
+
+  pushed(): PushMark | null {
+    return this.#pushed
   }
 
   setOnline(online: boolean): void {
@@ -139,7 +165,7 @@ export class SyncRole implements SyncSwitch {
   readonly confirmed: ConfirmedSource = (behind, take) => {
     const { log, target, signal } = this.#options
     if (!this.#isOnline) return Promise.resolve({ type: 'unanswered' })
-    const access = { url: target.url, token: this.#currentToken, fetch: globalFetch }
+    const access = { url: target.url, token: this.#tokens.source, fetch: globalFetch }
     return confirmedCommits({ ...access, hash: log.hash, signal })(behind, take)
   }
 
@@ -153,12 +179,15 @@ export class SyncRole implements SyncSwitch {
     const loop = createLoop({
       log,
       url: target.url,
-      token: this.#currentToken,
+      token: this.#tokens.source,
       serverKey: target.serverKey,
       onStatus: status => this.#tell(status),
+      onPushed: mark => {
+        this.#pushed = mark
+      },
     })
     this.#loop = loop
-    const access = { url: target.url, token: this.#currentToken, fetch: globalFetch }
+    const access = { url: target.url, token: this.#tokens.source, fetch: globalFetch }
     this.#witness = new WitnessClient({ log, ...access, signal: lost })
     this.#applyOnline()
     loop.start()
@@ -174,10 +203,12 @@ export class SyncRole implements SyncSwitch {
 
   #listen(): void {
     const { channel, signal } = this.#options
-    channel.on('sync-status', ({ status, online }) => {
+    channel.on('sync-status', ({ status, online, pushed }) => {
       if (this.#loop) return
       this.#isWanted = online
-      this.#show(status)
+      // A tab with an older release says neither.
+      this.#pushed = pushed ?? this.#pushed
+      this.#show({ ...status, oldestPendingAt: status.oldestPendingAt ?? this.#waiting.oldestPendingAt })
       this.#heard()
     })
     channel.on('sync-status-wanted', () => {
@@ -199,7 +230,7 @@ export class SyncRole implements SyncSwitch {
   }
 
   #take(token: string): void {
-    this.#token = token
+    this.#tokens.set(token)
     this.#loop?.poke()
   }
 
@@ -213,9 +244,6 @@ export class SyncRole implements SyncSwitch {
     return this.#isWanted && hasNetwork
   }
 
-  readonly #currentToken = (): string | null | Promise<string | null> =>
-    typeof this.#token === 'function' ? this.#token() : (this.#token ?? null)
-
   /** Behind what is to be pushed, never before it. */
   #askWitness(): void {
     const [checkpoint, witness] = [this.#unwitnessed, this.#witness]
@@ -228,11 +256,19 @@ export class SyncRole implements SyncSwitch {
     )
   }
 
-  #tell(status: SyncStatus): void {
+  #waitingChanged(): void {
+    if (this.#loop) this.#tell(this.#loop.status())
+    else if (this.#status.phase === 'follower')
+      this.#show(restingStatus('follower', this.#options.log, this.#waiting))
+  }
+
+  #tell(loopStatus: LoopStatus): void {
+    const status = { ...loopStatus, oldestPendingAt: this.#waiting.oldestPendingAt }
     if (status.error?.code === 'server-inconsistent') this.#options.onInconsistent(status.error)
     this.#askWitness()
     this.#show(status)
-    this.#options.channel.post({ type: 'sync-status', status, online: this.#isWanted })
+    const pushed = this.#pushed
+    this.#options.channel.post({ type: 'sync-status', status, online: this.#isWanted, pushed })
   }
 
   #show(status: SyncStatus): void {
@@ -251,11 +287,12 @@ export class SyncRole implements SyncSwitch {
 const globalFetch: Fetch = (url, init) => globalThis.fetch(url, init)
 
 /** The status of a replica that does not sync, or does not know yet who does. */
-function restingStatus(log: EventLog, phase: 'off' | 'follower'): SyncStatus {
+function restingStatus(phase: 'off' | 'follower', log: EventLog, waiting: WaitingHere): SyncStatus {
   return {
     phase,
     pending: log.pendingCount(),
-    rejected: 0,
+    oldestPendingAt: waiting.oldestPendingAt,
+    rejected: waiting.rejected,
     serverPosition: log.cursor().serverPosition,
     unsentErasures: log.erasures.cursor.unsentTo(log.cursor().epoch).length,
     lastContactAt: null,

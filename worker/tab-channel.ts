@@ -1,13 +1,13 @@
 // What the tabs of one store tell each other. All of it is hints: a lost, doubled or late one does no harm.
 
 import type { GlobalPosition } from '../src/log/event.ts'
-import type { SyncStatus } from '../src/model/sync-status.ts'
+import type { PushMark, SyncStatus } from '../src/model/sync-status.ts'
 
 export type TabMessage =
   /** The log ends at least at `head`. */
   | Readonly<{ type: 'grew'; head: GlobalPosition }>
   /** From the tab that syncs, at each change and as a heartbeat. `online`: the application's switch. */
-  | Readonly<{ type: 'sync-status'; status: SyncStatus; online: boolean }>
+  | Readonly<{ type: 'sync-status'; status: SyncStatus; online: boolean; pushed: PushMark | null }>
   | Readonly<{ type: 'sync-status-wanted' }>
   /** Of any tab, for the one that syncs. */
   | Readonly<{ type: 'set-online'; online: boolean }>

@@ -1,17 +1,17 @@
 // Opens the board's store and puts the parts of the page together.
 
 import { html, render } from 'lit'
-import { isStoreError, openStore, type StoreClient } from 'streamdingo'
+import { isStoreError } from 'streamdingo'
 import { BoardPanel } from './board/board-panel.ts'
-import type { DemoApp } from './domain/app.ts'
 import { seedBoard } from './domain/seed.ts'
 import { Integrity } from './integrity/integrity.ts'
 import { integrityPanel } from './integrity/integrity-panel.ts'
 import { isToBeRestored, restoreAndReload } from './integrity/restore.ts'
 import { keepForOffline } from './keep-for-offline.ts'
+import { openBoard } from './open-board.ts'
 import type { Parts } from './parts.ts'
 import { replayingPanel } from './replaying/replaying-panel.ts'
-import { type Replica, replicaOf } from './replica.ts'
+import { replicaOf } from './replica.ts'
 import { searchPanel } from './search/search-panel.ts'
 import { drawShell } from './shell.ts'
 import { showHealth } from './status/health.ts'
@@ -24,7 +24,7 @@ async function start(): Promise<void> {
   const replica = replicaOf(location)
   document.title = `${replica.boardId} · StreamDingo`
   const { at, showView } = drawShell(replica)
-  const store = await openBoard(replica)
+  const store = await openBoard(replica, { restore: isToBeRestored() })
 
   const notices = new Notices(at('notices'), at('spoken'))
   const page = store.view('boardPage', replica.boardId)
@@ -44,20 +44,6 @@ async function start(): Promise<void> {
   await seedBoard(store, replica.boardId)
   showRejections(parts)
   keepForOffline()
-}
-
-function openBoard({ boardId, database, release }: Replica): Promise<StoreClient<DemoApp>> {
-  const startWorker = (): Worker =>
-    // The worker finds the database and the release in its own name.
-    new Worker(new URL('../store-worker.ts', import.meta.url), {
-      type: 'module',
-      name: `${database}?${release}`,
-    })
-  return openStore<DemoApp>(startWorker, {
-    storeId: boardId,
-    sync: { token: boardId },
-    restore: isToBeRestored(),
-  })
 }
 
 function tellFatal(error: Error): void {

@@ -76,6 +76,52 @@ test('the whole history is saved as a file, which holds by the key of the device
   expect((await streamdingo(['verify', path])).code).toBe(1)
 })
 
+test('a saved history is opened on another device, and what was only in it goes to the server', async () => {
+  const board = new URL(page.url()).searchParams.get('board')!
+  await switchOffline(page)
+  await addCard(page, 'Only in the file')
+  const [download] = await Promise.all([
+    page.waitForEvent('download'),
+    button(page, 'Save the whole history').click(),
+  ])
+  const file = await readFile(await download.path())
+  await page.close()
+  const profile2 = await demo.newProfile()
+  const other = await demo.openBoard(profile2, board)
+  await isSent(other)
+  const choose = (buffer: Buffer) =>
+    other
+      .getByLabel('Open a saved history')
+      .setInputFiles({ name: 'board.streamdingo', mimeType: 'application/octet-stream', buffer })
+  const changed = Buffer.from(file)
+  changed[changed.indexOf('Only in the file')]! ^= 1
+  await choose(changed)
+  await other.getByText('The server has all of that.').waitFor()
+  await button(other, 'Open it').click()
+  await other.getByText('The file was not opened, and nothing was changed.').waitFor()
+  await Promise.all([other.waitForEvent('load'), button(other, 'Back to the board').click()])
+  await isOpen(other)
+  expect(await titles(other, 'To do')).not.toContain('Only in the file')
+  await choose(file)
+  await Promise.all([other.waitForEvent('load'), button(other, 'Open it').click()])
+  await isOpen(other)
+  await expect.poll(() => titles(other, 'To do')).toContain('Only in the file')
+  await isSent(other)
+  await button(other, 'Check the history').click()
+  await other.getByText('The history is genuine.').waitFor()
+  const third = await demo.newProfile()
+  const reader = await demo.openBoard(third, board)
+  await expect.poll(() => titles(reader, 'To do'), { timeout: 20_000 }).toContain('Only in the file')
+  await profile2.close()
+  await third.close()
+})
+
+test('a browser that does not promise to keep the board is told of, where sync is explained', async () => {
+  await addCard(page, 'Something to lose')
+  await page.getByRole('button', { name: /^Sync:/ }).click()
+  await page.getByTestId('room').getByText('This browser may clear the board').waitFor()
+})
+
 test('an emptied database is told, and what the server has comes again', async () => {
   await addCard(page, 'Kept by the server')
   await isSent(page)

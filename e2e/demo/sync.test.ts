@@ -1,9 +1,11 @@
 // The board on several tabs and devices, and without a connection.
 
+import type { BrowserContextOptions } from 'playwright-core'
 import { afterEach, describe, expect, test } from 'vitest'
 import {
   addCard,
   button,
+  card,
   column,
   isInPhase,
   isOpen,
@@ -21,8 +23,8 @@ afterEach(async () => {
   for (const close of openContexts.splice(0)) await close()
 })
 
-async function newProfile() {
-  const profile = await demo.newProfile()
+async function newProfile(options?: BrowserContextOptions) {
+  const profile = await demo.newProfile(options)
   openContexts.push(() => profile.close())
   return profile
 }
@@ -93,11 +95,16 @@ describe('two profiles', () => {
     const notice = two.getByRole('alert').filter({ hasText: 'Could not be kept' })
     await notice.getByText('add “The third of three” to Doing').waitFor()
     await notice.getByText('“Doing” is full: its limit is 3').waitFor()
+    const rejected = two.locator('.event[data-status="rejected"]').filter({ hasText: 'The third of three' })
+    await rejected.getByText('rejected', { exact: true }).waitFor()
+    await rejected.getByText('“Doing” is full: its limit is 3').waitFor()
+    expect(await two.locator('.events').getByText('The third of three').count()).toBe(0)
     expect(await titles(two, 'Doing')).toEqual(await titles(one, 'Doing'))
     await two.reload()
     await notice.waitFor()
     await notice.getByRole('button', { name: 'Dismiss' }).click()
     await expect.poll(() => notice.count()).toBe(0)
+    await expect.poll(() => rejected.count()).toBe(0)
     await two.reload()
     await isOpen(two)
     await isInPhase(two, 'Synced')
@@ -155,4 +162,50 @@ test('opens without a connection, and sends what was done there when it is back'
   await isSent(page)
   const elsewhere = await demo.openBoard(await newProfile(), board)
   await column(elsewhere, 'To do').getByText('On the train').waitFor()
+})
+
+test('an event is pending until it is sent, sent until the server shows it, and then confirmed', async () => {
+  // A service worker would fetch past the test.
+  const [profile, board] = [await newProfile({ serviceWorkers: 'block' }), newBoardName()]
+  const page = await demo.openBoard(profile, board)
+  await isSent(page)
+  await page.getByRole('button', { name: /^Sync:/ }).click()
+  expect(await page.getByTestId('oldest').count()).toBe(0)
+  await page
+    .getByTestId('contact')
+    .getByText(/just now|seconds ago/)
+    .waitFor()
+  await switchOffline(page)
+  await isInPhase(page, 'Offline')
+  await addCard(page, 'On its way')
+  const event = page.locator('.event').filter({ hasText: 'On its way' })
+  await event.getByText('pending', { exact: true }).waitFor()
+  await page.getByRole('button', { name: /^Sync:/ }).click()
+  await page
+    .getByTestId('oldest')
+    .getByText(/just now|seconds ago/)
+    .waitFor()
+
+  // Somebody else is first, in another stream: the receipt does not say where the event stands, only the next pull does.
+  const elsewhere = await demo.openBoard(await newProfile(), board)
+  let letPullsThrough = (): void => {}
+  const open = new Promise<void>(resolve => {
+    letPullsThrough = resolve
+  })
+  let isPushed = false
+  await profile.route('**/v1/log*', async route => {
+    if (route.request().method() === 'POST') {
+      await card(elsewhere, 'Write a note on me').click()
+      await elsewhere.getByLabel('New note').fill('First')
+      await button(elsewhere, 'Add note').click()
+      const note = elsewhere.locator('.event').filter({ hasText: 'NoteAdded' })
+      await note.getByText('confirmed', { exact: true }).waitFor()
+      isPushed = true
+    } else if (isPushed) await open
+    await route.continue()
+  })
+  await switchOffline(page)
+  await event.getByText('sent', { exact: true }).waitFor()
+  letPullsThrough()
+  await event.getByText('confirmed', { exact: true }).waitFor()
 })

@@ -26,6 +26,11 @@ let store: Opened
 let backup: { names: IDBValidKey[]; blocks: unknown[]; values: unknown[] }
 let database = ''
 
+function refusalIn(error: unknown): Refusal {
+  if (!isStoreError(error)) throw error
+  return { code: error.code, problem: error.facts['problem'], message: error.message }
+}
+
 export const harness = {
   /** Opens a store; with a server's address, it syncs. */
   async open(storeId: string, url?: string, acceptDataLoss = false): Promise<void> {
@@ -66,8 +71,7 @@ export const harness = {
       await (await openStore<HarnessApp>(startWorker, { storeId })).close()
       return null
     } catch (error) {
-      if (!isStoreError(error)) throw error
-      return { code: error.code, problem: error.facts['problem'], message: error.message }
+      return refusalIn(error)
     }
   },
 
@@ -151,6 +155,19 @@ export const harness = {
       ]),
     )
     backup = { names, blocks: contents[0], values: contents[1] }
+  },
+
+  storage: async () => store.storage().getSnapshot(),
+
+  /** Appends an event of so many ids, which take room on any disk; null, or why it was not written. */
+  async appendLarge(ids: number): Promise<Refusal | null> {
+    const data = Array.from({ length: ids }, () => crypto.randomUUID())
+    try {
+      await store.appendToStream('large', [{ type: 'Counted', data }])
+      return null
+    } catch (error) {
+      return refusalIn(error)
+    }
   },
 
   async restore(): Promise<void> {

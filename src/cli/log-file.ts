@@ -1,76 +1,60 @@
-// Verifies an exported log: puts it into a log in memory, which is verified as any other.
+// Verifies an exported log, as an import does, and says what is in it.
 
-import { openLog } from '../engine/open-log.ts'
-import { type LogFile, parseLogFile } from '../integrity/log-file.ts'
+import { type CheckedLogFile, checkLogFile } from '../engine/backup/check-log-file.ts'
 import { type Check, verifyCheckpoint } from '../integrity/verify-text.ts'
-import { decodeBlock, type StoredBlock } from '../log/block.ts'
 import { isStoreError } from '../log/errors.ts'
-import type { VerifyReport } from '../model/event-store.ts'
-import { memoryStorage } from '../storage/memory/memory-storage.ts'
 import { checkpointInWords, type Finding, type Trusted } from './verify-file.ts'
 
 /** @throws `StoreError` `malformed-proof` for a file that is none, or is cut off */
-export async function verifyLogFile(bytes: Uint8Array, { keys }: Pick<Trusted, 'keys'>): Promise<Finding> {
-  const file = parseLogFile(bytes)
-  const { head } = file
-  const [verdict, log] = await Promise.all([verifyCheckpoint(head.checkpoint, { keys }), verifyBlocks(file)])
-  const isOfCheckpoint =
-    log.report?.ok === true &&
-    log.report.headPosition === verdict.checkpoint?.size &&
-    log.report.rootHash === verdict.checkpoint.rootHash
+export async function verifyLogFile(file: Blob, { keys }: Pick<Trusted, 'keys'>): Promise<Finding> {
+  const checked = await readable(file)
+  if ('problem' in checked) return findingOf([step('log', false, checked.problem)], [])
+  const { head, report, isOfCheckpoint, isSigned, isMarked, counts } = checked
+  const verdict = isSigned ? await verifyCheckpoint(head.checkpoint, { keys }) : null
   const steps = [
-    { name: 'log', outcome: log.report?.ok ? 'holds' : 'fails', detail: log.detail },
-    { name: 'checkpoint', outcome: isOfCheckpoint ? 'holds' : 'fails', detail: rootDetail(isOfCheckpoint) },
-    ...verdict.checks,
-  ] satisfies readonly { name: string; outcome: Check['outcome']; detail: string }[]
-  const holds = isOfCheckpoint && verdict.holds
-  return {
-    kind: 'An exported log',
-    holds,
-    isTrusted: holds && verdict.isTrusted,
-    steps,
-    shows: holds
-      ? [
-          `Store ${head.storeId}, exported ${new Date(head.exportedAt).toISOString()}`,
-          `${head.size} entries, ${log.report!.ok ? log.report!.events : 0} events, ${log.pending} of them not confirmed by a server`,
-          ...checkpointInWords(verdict),
-        ]
-      : [],
+    step('log', report.ok, report.ok ? '' : `position ${report.at}: ${report.detail}`),
+    step('checkpoint', isOfCheckpoint, rootDetail(isOfCheckpoint)),
+    step('pending', isMarked, isMarked ? '' : 'the head of the file says something else than the entries'),
+    ...(verdict?.checks ?? [unsigned(keys)]),
+  ]
+  const shows = [
+    `Store ${head.storeId}, exported ${new Date(head.exportedAt).toISOString()}`,
+    `${head.size} entries: ${counts.confirmed} events confirmed by a server, ${counts.pending} pending, ${counts.superseded} superseded; ${counts.erased} of them erased`,
+    ...(verdict ? checkpointInWords(verdict) : []),
+  ]
+  return findingOf(steps, shows, verdict?.isTrusted)
+}
+
+/** Of a device that cannot sign; none of the keys that somebody trusts has signed it either. */
+const unsigned = (keys: readonly string[]): Step => ({
+  name: 'signature',
+  outcome: keys.length > 0 ? 'fails' : 'skipped',
+  detail: 'nobody has signed it',
+})
+
+async function readable(file: Blob): Promise<CheckedLogFile | Readonly<{ problem: string }>> {
+  try {
+    return await checkLogFile(file)
+  } catch (error) {
+    if (!isStoreError(error) || error.code === 'malformed-proof') throw error
+    return { problem: error.message }
   }
+}
+
+type Step = Finding['steps'][number]
+
+const step = (name: string, holds: boolean, detail: string): Step => ({
+  name,
+  outcome: (holds ? 'holds' : 'fails') satisfies Check['outcome'],
+  detail,
+})
+
+function findingOf(steps: readonly Step[], shows: readonly string[], isTrusted = false): Finding {
+  const holds = steps.every(({ outcome }) => outcome !== 'fails')
+  return { kind: 'An exported log', holds, isTrusted: holds && isTrusted, steps, shows: holds ? shows : [] }
 }
 
 const rootDetail = (isOfCheckpoint: boolean): string =>
   isOfCheckpoint
     ? 'the root of the entries is that of the checkpoint'
     : 'the entries do not have the root of the checkpoint'
-
-type VerifiedBlocks = Readonly<{ report: VerifyReport | null; detail: string; pending: number }>
-
-async function verifyBlocks({ head, blocks }: LogFile): Promise<VerifiedBlocks> {
-  const storage = memoryStorage()
-  await storage.open()
-  try {
-    const stored = storedBlocks(blocks)
-    await storage.append(0, stored)
-    await storage.close()
-    const log = await openLog({ storage, storeId: head.storeId })
-    const report = await log.verify()
-    const pending = log.pendingCount()
-    await log.close()
-    return { report, detail: report.ok ? '' : `position ${report.at}: ${report.detail}`, pending }
-  } catch (error) {
-    if (!isStoreError(error)) throw error
-    return { report: null, detail: error.message, pending: 0 }
-  }
-}
-
-/** One behind the other, from the first position on: whatever else they say is found out. */
-function storedBlocks(blocks: readonly Uint8Array<ArrayBuffer>[]): StoredBlock[] {
-  let next = 1
-  return blocks.map(bytes => {
-    const firstPosition = next
-    const { count } = decodeBlock(bytes, firstPosition)
-    next += count
-    return { firstPosition, lastPosition: next - 1, bytes }
-  })
-}

@@ -86,7 +86,7 @@ async function verify(what: string, { key: keys = [], root, old, token }: Values
     return verifyServedLog(what, { keys, before, token: token ?? null })
   }
   const bytes = what === '-' ? await bufferOfStream(process.stdin) : await readFile(what)
-  if (isLogFile(bytes)) return verifyLogFile(bytes, { keys })
+  if (isLogFile(bytes)) return verifyLogFile(new Blob([bytes]), { keys })
   return verifyText(bytes.toString('utf8'), { keys, root: root ?? null })
 }
 

@@ -1,12 +1,15 @@
 // Opens a store from the page: starts the worker, shakes hands, hands out the client.
 
+import { StoreError } from '../log/errors.ts'
 import type { App } from '../model/app.ts'
+import type { ImportProgress } from '../model/import.ts'
 import type { IntegrityStatus } from '../model/integrity-status.ts'
 import type { SyncStatus } from '../model/sync-status.ts'
 import { errorFromWire } from '../protocol/wire-error.ts'
 import type { PageApi, PageValues } from '../protocol/worker-api.ts'
 import { readAnchor, writeAnchor } from './anchors.ts'
-import { Cell } from './readable.ts'
+import { Cell, callSafely } from './readable.ts'
+import { StorageRoom } from './storage-room.ts'
 import type { StoreClient } from './store-client.ts'
 import { Subscriptions } from './subscriptions.ts'
 import { Verifications } from './verifications.ts'
@@ -18,14 +21,34 @@ import { WriteQueue } from './write-queue.ts'
 export type OpenStoreOptions = Readonly<{
   /** Which store of the application: part of the chain, so replicas that sync must use the same one. */
   storeId: string
-  /** Handed to the worker's `sync` and `storage` options. */
-  sync?: Readonly<{ url?: string; token?: string }>
+  sync?: Readonly<{
+    /** Handed to the worker's `sync` and `storage` options, as is the token. */
+    url?: string
+    token?: string
+    /**
+     * Asked for a token when there is none, and when the server refuses the last one: once for all who wait, in the tab
+     * that syncs, and again after a while where it throws. Null stops sync until `store.sync.setToken`, so whoever has
+     * to ask a person first returns null. What is pending waits meanwhile.
+     */
+    renewToken?: () => string | null | Promise<string | null>
+  }>
   /**
-   * For a store that fails with `log-damaged`: begins its log anew. What is pending and can be read stays, under the
-   * same ids; what cannot be read is set aside (`store.quarantine()`); what the server has confirmed comes again with
-   * sync. Without a server, everything is pending. Other tabs must open the store again.
+   * For a store that fails with `log-damaged`: begins its log anew. Pending commits that can be read whole stay, under the
+   * same ids; what can be read of others is told by `store.rejections()`; what cannot be read is set aside
+   * (`store.quarantine()`); what the server has confirmed comes again with sync. Without a server, everything is
+   * pending. Other tabs must open the store again.
    */
   restore?: boolean
+  /**
+   * Opens the store with the log of a file that `store.export()` gave, of this store on this or another device. The
+   * whole file is verified before anything is written. What was pending stays so, under the same ids.
+   */
+  importFrom?: ImportOptions
+  /**
+   * Asks the browser, once a page and behind its first write, not to evict what is stored (`navigator.storage.persist()`).
+   * Chromium and Safari decide by themselves, Firefox asks the user. Default true.
+   */
+  persistStorage?: boolean
   /**
    * Freezes the states of views, here and in the worker: code that changes one in place, such as a handler that pushes
    * into an array of its state, then throws where it does. For development: `freeze: import.meta.env.DEV`.
@@ -35,19 +58,43 @@ export type OpenStoreOptions = Readonly<{
   callTimeoutMs?: number
 }>
 
+export type ImportOptions = Readonly<{
+  /** A `File` that was picked, or any other blob. */
+  file: Blob
+  /**
+   * Puts it in the place of events that the store has. What of them is pending is lost, what the server has comes again.
+   * Default false: then a store with events refuses, and the error says how many are pending.
+   */
+  replace?: boolean
+  onProgress?: (progress: ImportProgress) => void
+  /** Ends it, unless the file has taken its place already: then the store opens. */
+  signal?: AbortSignal
+}>
+
 /**
  * Opens a store that a worker serves with `serveStore`. Given a function that makes the worker, a worker that dies
  * is replaced and what it had not answered is asked again; given a worker, calls then reject with `worker-died`.
  *
  * @throws `StorageFailed` or `LogDamaged` when the worker cannot open the store; `StoreError` `worker-died` or
- * `worker-timeout` when there is no worker to answer.
+ * `worker-timeout` when there is no worker to answer; `import-refused` with the `problem` of a file that is not taken in,
+ * `aborted`.
  */
 export async function openStore<A extends App>(
   worker: WorkerSource,
-  { storeId, sync, restore, freeze = false, callTimeoutMs = 30_000 }: OpenStoreOptions,
+  {
+    storeId,
+    sync,
+    restore,
+    importFrom,
+    persistStorage = true,
+    freeze = false,
+    callTimeoutMs = 30_000,
+  }: OpenStoreOptions,
 ): Promise<StoreClient<A>> {
-  const values: { -readonly [K in keyof PageValues]: PageValues[K] } = { storeId, ...sync }
+  const { renewToken, ...syncValues } = sync ?? {}
+  const values: { -readonly [K in keyof PageValues]: PageValues[K] } = { storeId, ...syncValues }
   if (restore) values.restore = true
+  if (importFrom) values.importFrom = checkedImport(importFrom, restore)
   if (freeze) values.freeze = true
   const syncStatus = new Cell<SyncStatus>(NOT_YET)
   const integrity = new Cell<IntegrityStatus>({ checkpoint: null, witnessed: null, verdicts: [] })
@@ -57,35 +104,64 @@ export async function openStore<A extends App>(
     showView: update => views.show(update),
     accepted: async (acceptId, results) => writes.accepted(acceptId, results),
     syncStatus: async status => {
-      if (!isSame(status, syncStatus.getSnapshot())) syncStatus.set(status)
+      if (isSame(status, syncStatus.getSnapshot())) return
+      syncStatus.set(status)
+      if (status.error) room.failed(errorFromWire(status.error))
+      room.grew()
     },
     integrityStatus: async status => {
       if (!isSame(status, integrity.getSnapshot())) integrity.set(status)
     },
+    async freshToken() {
+      const token = (await renewToken?.()) ?? null
+      if (token !== null) keepToken(token)
+      return token
+    },
     readAnchor,
     writeAnchor,
     progress: async (callId, progress) => verifications.progress(callId, progress),
+    importProgress: async progress => callSafely(() => importFrom?.onProgress?.(progress)),
     storageLost: async error => link.storageLost(errorFromWire(error)),
   }
+  // A worker that takes the place of another begins with the newest.
+  const keepToken = (token: string) => {
+    values.token = token
+  }
+  const room = new StorageRoom({
+    keeper: globalThis.navigator?.storage,
+    asks: persistStorage,
+    now: () => performance.now(),
+  })
   const link = new WorkerLink({ source: worker, values, page, callTimeoutMs })
   const views = new Views(link, freeze)
   const subscriptions = new Subscriptions(link)
   const verifications = new Verifications(link)
   const writes = new WriteQueue(link)
-  const connected = await link.open()
+  const connected = await link.open(importFrom?.signal)
   // Once: a worker that is replaced later opens what there is.
   delete values.restore
+  delete values.importFrom
   syncStatus.set(connected.syncStatus)
   integrity.set(connected.integrityStatus)
+  void room.look()
   catchUpWhenShown(link)
   passOnNetwork(link)
-  const feeds = { views, subscriptions, verifications, writes, syncStatus, integrity }
-  return new WorkerStoreClient<A>({ storeId, link, ...feeds })
+  const feeds = { views, subscriptions, verifications, writes, syncStatus, integrity, room }
+  return new WorkerStoreClient<A>({ storeId, link, keepToken, ...feeds })
+}
+
+/** @throws `StoreError` `invalid-argument`, `aborted`: before a worker is started. */
+function checkedImport({ file, replace = false, signal }: ImportOptions, restore?: boolean) {
+  if (restore) throw new StoreError('invalid-argument', 'A log is restored or imported, not both')
+  if (!(file instanceof Blob)) throw new StoreError('invalid-argument', 'importFrom.file must be a Blob')
+  if (signal?.aborted) throw new StoreError('aborted', 'The import was aborted')
+  return { file, replace }
 }
 
 const NOT_YET: SyncStatus = {
   phase: 'off',
   pending: 0,
+  oldestPendingAt: null,
   rejected: 0,
   serverPosition: 0,
   unsentErasures: 0,

@@ -5,7 +5,7 @@ import type { ReadAllOptions, ReadStreamOptions, ReadStreamResult } from '../mod
 import type { StreamPage } from '../protocol/worker-api.ts'
 import type { WorkerLink } from './worker-link.ts'
 
-/** A stream that sync rebases again and again under a long read is read anew this often. */
+/** A stream that is rebased or amended again and again under a long read is read anew this often. */
 const MAX_READS = 5
 
 export async function readWholeStream(
@@ -33,7 +33,10 @@ export async function* readAllPages(
   }
 }
 
-/** Null when a rebase came in between: the events of a page do not link to those of the page before. */
+/**
+ * Null when the stream was amended in between, or rebased: then the events of a page do not link to those of the page
+ * before.
+ */
 async function readLinkedPages(
   link: WorkerLink,
   streamName: string,
@@ -51,6 +54,7 @@ async function readLinkedPages(
   for (let last = events.at(-1); page.more && last; last = events.at(-1)) {
     next = behind(next, page.through, page.events.length)
     page = await readPage(next)
+    if (page.changedAt !== first.changedAt) return null
     const continuation = page.events[0]
     if (continuation && !areLinked(last, continuation)) return null
     events.push(...page.events)

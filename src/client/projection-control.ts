@@ -3,6 +3,7 @@
 import { StoreError } from '../log/errors.ts'
 import type { GlobalPosition } from '../log/event.ts'
 import type { ProjectionStatus, WhenProcessedOptions } from '../model/projection-status.ts'
+import { waitInWorker } from './wait-in-worker.ts'
 import type { WorkerLink } from './worker-link.ts'
 
 export type ProjectionControl = Readonly<{
@@ -28,29 +29,26 @@ export type ProjectionControl = Readonly<{
   rebuild: () => Promise<void>
 }>
 
-/** A worker is asked again so often, well within any deadline of a call. */
-const WAIT_MS = 2_000
-
 export function projectionControlOf(link: WorkerLink, name: string): ProjectionControl {
   return {
     status: () => link.call(worker => worker.projectionStatus(name)),
-    async whenProcessed(position, { timeoutMs = Infinity, signal } = {}) {
-      const end = performance.now() + timeoutMs
-      for (;;) {
-        if (signal?.aborted) throw new StoreError('aborted', 'The wait was aborted')
-        const waitMs = Math.min(WAIT_MS, Math.max(end - performance.now(), 0))
-        const asked = link.call(worker => worker.whenProcessed(name, position, waitMs))
-        if (await (signal ? Promise.race([asked, abortOf(signal)]) : asked)) return
-        if (performance.now() < end || signal?.aborted) continue
-        const facts = { projection: name, position, timeoutMs }
-        throw new StoreError('not-processed', `"${name}" did not come to position ${position} in time`, facts)
-      }
-    },
+    whenProcessed: (position, { timeoutMs, signal } = {}) =>
+      waitInWorker({
+        link,
+        ask: waitMs => link.call(worker => worker.whenProcessed(name, position, waitMs)),
+        timeoutMs,
+        signal,
+        late: () => {
+          const facts = { projection: name, position, timeoutMs }
+          return new StoreError(
+            'not-processed',
+            `"${name}" did not come to position ${position} in time`,
+            facts,
+          )
+        },
+      }),
     resume: () => link.call(worker => worker.resumeProjection(name)),
     skip: eventId => link.call(worker => worker.skipEvent(name, eventId)),
     rebuild: () => link.call(worker => worker.rebuildProjection(name)),
   }
 }
-
-const abortOf = (signal: AbortSignal): Promise<false> =>
-  new Promise(resolve => signal.addEventListener('abort', () => resolve(false), { once: true }))

@@ -1,12 +1,21 @@
 // The store as the page sees it: typed by the app.
 
+import type { Event, GlobalPosition } from '../log/event.ts'
 import type { ExpectedStreamVersion } from '../log/expected-version.ts'
-import type { App, CommandOf, DecidersOf, ProjectionsOf, StateOf } from '../model/app.ts'
-import type { AppendResult, EventStore, ExportOptions } from '../model/event-store.ts'
+import type { App, CommandOf, DecidersOf, MergeNameOf, ProjectionsOf, StateOf } from '../model/app.ts'
+import type {
+  AppendOptions,
+  AppendResult,
+  AppendToStreamsOptions,
+  EventStore,
+  ExportOptions,
+  StreamAppend,
+} from '../model/event-store.ts'
 import type { IntegrityStatus, QuarantinedBlock } from '../model/integrity-status.ts'
 import type { ReplayExplanation, ReplayReport } from '../model/replay-report.ts'
 import type { HashedSnapshot } from '../model/snapshot.ts'
-import type { Rejection, SyncStatus } from '../model/sync-status.ts'
+import type { StorageStatus } from '../model/storage-status.ts'
+import type { EventProgress, Rejection, SyncStatus, WhenConfirmedOptions } from '../model/sync-status.ts'
 import type { ProjectionControl } from './projection-control.ts'
 import type { Readable } from './readable.ts'
 import type { View } from './views.ts'
@@ -29,6 +38,17 @@ export type NameIn<T> = keyof T & string
 /** A store, opened by a page. Commands, documents and states have the types of the app that the worker serves. */
 export interface StoreClient<A extends App> extends EventStore {
   readonly storeId: string
+
+  appendToStream<E extends Event>(
+    streamName: string,
+    events: readonly E[],
+    options?: AppendOptions<MergeNameOf<A>>,
+  ): Promise<AppendResult>
+
+  appendToStreams(
+    appends: readonly StreamAppend[],
+    options?: AppendToStreamsOptions<MergeNameOf<A>>,
+  ): Promise<readonly AppendResult[]>
 
   /**
    * Has a decider of the app decide on a command, and appends what it returns. Decided again when another writer
@@ -102,6 +122,12 @@ export interface StoreClient<A extends App> extends EventStore {
   /** Stored blocks that could not be read whole when the log was begun anew: for a backup, or a report. */
   quarantine(): Promise<readonly QuarantinedBlock[]>
 
+  /**
+   * How much room there is, and whether the browser may evict what is stored. What was evicted is told by `integrity()` as
+   * `wiped`.
+   */
+  storage(): Readable<StorageStatus>
+
   /** Whether the worker answers and the storage holds. */
   health(): Readable<StoreHealth>
 }
@@ -115,4 +141,19 @@ export type SyncControl = Readonly<{
   setToken: (token: string) => Promise<void>
   /** Sync now instead of at the next hint or retry. */
   poke: () => Promise<void>
+  /**
+   * How far events have come, by their ids, in one call for thousands of them; null for an id that the log has not. Ask
+   * again when the status changes.
+   *
+   * @throws `StoreError` `invalid-argument` for what is no id.
+   */
+  progressOf: (eventIds: readonly string[]) => Promise<readonly (EventProgress | null)[]>
+  /**
+   * Resolves when the server has all of these events: by their ids (a command's first one has its `commandId`), or the one
+   * that was appended at a position, wherever a rebase has moved it since.
+   *
+   * @throws `StoreError` `event-dropped` as soon as one was rejected or does not count any more, `not-confirmed` when the
+   * time is over, `unknown-event`, `aborted`.
+   */
+  whenConfirmed: (events: readonly string[] | GlobalPosition, options?: WhenConfirmedOptions) => Promise<void>
 }>

@@ -63,14 +63,22 @@ export class WorkerLink {
     this.#options = options
   }
 
+  /** A call that is not answered for so long is given up. */
+  get callTimeoutMs(): number {
+    return this.#options.callTimeoutMs
+  }
+
   /** Aborts when the link is lost or closed. */
   get ended(): AbortSignal {
     return this.#life.signal
   }
 
-  /** @throws what the worker threw when it opened the store. */
-  async open(): Promise<Connected> {
-    const session = await this.#openSession()
+  /**
+   * @param cancelled ends an import
+   * @throws what the worker threw when it opened the store.
+   */
+  async open(cancelled?: AbortSignal): Promise<Connected> {
+    const session = await this.#openSession(cancelled)
     this.#use(session)
     return session.connected
   }
@@ -126,11 +134,11 @@ export class WorkerLink {
     return this.#closing
   }
 
-  #openSession(): Promise<WorkerSession> {
+  #openSession(cancelled?: AbortSignal): Promise<WorkerSession> {
     const { source, values, page, callTimeoutMs: timeoutMs } = this.#options
     const ownsWorker = typeof source === 'function'
     const endpoint = typeof source === 'function' ? source() : source
-    return openSession(endpoint, { values, page, timeoutMs, ownsWorker })
+    return openSession(endpoint, { values, page, timeoutMs, ownsWorker, ...(cancelled && { cancelled }) })
   }
 
   #use(session: WorkerSession): void {

@@ -20,8 +20,10 @@ export type WorkerEndpoint = Comlink.Endpoint & { terminate?: () => void; close?
 export type SessionOptions = Readonly<{
   values: PageValues
   page: PageApi
-  /** For the handshake and the opening of the store. */
+  /** For the handshake and the opening of the store; begins again with each progress of an import. */
   timeoutMs: number
+  /** Ends an import. */
+  cancelled?: AbortSignal
   /** Whether the session ends the worker when it ends itself. */
   ownsWorker: boolean
 }>
@@ -32,15 +34,27 @@ const PROBE_MS = 5_000
 /** @throws what the worker threw when it opened the store; `worker-died`, `worker-timeout`. */
 export async function openSession(endpoint: WorkerEndpoint, options: SessionOptions): Promise<WorkerSession> {
   const session = new WorkerSession(endpoint, options.ownsWorker)
-  const timer = setTimeout(() => session.end(unanswered(options.timeoutMs)), options.timeoutMs)
+  const startTimer = () => setTimeout(() => session.end(unanswered(options.timeoutMs)), options.timeoutMs)
+  let timer: ReturnType<typeof setTimeout> | null = startTimer()
+  const importProgress: PageApi['importProgress'] = progress => {
+    if (timer !== null) {
+      clearTimeout(timer)
+      timer = startTimer()
+    }
+    return options.page.importProgress(progress)
+  }
+  const cancel = () => void session.worker.cancelImport()
+  options.cancelled?.addEventListener('abort', cancel, { signal: session.ended, once: true })
   try {
-    await session.connect(options)
+    await session.connect({ ...options, page: { ...options.page, importProgress } })
     return session
   } catch (error) {
     session.end(error)
     throw error
   } finally {
+    options.cancelled?.removeEventListener('abort', cancel)
     clearTimeout(timer)
+    timer = null
   }
 }
 
@@ -70,7 +84,7 @@ export class WorkerSession {
     return this.#connected
   }
 
-  async connect({ values, page }: SessionOptions): Promise<void> {
+  async connect({ values, page, cancelled }: SessionOptions): Promise<void> {
     const protocol = await this.#untilEnd(this.#ready())
     if (protocol !== WORKER_PROTOCOL) {
       throw new StoreError('worker-mismatch', 'Page and worker are of different versions: reload the page', {
@@ -78,6 +92,8 @@ export class WorkerSession {
         worker: protocol,
       })
     }
+    // From here on, the worker hears of it behind the call.
+    if (cancelled?.aborted) throw new StoreError('aborted', 'The import was aborted')
     const reply = await this.#untilEnd<Reply<Connected>>(this.worker.connect(values, Comlink.proxy(page)))
     if (!reply.ok) throw errorFromWire(reply.error)
     this.#connected = reply.value

@@ -30,14 +30,17 @@ import { evolveState } from '../model/evolve.ts'
 import type { IntegrityStatus, QuarantinedBlock } from '../model/integrity-status.ts'
 import type { ReplayReport } from '../model/replay-report.ts'
 import type { HashedSnapshot } from '../model/snapshot.ts'
+import type { StorageStatus } from '../model/storage-status.ts'
 import type { Rejection, SyncStatus } from '../model/sync-status.ts'
-import type { AmendCall, ExecuteCall } from '../protocol/worker-api.ts'
+import type { ExecuteCall } from '../protocol/worker-api.ts'
 import { exportStream } from './log-export.ts'
 import { readAllPages, readWholeStream } from './paged-reads.ts'
 import { type ProjectionControl, projectionControlOf } from './projection-control.ts'
 import type { Readable } from './readable.ts'
+import type { StorageRoom } from './storage-room.ts'
 import type { ExecuteOptions, ExecuteResult, NameIn, StoreClient, SyncControl } from './store-client.ts'
 import type { EventHandler, Subscriptions } from './subscriptions.ts'
+import { syncControlOf } from './sync-control.ts'
 import type { Verifications } from './verifications.ts'
 import type { View, Views } from './views.ts'
 import { withIds } from './with-ids.ts'
@@ -47,12 +50,15 @@ import type { WriteQueue } from './write-queue.ts'
 type ClientParts = Readonly<{
   storeId: string
   link: WorkerLink
+  /** For a worker that takes the place of this one. */
+  keepToken: (token: string) => void
   views: Views
   subscriptions: Subscriptions
   verifications: Verifications
   writes: WriteQueue
   syncStatus: Readable<SyncStatus>
   integrity: Readable<IntegrityStatus>
+  room: StorageRoom
 }>
 
 /** The casts to `A` rest on the worker's serving the app that the page names as its type. */
@@ -64,17 +70,12 @@ export class WorkerStoreClient<A extends App> implements StoreClient<A> {
   readonly #writes: WriteQueue
 
   constructor(parts: ClientParts) {
-    const { storeId, link, syncStatus } = parts
+    const { storeId, link, syncStatus, keepToken } = parts
     this.#parts = parts
     this.#link = link
     this.#writes = parts.writes
     this.storeId = storeId
-    this.sync = {
-      status: () => syncStatus,
-      setOnline: online => link.call(worker => worker.setOnline(online)),
-      setToken: token => link.call(worker => worker.setToken(token)),
-      poke: () => link.call(worker => worker.pokeSync()),
-    }
+    this.sync = syncControlOf(link, { status: syncStatus, keepToken })
   }
 
   async appendToStream<E extends Event>(
@@ -100,7 +101,7 @@ export class WorkerStoreClient<A extends App> implements StoreClient<A> {
   ): Promise<readonly AppendResult[]> {
     if (appends.length === 0) return []
     for (const append of appends) checkAppend(append)
-    return this.#writes.append(appends, options)
+    return this.#parts.room.watch(this.#writes.append(appends, options))
   }
 
   async execute<N extends NameIn<DecidersOf<A>>>(
@@ -117,7 +118,7 @@ export class WorkerStoreClient<A extends App> implements StoreClient<A> {
       commandId,
       ...options,
     }
-    const answer = await this.#writes.execute(call)
+    const answer = await this.#parts.room.watch(this.#writes.execute(call))
     return answer as ExecuteResult<StateOf<DecidersOf<A>[N]>>
   }
 
@@ -211,20 +212,12 @@ export class WorkerStoreClient<A extends App> implements StoreClient<A> {
     amendments: readonly Amendment[],
     options: AmendOptions,
   ): Promise<AppendResult> {
-    const {
-      reason,
-      amendmentId = newEventId(),
-      expectedStreamVersion = 'NO_CONCURRENCY_CHECK',
-      onConflict,
-    } = options
-    const encoded = encodeAmendments(amendments, options)
-    const named = { streamName, ...encoded, reason, amendmentId, expectedStreamVersion }
-    const call: AmendCall = { ...named, ...(onConflict && { onConflict }) }
+    const encoded = encodeAmendments(streamName, amendments, options)
     try {
-      return await this.#link.call(worker => worker.amend(call))
+      return await this.#parts.room.watch(this.#link.call(worker => worker.amend(encoded)))
     } catch (error) {
       const isAnswered = !isStoreError(error, 'worker-died') && !isStoreError(error, 'worker-timeout')
-      throw isAnswered ? error : withIds(error, { amendmentId })
+      throw isAnswered ? error : withIds(error, { amendmentId: encoded.amendmentId })
     }
   }
 
@@ -266,6 +259,10 @@ export class WorkerStoreClient<A extends App> implements StoreClient<A> {
 
   quarantine(): Promise<readonly QuarantinedBlock[]> {
     return this.#link.call(worker => worker.quarantine())
+  }
+
+  storage(): Readable<StorageStatus> {
+    return this.#parts.room.status
   }
 
   health(): Readable<StoreHealth> {

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import type { StoredBlock } from '../log/block.ts'
 import { equalBytes, hexOf, utf8 } from '../log/bytes.ts'
 import type { LogStorage, ReplaceOutcome } from '../storage/log-storage.ts'
+import { stagedKey } from '../storage/staged-block.ts'
 import { decodeBlocks, entriesOf } from './block-contents.ts'
 import { fixtureBlock } from './block-fixtures.ts'
 
@@ -421,6 +422,38 @@ export function describeLogStorage(name: string, openFresh: () => Promise<Storag
         [],
         [],
       ])
+    })
+
+    behaviour(
+      'gives its staged blocks to a log that is begun anew, however many there are',
+      async storage => {
+        if (!storage.resetToStaged) return
+        await storage.append(0, [await fixtureBlock({ count: 5 })], { old: utf8('old') })
+        const blocks: StoredBlock[] = []
+        for (let first = 1; first <= 199; first += 2) blocks.push(await fixtureBlock({ first, count: 2 }))
+        // In no order: keys have one.
+        for (const block of [...blocks.slice(70), ...blocks.slice(0, 70)]) {
+          await storage.put({ [stagedKey('staged/', block)]: block.bytes })
+        }
+        expect(await storage.resetToStaged(4, 'staged/', { new: utf8('no') })).toEqual({
+          type: 'conflict',
+          head: 5,
+        })
+        expect(await storage.head()).toBe(5)
+        expect(await storage.get('old')).toEqual(utf8('old'))
+        expect(await storage.keys('staged/', 1_000)).toHaveLength(100)
+        expect(await storage.resetToStaged(5, 'staged/', { new: utf8('new') })).toEqual({ type: 'written' })
+        expect(await storage.head()).toBe(200)
+        expect(await storage.read({ from: 1 })).toEqual(blocks)
+        expect(await storage.list('')).toEqual([['new', utf8('new')]])
+      },
+    )
+
+    behaviour('begins a log anew with nothing where nothing is staged', async storage => {
+      if (!storage.resetToStaged) return
+      await storage.append(0, [await fixtureBlock()], { stag: utf8('no block') })
+      expect(await storage.resetToStaged(1, 'staged/', {})).toEqual({ type: 'written' })
+      expect([await storage.head(), await storage.list('')]).toEqual([0, []])
     })
 
     behaviour('is swapped only where it is as expected', async storage => {

@@ -1,7 +1,7 @@
 // A raw append: judges what it expects of its streams, finds out whether it is a retry, links its events.
 
 import { equalBytes, hexOf } from '../log/bytes.ts'
-import type { OnConflict } from '../log/commit-note.ts'
+import { isOnConflict, type OnConflict } from '../log/commit-note.ts'
 import { KIND_ERASED, KIND_EVENT, SALT_BYTES } from '../log/entry.ts'
 import type { RunStamp } from '../log/entry-run.ts'
 import { InvalidEvent, StoreError, VersionConflict } from '../log/errors.ts'
@@ -12,6 +12,7 @@ import { meetsExpectation } from '../log/expected-version.ts'
 import { jsonLength } from '../log/json-column.ts'
 import { fillRandom } from '../log/random-bytes.ts'
 import type { AppendResult } from '../model/event-store.ts'
+import type { AnyMerge } from '../model/merge.ts'
 import type { Draft } from './draft.ts'
 import type { EntryLookup } from './entry-lookup.ts'
 import { EventIdTable } from './event-id-table.ts'
@@ -19,7 +20,12 @@ import type { AppendOutcome, AppendRequest, EncodedAppend } from './event-log.ts
 import type { DraftHead } from './staged-run.ts'
 import type { Job } from './writer.ts'
 
-export type AppendParts = Readonly<{ lookup: EntryLookup; now: () => number }>
+export type AppendParts = Readonly<{
+  lookup: EntryLookup
+  /** By name. */
+  merges: Readonly<Record<string, AnyMerge>>
+  now: () => number
+}>
 
 /**
  * Appends that are judged one by one, each by what those before it leave, and written together. A request that is
@@ -52,7 +58,7 @@ async function planAppends(
   const plans: (readonly Planned[] | AppendOutcome)[] = []
   for (const request of requests) {
     try {
-      checkRequest(request)
+      checkRequest(request, parts)
       const { appends } = request
       // Awaited only where it must be: of thousands of appends, most find what they need.
       for (const { streamName } of appends) if (!draft.knowsHead(streamName)) await draft.head(streamName)
@@ -78,6 +84,7 @@ function planAppend(request: AppendRequest, draft: Draft, parts: AppendParts): P
 
 /** An exact version says that the events were meant for one state of the stream only. */
 function onConflictOf({ onConflict, appends }: AppendRequest): OnConflict {
+  if (typeof onConflict === 'object') return { merge: onConflict.merge }
   return (
     onConflict ?? (appends.some(one => typeof one.expectedStreamVersion === 'number') ? 'reject' : 'reappend')
   )
@@ -86,7 +93,7 @@ function onConflictOf({ onConflict, appends }: AppendRequest): OnConflict {
 function linkAppend(
   { streamName, batch }: EncodedAppend,
   draft: Draft,
-  { now, lookup }: AppendParts,
+  { now, lookup }: Pick<AppendParts, 'now' | 'lookup'>,
 ): Planned {
   const before = draft.knownHead(streamName).version
   if (batch.count > 0) draft.link(streamName, batch, stampFor(batch, now()))
@@ -212,11 +219,24 @@ function idConflict({ streamName, batch }: EncodedAppend, i: number, problem: st
   return new StoreError('id-conflict', `Event ${eventId}: ${problem}`, { eventId, streamName, problem })
 }
 
-function checkRequest({ appends }: AppendRequest): void {
+function checkRequest({ appends, onConflict }: AppendRequest, { merges }: AppendParts): void {
+  // What cannot be read back from the commit's note must never be written there.
+  if (onConflict !== undefined && !isOnConflict(onConflict)) throw noSuchPolicy(onConflict)
+  if (typeof onConflict === 'object') mergeOf(merges, onConflict.merge)
   checkCommitSize(appends.map(({ batch }) => batch))
   for (const { streamName } of appends) checkStreamName(streamName)
   // Within one batch the encoder has checked.
   if (appends.length > 1) checkIdsAcross(appends)
+}
+
+export const noSuchPolicy = (onConflict: unknown): StoreError =>
+  new StoreError('invalid-argument', 'onConflict is none of those there are', { onConflict })
+
+/** @throws `StoreError` `unknown-merge` */
+export function mergeOf(merges: AppendParts['merges'], name: string): AnyMerge {
+  const merge = Object.hasOwn(merges, name) ? merges[name] : undefined
+  if (merge) return merge
+  throw new StoreError('unknown-merge', `The app has no merge "${name}"`, { merge: name })
 }
 
 function checkIdsAcross(appends: readonly EncodedAppend[]): void {

@@ -66,9 +66,14 @@ export class CheckpointBook {
     this.#isRestored = false
   }
 
-  /** Of all entries that the log has now. @throws {@link LogDamaged} when they do not go on from the last one. */
-  make(): Promise<LogCheckpoint> {
-    const made = this.#making.then(() => this.#makeNext())
+  /**
+   * Of all entries that the log has now.
+   *
+   * @param onSize called when it is settled how many those are, before anything else can be appended
+   * @throws {@link LogDamaged} when they do not go on from the last one.
+   */
+  make(onSize: () => void = () => {}): Promise<LogCheckpoint> {
+    const made = this.#making.then(() => this.#makeNext(onSize))
     // Whoever waits for it hears of a failure.
     this.#making = made.catch(() => {})
     return made
@@ -105,9 +110,10 @@ export class CheckpointBook {
     await this.#making
   }
 
-  async #makeNext(): Promise<LogCheckpoint> {
+  async #makeNext(onSize: () => void): Promise<LogCheckpoint> {
     this.#signing ??= this.#parts.signing()
     const [latest, signing, size] = [await this.latest(), await this.#signing, this.#parts.head()]
+    onSize()
     if (latest) await this.#checkGoesOnFrom(latest)
     const origin = signing.status === 'signed' ? signing.signer.key.name : signing.origin
     const isMade =

@@ -7,7 +7,8 @@ import type { GlobalPosition, Hash, RecordedEvent, StreamVersion } from '../log/
 import type { EventBatch } from '../log/event-batch.ts'
 import type { ExpectedStreamVersion } from '../log/expected-version.ts'
 import type { HashProvider } from '../log/hash-provider.ts'
-import type { RecordedAmendment, RecordedChange } from '../model/amendment.ts'
+import type { RecordedAmendment } from '../model/amendment.ts'
+import type { EncodedAmendments } from '../model/encode-amendments.ts'
 import type {
   AppendResult,
   ReadAllOptions,
@@ -17,12 +18,12 @@ import type {
 } from '../model/event-store.ts'
 import type { Verdict } from '../model/integrity-status.ts'
 import type { ReplayExplanation } from '../model/replay-report.ts'
-import type { Rejection, ServerRefusal } from '../model/sync-status.ts'
+import type { EventProgress, PushMark, Rejection, ServerRefusal } from '../model/sync-status.ts'
 import type { LogStorage } from '../storage/log-storage.ts'
 import type { EffectiveOrder } from './amendments/effective-order.ts'
+import type { exportPart } from './backup/export-log.ts'
 import type { PrefixSource } from './common-prefix.ts'
 import type { Erasures } from './erasure/erasures.ts'
-import type { exportPart } from './export-log.ts'
 import type { LogProofs } from './log-proofs.ts'
 import type { Healing } from './recovery/healing.ts'
 import type { TodaysEvents } from './todays-events.ts'
@@ -45,16 +46,7 @@ export type EncodedAppend = Readonly<{
 }>
 
 /** The events that are put in stand in the batch, in the order of the amendments. */
-export type AmendRequest = Readonly<{
-  streamName: string
-  changes: readonly RecordedChange[]
-  batch: EventBatch
-  reason: string
-  expectedStreamVersion: ExpectedStreamVersion
-  onConflict?: OnConflict
-  /** UUID */
-  amendmentId: string
-}>
+export type AmendRequest = Omit<EncodedAmendments, 'batch'> & Readonly<{ batch: EventBatch }>
 
 export type ExecuteRequest = Readonly<{
   decider: string
@@ -108,7 +100,12 @@ export type RemotePage = Readonly<{
 
 export type ApplyOutcome = Readonly<{ confirmed: number; rebased: number; rejected: readonly Rejection[] }>
 
-export type PendingCommit = Readonly<{ entries: readonly Entry[]; note: CommitNote | null; bytes: number }>
+export type PendingCommit = Readonly<{
+  entries: readonly Entry[]
+  note: CommitNote | null
+  bytes: number
+  lastPosition: GlobalPosition
+}>
 
 /** A pending commit that the server will not take, by the hash of its last entry. */
 export type RefusedCommit = Readonly<{ hash: Hash; refusal: ServerRefusal; message: string }>
@@ -153,6 +150,15 @@ export interface EventLog {
   cursor(): SyncCursor
   /** How many effective events are behind the cursor. */
   pendingCount(): number
+  /** When the oldest of them was recorded; null for none. */
+  oldestPendingAt(): Promise<number | null>
+  /**
+   * How far events have come, by what the log knows and by what the tab that syncs has told of its pushes; null for ids
+   * that the log has not.
+   */
+  progressOf(eventIds: readonly string[], pushed: PushMark | null): Promise<readonly (EventProgress | null)[]>
+  /** @throws `StoreError` `unknown-event` for a position that the log has not. */
+  eventIdAt(position: GlobalPosition): Promise<string>
   /** What all entries say, as it was recorded: data and metadata as JSON. */
   contentBytes(): number
 

@@ -3,7 +3,6 @@
 import { StoreError } from '../log/errors.ts'
 import type { Event, RecordedEvent } from '../log/event.ts'
 import { encodeEvents } from '../log/event-batch.ts'
-import { newEventId } from '../log/event-id.ts'
 import { isExpectedStreamVersion } from '../log/expected-version.ts'
 import { encodeAmendments } from '../model/encode-amendments.ts'
 import type {
@@ -88,15 +87,7 @@ export function createEventStore(log: EventLog): EventStore {
     },
 
     async amendStream(streamName, amendments, options) {
-      const {
-        reason,
-        amendmentId = newEventId(),
-        expectedStreamVersion = 'NO_CONCURRENCY_CHECK',
-        onConflict,
-      } = options
-      const encoded = encodeAmendments(amendments, options)
-      const request = { streamName, ...encoded, reason, amendmentId, expectedStreamVersion }
-      return log.amend({ ...request, ...(onConflict && { onConflict }) })
+      return log.amend(encodeAmendments(streamName, amendments, options))
     },
 
     amendments: streamName => log.amendments(streamName),

@@ -7,7 +7,8 @@ import { type GlobalPosition, type StreamVersion, SYSTEM_STREAM_PREFIX } from '.
 import { ID_BYTES } from '../log/event-id.ts'
 import { GrowableUint32 } from '../log/growable.ts'
 import { type JsonColumn, jsonLength, jsonPart, jsonSlice } from '../log/json-column.ts'
-import { type AmendmentRecord, EffectiveOrder, type PlaceRange } from './amendments/effective-order.ts'
+import type { AmendmentRecord, PlaceRange } from './amendments/amendment-records.ts'
+import { EffectiveOrder } from './amendments/effective-order.ts'
 import { EventIdTable } from './event-id-table.ts'
 import type { SyncCursor } from './event-log.ts'
 import { readSyncFact, SYNC_STREAM, type SyncFact } from './sync-fact.ts'
@@ -195,6 +196,19 @@ export class LogIndex {
   positionOfId(ids: Uint8Array, offset = 0): GlobalPosition | undefined {
     const position = this.#ids.positionOf(ids, offset)
     return position !== undefined && this.isEffective(position) ? position : undefined
+  }
+
+  /** Also of an entry that does not count any more. */
+  knowsId(id: Uint8Array): boolean {
+    return this.#ids.positionOf(id) !== undefined
+  }
+
+  /** Position of the oldest pending entry, null for none. */
+  get firstPending(): GlobalPosition | null {
+    if (this.#pending === 0) return null
+    let position = this.#cursor.confirmedThrough + 1
+    while (!this.isEffective(position)) position++
+    return position
   }
 
   /** Gets ready to look for ids, by up to `max` of them. False when more are left. */

@@ -5,6 +5,7 @@ import type { Block } from '../log/block.ts'
 import { isStoreError, LogDamaged } from '../log/errors.ts'
 import type { GlobalPosition } from '../log/event.ts'
 import { checkName } from '../log/event-batch.ts'
+import { eventIdOf } from '../log/event-id.ts'
 import { HashChain } from '../log/hash-chain.ts'
 import type { HashProvider } from '../log/hash-provider.ts'
 import { createSha256 } from '../log/sha256/create-sha256.ts'
@@ -18,6 +19,8 @@ import { amendJob } from './amendments/amend-job.ts'
 import type { EffectiveOrder } from './amendments/effective-order.ts'
 import { readAmendments } from './amendments/read-amendments.ts'
 import { appendJob } from './append-job.ts'
+import { exportPart } from './backup/export-log.ts'
+import { dropStaged } from './backup/staged-import.ts'
 import { BlockStore } from './block-store.ts'
 import { type LogSigning, nobodySigns } from './checkpoint-book.ts'
 import { deciderOf } from './command-plan.ts'
@@ -27,14 +30,15 @@ import { EntryLookup } from './entry-lookup.ts'
 import type { ErasureRecord } from './erasure/erasure-record.ts'
 import { Erasures } from './erasure/erasures.ts'
 import type { EventLog, LogChange, RefusedCommit, RemotePage, SyncCursor } from './event-log.ts'
+import { mustHave, progressOf } from './event-progress.ts'
 import { executeJob } from './execute-job.ts'
-import { exportPart } from './export-log.ts'
 import { IdleUpkeep, type IdleUpkeepOptions } from './idle-upkeep.ts'
 import { IndexCheckpoint } from './index-checkpoint.ts'
 import { Listeners } from './listeners.ts'
 import { earliest, LogIndex } from './log-index.ts'
 import { LogProofs } from './log-proofs.ts'
 import { LogVerifier } from './log-verifier.ts'
+import { checkMerges } from './merge-again.ts'
 import { effectiveCommitsBehind, PendingTail, takeCommits } from './pending-tail.ts'
 import { LogReader } from './reader.ts'
 import { Healing } from './recovery/healing.ts'
@@ -63,7 +67,7 @@ export type OpenLogOptions = Readonly<{
   now?: () => number
   /**
    * Merges small blocks while nothing is appended, where the storage keeps blocks, and deletes snapshots that are of no
-   * use any more. Left out: never.
+   * use any more, and what an import left that was cut off. Left out: never. `runAlone` must exclude imports, too.
    */
   compaction?: IdleUpkeepOptions
   /** Who signs the log's checkpoints, asked for at the first one. Left out: nobody. */
@@ -116,6 +120,7 @@ class OpenLog implements EventLog {
   #lookup!: EntryLookup
   #folds!: ReturnType<typeof createDeciderFolds>
   #writer!: Writer
+  #oldestPending: { position: GlobalPosition; at: number } | null = null
   #upkeep: IdleUpkeep | null = null
   #catchingUp: Promise<void> | null = null
   #closed: Promise<void> | null = null
@@ -126,6 +131,7 @@ class OpenLog implements EventLog {
     this.storage = options.storage
     this.hash = hash
     this.today = new TodaysEvents(options.app ?? {})
+    checkMerges(options.app ?? {})
     this.#chain = new HashChain(hash)
     this.#blocks = new BlockStore(this.storage, hash, position => this.#damages.tell(position))
     this.proofs = new LogProofs({
@@ -208,6 +214,29 @@ class OpenLog implements EventLog {
     return this.#index.pending
   }
 
+  async oldestPendingAt(): Promise<number | null> {
+    const position = this.#index.firstPending
+    if (position === null) return null
+    if (position !== this.#oldestPending?.position) {
+      const block = await this.#blocks.holding(position)
+      this.#oldestPending = { position, at: block.recordedAt[position - block.firstPosition]! }
+    }
+    return this.#oldestPending.at
+  }
+
+  async progressOf(
+    ...[eventIds, pushed]: Parameters<EventLog['progressOf']>
+  ): ReturnType<EventLog['progressOf']> {
+    await this.#saved.idsReady()
+    return progressOf(eventIds, pushed, { index: this.#index, storage: this.storage })
+  }
+
+  async eventIdAt(position: GlobalPosition): Promise<string> {
+    await this.#saved.idsReady()
+    mustHave(position, this.#index.head)
+    return eventIdOf(this.#index.idColumn(position, position))
+  }
+
   contentBytes(): number {
     return this.#index.contentBytes
   }
@@ -219,7 +248,9 @@ class OpenLog implements EventLog {
   }
 
   async appendMany(requests: Parameters<EventLog['appendMany']>[0]): ReturnType<EventLog['appendMany']> {
-    return this.#writer.submit(appendJob(requests, { lookup: this.#lookup, now: this.#now }))
+    return this.#writer.submit(
+      appendJob(requests, { lookup: this.#lookup, now: this.#now, merges: this.#merges }),
+    )
   }
 
   async execute(request: Parameters<EventLog['execute']>[0]): ReturnType<EventLog['execute']> {
@@ -253,6 +284,7 @@ class OpenLog implements EventLog {
       tail: this.#tail,
       serverTree: this.#serverTree,
       erasures: this.erasures,
+      merges: this.#merges,
     }
     return this.#writer.submit(remoteJob(page, parts))
   }
@@ -275,7 +307,12 @@ class OpenLog implements EventLog {
   }
 
   async setAside(refused: RefusedCommit): ReturnType<EventLog['setAside']> {
-    const parts = { ...this.#commandParts, lookup: this.#lookup, tail: this.#tail }
+    const parts = {
+      ...this.#commandParts,
+      lookup: this.#lookup,
+      tail: this.#tail,
+      merges: this.#merges,
+    }
     return this.#writer.submit(setAsideJob(refused, parts))
   }
 
@@ -358,6 +395,10 @@ class OpenLog implements EventLog {
     return { deciders, folds: this.#folds, now: this.#now, index: this.#index, reader: this.#reader, today }
   }
 
+  get #merges(): NonNullable<App['merges']> {
+    return this.#options.app?.merges ?? {}
+  }
+
   get #serverTree(): ServerTreeParts {
     return { storage: this.storage, hash: this.hash, index: this.#index, blocks: this.#blocks }
   }
@@ -393,6 +434,7 @@ class OpenLog implements EventLog {
     const onMerged = this.#blocks.merged.bind(this.#blocks)
     const snapshots = new SnapshotCleanup({ log: this, app, ...this.#options.snapshots })
     const work = async (signal: AbortSignal): Promise<void> => {
+      await dropStaged(storage)
       await compactLog({ storage, hash, onMerged, onDamaged: onError }, signal)
       if (!signal.aborted) await snapshots.run()
     }

@@ -62,13 +62,14 @@ export class LogReader {
     let rest = options
     let left = options.maxCount ?? Infinity
     const order = options.order === 'recorded' ? null : this.#index.order.orderOf(streamName)
-    for (let range = rangeOf(rest, end); range; range = left > 0 ? rangeOf(rest, end) : null) {
+    for (let range = rangeOf(rest, end); range; range = rangeOf(rest, end)) {
       const read = order
         ? this.#eventsInOrder(streamName, order, range)
         : this.#eventsAt(this.#index.positionsOf(streamName, range.first, range.last))
       for await (const events of range.backwards ? backwards(await collect(read)) : read) {
         yield events.length > left ? events.slice(0, left) : events
         left -= events.length
+        if (left <= 0) return
       }
       // Where some do not count, as many more are read behind.
       rest = { ...options, from: range.backwards ? range.first - 1 : range.last + 1, maxCount: left }

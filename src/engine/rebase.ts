@@ -9,9 +9,10 @@ import { eventIdOf } from '../log/event-id.ts'
 import type { Rejection } from '../model/sync-status.ts'
 import { linkAmendment } from './amendments/amend-job.ts'
 import { amendmentIn } from './amendments/read-amendments.ts'
-import { type CommandParts, planCommand } from './command-plan.ts'
+import { planCommand } from './command-plan.ts'
 import type { Draft } from './draft.ts'
 import type { EntryLookup } from './entry-lookup.ts'
+import { type Conflicts, type MergeParts, mergeAgain, otherEventsFirst } from './merge-again.ts'
 import type { TailCommit } from './pending-tail.ts'
 import { rejectionOf } from './rejections.ts'
 
@@ -25,21 +26,24 @@ export function rewindTail(tail: readonly TailCommit[], draft: Draft): void {
   }
 }
 
-export type RebaseParts = CommandParts & Readonly<{ lookup: EntryLookup }>
+export type RebaseParts = MergeParts & Readonly<{ lookup: EntryLookup }>
+
+type AgainParts = RebaseParts & Readonly<{ conflicts: Conflicts }>
 
 /** The streams of the tail must have been rewound. Returns what was rejected, and does not stand in the draft. */
 export async function planTailAgain(
   tail: readonly TailCommit[],
   draft: Draft,
-  parts: RebaseParts,
+  parts: AgainParts,
 ): Promise<Rejection[]> {
   const rejected: Rejection[] = []
   for (const commit of tail) {
     try {
       await planCommitAgain(asSeen(commit, parts), draft, parts)
     } catch (error) {
-      // A refusal is surfaced with what was refused; it never stops what comes behind.
-      if (!isStoreError(error)) throw error
+      // A refusal is surfaced with what was refused; it never stops what comes behind. A merge that only another release
+      // of the app has is none: nothing of the page is taken in, and all stays as it is until that one does.
+      if (!isStoreError(error) || error.code === 'unknown-merge') throw error
       draft.discardStaged()
       const { code, message } = error
       rejected.push(await rejectionFor(commit, { code, message }, parts))
@@ -65,25 +69,24 @@ export async function rejectionFor(
   return rejectionOf(commit, { amendment, reason, rejectedAt: parts.now() })
 }
 
-async function planCommitAgain(
-  { entries, note }: TailCommit,
-  draft: Draft,
-  parts: RebaseParts,
-): Promise<void> {
+async function planCommitAgain(commit: TailCommit, draft: Draft, parts: AgainParts): Promise<void> {
+  const { entries, note } = commit
   if (await standsAsItIs(entries, draft)) {
     for (const entry of entries) draft.place(entry)
     draft.commit(note)
     return
   }
   if (note && 'command' in note) {
-    await planCommand(note.command, eventIdOf(entries[0]!.eventId), draft, parts)
+    const { eventId, recordedAt } = entries[0]!
+    // Wished then, whenever it is decided: so it also tells since when it is pending.
+    await planCommand(note.command, eventIdOf(eventId), draft, { ...parts, now: () => recordedAt })
     return
   }
-  if (note?.onConflict === 'reject') {
-    const { streamName, streamVersion } = entries[0]!
-    const facts = { streamName, expected: streamVersion - 1, actual: (await draft.head(streamName)).version }
-    throw new StoreError('version-conflict', `Stream "${streamName}" has got other events first`, facts)
+  if (typeof note?.onConflict === 'object') {
+    await mergeAgain({ ...commit, name: note.onConflict.merge }, draft, parts)
+    return
   }
+  if (note?.onConflict === 'reject') throw await otherEventsFirst(entries[0]!, draft)
   for (const entry of entries) {
     if (entry.kind === KIND_AMENDMENT) await amendAgain(entry, draft, parts)
     else draft.linkEntry(entry.streamName, entry)

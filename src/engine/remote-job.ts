@@ -8,11 +8,13 @@ import type { GlobalPosition } from '../log/event.ts'
 import { eventIdOf } from '../log/event-id.ts'
 import type { HashChain } from '../log/hash-chain.ts'
 import { checkLinks } from './admit-job.ts'
+import type { AppendParts } from './append-job.ts'
 import type { CommandParts } from './command-plan.ts'
 import type { Draft } from './draft.ts'
 import type { EntryLookup } from './entry-lookup.ts'
 import type { Erasures } from './erasure/erasures.ts'
 import type { ApplyOutcome, RemotePage, SyncCursor } from './event-log.ts'
+import { Conflicts } from './merge-again.ts'
 import type { PendingTail, TailCommit } from './pending-tail.ts'
 import { planTailAgain, rewindTail } from './rebase.ts'
 import { addRejection } from './rejections.ts'
@@ -27,6 +29,7 @@ export type RemoteParts = CommandParts &
     tail: PendingTail
     serverTree: ServerTreeParts
     erasures: Erasures
+    merges: AppendParts['merges']
   }>
 
 const NOTHING: ApplyOutcome = { confirmed: 0, rebased: 0, rejected: [] }
@@ -90,16 +93,21 @@ async function planForeign(part: ForeignPart, draft: Draft, parts: RemoteParts):
   const factPosition = draft.nextPosition
   const from = tail[0]?.firstPosition ?? null
   rewindTail(tail, draft)
+  const conflicts = await Conflicts.before(tail, draft, parts)
   await addFact(page, draft, parts, { through: factPosition + countEvents(foreign), from })
   for (const commit of foreign) {
     await checkForeign(commit, page, draft, parts)
-    for (const entry of commit) draft.place(parts.erasures.asListed(entry))
+    for (const entry of commit) {
+      const listed = parts.erasures.asListed(entry)
+      conflicts.takeRemote(listed, draft.nextPosition)
+      draft.place(listed)
+    }
     draft.commit(null)
   }
   await parts.erasures.draftUnlisted(foreign.flat(), draft)
   const ids = new Set(foreign.flat().map(({ eventId }) => eventIdOf(eventId)))
   const left = tail.filter(({ entries }) => !entries.some(({ eventId }) => ids.has(eventIdOf(eventId))))
-  const rejected = await planTailAgain(left, draft, parts)
+  const rejected = await planTailAgain(left, draft, { ...parts, conflicts })
   for (const rejection of rejected) addRejection(draft, rejection)
   return { confirmed: countEvents(page.commits), rebased: left.length - rejected.length, rejected }
 }

@@ -4,6 +4,7 @@
 import { hexOf } from '../log/bytes.ts'
 import type { Rejection } from '../model/sync-status.ts'
 import type { RefusedCommit } from './event-log.ts'
+import { Conflicts } from './merge-again.ts'
 import type { PendingTail, TailCommit } from './pending-tail.ts'
 import { planTailAgain, type RebaseParts, rejectionFor, rewindTail } from './rebase.ts'
 import { addRejection } from './rejections.ts'
@@ -22,12 +23,13 @@ export function setAsideJob(refused: RefusedCommit, parts: SetAsideParts): Job<r
       // A rebase has made another one of it, or another tab was first.
       if (!commit) return []
       rewindTail([commit, ...behind], draft)
+      const conflicts = await Conflicts.before(behind, draft, parts)
       const fact = { ...index.cursor, supersededFrom: commit.firstPosition }
       await draft.addSystemEntry(syncFactEntry(fact, now()))
       const { refusal, message } = refused
       const rejected = [
         await rejectionFor(commit, { code: 'sync-refused', message, refusal }, parts),
-        ...(await planTailAgain(behind, draft, parts)),
+        ...(await planTailAgain(behind, draft, { ...parts, conflicts })),
       ]
       for (const rejection of rejected) addRejection(draft, rejection)
       return rejected

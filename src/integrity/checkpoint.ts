@@ -44,6 +44,13 @@ export function parseSignedCheckpoint(text: string): { note: SignedNote; checkpo
   return { note, checkpoint: parseCheckpoint(note.text) }
 }
 
+/** Of a device that cannot sign, the text stands alone. @throws `StoreError` `malformed-proof` */
+export function parsePerhapsSigned(text: string): { note: SignedNote | null; checkpoint: Checkpoint } {
+  return text.includes('\n\n')
+    ? parseSignedCheckpoint(text)
+    : { note: null, checkpoint: parseCheckpoint(text) }
+}
+
 export const formatSignedCheckpoint = (
   checkpoint: Checkpoint,
   signatures: readonly NoteSignature[],

@@ -38,8 +38,8 @@ export function readAmendment(payload: Uint8Array, version: StreamVersion): Amen
   if (typeof reason !== 'string' || reason.length > MAX_AMENDMENT_REASON || !Array.isArray(changes))
     return null
   if (changes.length === 0 || changes.length > MAX_ORDER_CHANGES) return null
-  if (!changes.every(change => isOrderChange(change, version))) return null
-  return areNewInOrder(changes, version) ? { reason, changes } : null
+  const read = readChanges(changes, version)
+  return read && { reason, changes: read }
 }
 
 const isNewIn = (change: OrderChange): boolean => newVersionIn(change) !== null
@@ -52,19 +52,45 @@ function parse(payload: Uint8Array): unknown {
   }
 }
 
-function isOrderChange(value: unknown, end: StreamVersion): value is OrderChange {
-  if (typeof value !== 'object' || value === null) return false
-  const { kind, version, after, by } = value as Record<string, unknown>
-  const isVersion = (one: unknown, from: number) =>
-    Number.isSafeInteger(one) && Number(one) >= from && Number(one) < end
-  if (!isVersion(version, 1)) return false
-  if (kind === 'insert' || kind === 'move') return isVersion(after, 0) && after !== version
-  if (kind === 'replace') return isVersion(by, 1) && by !== version
-  return kind === 'remove'
+/**
+ * The events that are put in stand right before the amendment, in the order of the changes, and none is named before it
+ * is put in.
+ */
+function readChanges(values: readonly unknown[], version: StreamVersion): OrderChange[] | null {
+  const changes: OrderChange[] = []
+  let next = version - values.filter(isPuttingIn).length
+  for (const value of values) {
+    const change = readChange(value, next)
+    if (!change) return null
+    changes.push(change)
+    if (isNewIn(change)) next++
+  }
+  return changes
 }
 
-/** The events that are put in stand right before the amendment, in the order of the changes. */
-function areNewInOrder(changes: readonly OrderChange[], version: StreamVersion): boolean {
-  const added = changes.flatMap(change => newVersionIn(change) ?? [])
-  return added.every((one, i) => one === version - added.length + i)
+const isPuttingIn = (value: unknown): boolean => {
+  const kind = typeof value === 'object' && value !== null && 'kind' in value ? value.kind : null
+  return kind === 'insert' || kind === 'replace'
+}
+
+/** Nothing but what its kind has: two readers must come to the same. Versions before `next` have an event. */
+function readChange(value: unknown, next: StreamVersion): OrderChange | null {
+  if (typeof value !== 'object' || value === null) return null
+  const { kind, version, after, by } = value as Record<string, unknown>
+  const isVersion = (one: unknown, from: number): one is StreamVersion =>
+    Number.isSafeInteger(one) && Number(one) >= from && Number(one) < next
+  switch (kind) {
+    case 'insert':
+      return version === next && version > 0 && isVersion(after, 0) ? { kind, version, after } : null
+    case 'replace':
+      return isVersion(version, 1) && by === next ? { kind, version, by } : null
+    case 'remove':
+      return isVersion(version, 1) ? { kind, version } : null
+    case 'move':
+      return isVersion(version, 1) && isVersion(after, 0) && after !== version
+        ? { kind, version, after }
+        : null
+    default:
+      return null
+  }
 }

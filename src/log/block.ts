@@ -1,7 +1,7 @@
 // A block: a run of entries as one stored value. Header columns apart from payloads (docs/record-format.md).
 
 import { ByteReader, MalformedBytes, utf8 } from './bytes.ts'
-import { type CommitNote, readNote } from './commit-note.ts'
+import { type CommitNote, readNote, UnknownNote } from './commit-note.ts'
 import { type Entry, SALT_BYTES } from './entry.ts'
 import { LogDamaged, StoreError } from './errors.ts'
 import type { GlobalPosition } from './event.ts'
@@ -25,6 +25,9 @@ export type Segment = Readonly<{ streamName: string; firstVersion: number; previ
 
 /** A commit's last entry, as an index into the block, and what its author noted beside it. */
 export type CommitEnd = Readonly<{ lastIndex: number; note: CommitNote | null }>
+
+/** What stands before a block's columns. */
+export type BlockHead = Pick<Block, 'firstPosition' | 'count' | 'segments' | 'types' | 'commits'>
 
 export const BLOCK_MAGIC = 'SDB1'
 const MAGIC_BYTES = 4
@@ -53,17 +56,12 @@ export class Block {
   /** @throws `MalformedBytes` */
   constructor(bytes: Uint8Array) {
     const reader = new ByteReader(bytes.subarray(0, bytes.length - HASH_BYTES))
-    reader.raw(MAGIC_BYTES)
-    this.firstPosition = reader.u64()
-    this.count = reader.u16()
-    if (this.count === 0 || this.firstPosition === 0) throw new MalformedBytes('an empty block')
-    this.segments = readMany(reader, () => ({
-      streamName: reader.lp16(),
-      firstVersion: reader.u64(),
-      previous: reader.raw(HASH_BYTES),
-    }))
-    this.types = readMany(reader, () => ({ type: reader.lp16(), schemaVersion: reader.u16() }))
-    this.commits = this.#readCommits(reader)
+    const head = readHead(reader)
+    this.firstPosition = head.firstPosition
+    this.count = head.count
+    this.segments = head.segments
+    this.types = head.types
+    this.commits = head.commits
     this.kinds = reader.raw(this.count)
     this.segmentOf = readIndexes(reader, this.count, this.segments.length)
     this.typeOf = readIndexes(reader, this.count, this.types.length)
@@ -124,16 +122,6 @@ export class Block {
     }
   }
 
-  #readCommits(reader: ByteReader): CommitEnd[] {
-    let before = -1
-    return readMany(reader, () => {
-      const lastIndex = reader.u16()
-      if (lastIndex <= before || lastIndex >= this.count) throw new MalformedBytes('commits out of order')
-      before = lastIndex
-      return { lastIndex, note: readNote(reader.raw(reader.u32())) }
-    })
-  }
-
   #numberEntries(): void {
     const lastOf = new Int32Array(this.segments.length).fill(-1)
     for (let i = 0; i < this.count; i++) {
@@ -147,8 +135,8 @@ export class Block {
 }
 
 /**
- * @throws {@link LogDamaged} when the bytes are no block. Whether they are the *right* bytes, only the digest
- * and the chain can say.
+ * @throws {@link LogDamaged} when the bytes are no block; `StoreError` `unsupported-format` for what a newer release
+ * wrote. Whether they are the *right* bytes, only the digest and the chain can say.
  */
 export function decodeBlock(bytes: Uint8Array, position: GlobalPosition): Block {
   refuseNewerFormat(bytes, position)
@@ -156,9 +144,19 @@ export function decodeBlock(bytes: Uint8Array, position: GlobalPosition): Block 
     return new Block(bytes)
   } catch (cause) {
     if (!(cause instanceof MalformedBytes)) throw cause
+    // Taken for damage, it would be set aside.
+    if (cause instanceof UnknownNote)
+      throw new StoreError('unsupported-format', `The block ${cause.message}`, { position }, { cause })
     throw new LogDamaged(position, `the block ${cause.message}`, { cause })
   }
 }
+
+/**
+ * The head of a block whose columns may be none any more. It says what it says: no hash covers it but the digest.
+ *
+ * @throws `MalformedBytes`
+ */
+export const readBlockHead = (bytes: Uint8Array): BlockHead => readHead(new ByteReader(bytes))
 
 /** The part of a block that its digest covers, and the digest. */
 export function sealedParts(bytes: Uint8Array<ArrayBuffer>): {
@@ -181,6 +179,30 @@ function refuseNewerFormat(bytes: Uint8Array, position: GlobalPosition): void {
       version,
     })
   }
+}
+
+function readHead(reader: ByteReader): BlockHead {
+  reader.raw(MAGIC_BYTES)
+  const firstPosition = reader.u64()
+  const count = reader.u16()
+  if (count === 0 || firstPosition === 0) throw new MalformedBytes('an empty block')
+  const segments = readMany(reader, () => ({
+    streamName: reader.lp16(),
+    firstVersion: reader.u64(),
+    previous: reader.raw(HASH_BYTES),
+  }))
+  const types = readMany(reader, () => ({ type: reader.lp16(), schemaVersion: reader.u16() }))
+  return { firstPosition, count, segments, types, commits: readCommits(reader, count) }
+}
+
+function readCommits(reader: ByteReader, count: number): CommitEnd[] {
+  let before = -1
+  return readMany(reader, () => {
+    const lastIndex = reader.u16()
+    if (lastIndex <= before || lastIndex >= count) throw new MalformedBytes('commits out of order')
+    before = lastIndex
+    return { lastIndex, note: readNote(reader.raw(reader.u32())) }
+  })
 }
 
 function readMany<T>(reader: ByteReader, read: () => T): T[] {

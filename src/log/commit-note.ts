@@ -2,12 +2,17 @@
 
 import { equalBytes, MalformedBytes, textOf, utf8 } from './bytes.ts'
 
-/** What happens to a raw append when the server has got other events for its stream in the meantime. */
-export type OnConflict = 'reappend' | 'reject'
+export type ConflictPolicy = 'reappend' | 'reject'
+
+/**
+ * What happens to a raw append when the server has got other events for its stream in the meantime. A merge is named, as
+ * it stands in the app: functions neither cross ports nor outlive a session.
+ */
+export type OnConflict<M extends string = string> = ConflictPolicy | Readonly<{ merge: M }>
 
 /**
  * How a pending commit is taken up again when sync has to rebase it: a command is decided again, a raw append
- * is appended again or rejected.
+ * is appended again, merged or rejected.
  */
 export type CommitNote =
   | Readonly<{ command: Readonly<{ decider: string; id: string; command: unknown }> }>
@@ -23,7 +28,10 @@ export function noteBytes(note: CommitNote | null): Uint8Array {
   return usual ? usual.bytes : utf8(noteText(note))
 }
 
-/** @throws `MalformedBytes` */
+/** What is read is sound, and means nothing to this release. */
+export class UnknownNote extends MalformedBytes {}
+
+/** @throws `MalformedBytes`; {@link UnknownNote} for one of a kind that is not known here. */
 export function readNote(bytes: Uint8Array): CommitNote | null {
   if (bytes.length === 0) return null
   const usual = USUAL.find(one => equalBytes(one.bytes, bytes))
@@ -41,12 +49,16 @@ const USUAL = (['reappend', 'reject'] as const).map(onConflict => {
 function parseNote(bytes: Uint8Array): CommitNote {
   const note = parse(bytes)
   if (typeof note === 'object' && note !== null) {
-    if ('onConflict' in note && (note.onConflict === 'reappend' || note.onConflict === 'reject')) {
-      return { onConflict: note.onConflict }
-    }
+    if ('onConflict' in note && isOnConflict(note.onConflict)) return { onConflict: note.onConflict }
     if ('command' in note && isCommand(note.command)) return { command: note.command }
+    throw new UnknownNote('has a commit note of a kind that is not known here')
   }
-  throw new MalformedBytes('a commit note is not known')
+  throw new MalformedBytes('has a commit note that is no object')
+}
+
+export function isOnConflict(value: unknown): value is OnConflict {
+  if (value === 'reappend' || value === 'reject') return true
+  return typeof value === 'object' && value !== null && 'merge' in value && typeof value.merge === 'string'
 }
 
 function parse(bytes: Uint8Array): unknown {

@@ -31,12 +31,21 @@ const RECOVERY = {
   'unknown-projection': 'Name a projection of the app, or a read model, that the worker serves.',
   'not-processed':
     'The projection did not come so far in time. Wait again, or ask for its status: it may have stopped at an event.',
+  'unknown-merge':
+    'The app that the worker serves has no merge of this name. Name one that it has, or update the app: what is pending stays.',
+  'merge-refused': 'The merge of the app refused. Show the reason; the events are kept with the rejection.',
   'command-refused': 'The decider refused the command. Show the reason; nothing was written.',
+  'not-confirmed':
+    'The server has not confirmed it in time. It stays pending and is sent when it can be: wait again.',
+  'event-dropped':
+    'The event does not count any more. Look for its rejection in `rejections()`, and decide again on what there is now.',
   'handler-failed': 'A handler of the app threw. Mend the handler; the log is intact.',
   'upcast-failed': 'An upcaster of the app threw. Mend the upcaster; the log is intact.',
   'unknown-event-type': 'The log has events of a newer version of the app. Update this one.',
   'log-damaged':
-    'The stored log does not match its hashes. Open the store with `restore: true`: what is pending and can be read stays, what the server has comes again.',
+    'The stored log does not match its hashes. Open the store with `restore: true`: what is pending and whole stays, what can be read of the rest is told as rejected, what the server has comes again.',
+  'import-refused':
+    'The file was not taken in, and nothing was written. See the problem: `not-empty` needs `replace: true`, and says what would go.',
   'unsupported-format': 'The log was written by a newer version. Update the app.',
   'storage-failed':
     'The storage refused. See the problem: only data-loss means that acknowledged events are gone.',
@@ -44,9 +53,12 @@ const RECOVERY = {
   'worker-died': 'The worker ended before it answered. Try again with the same event ids.',
   'worker-timeout': 'The worker did not answer in time. Try again with the same event ids.',
   'store-closed': 'The store was closed. Open it again.',
-  'sync-refused': 'The server refused. Pending events are kept; see the status.',
-  'sync-unreachable': 'The server cannot be reached. Pending events are kept and sent later.',
-  'sync-protocol': 'The server answered what the protocol does not allow. Pending events are kept.',
+  'sync-refused':
+    'The server refused. Pending events are kept. Give sync a token that may do this, or have the server allow it and sync again.',
+  'sync-unreachable':
+    'The server cannot be reached. Pending events are kept, and sent as soon as it can be: nothing needs to be done.',
+  'sync-protocol':
+    'The server answered what the protocol does not allow. Pending events are kept. See that the address is that of a sync server of this store, and update what is older, the app or the server.',
   'server-inconsistent':
     'The server signed a log that is not the one it has. Sync has stopped, pending events are kept. Keep the facts: they show it. After a restore its operator has to rotate the epoch.',
   aborted: 'The caller aborted the call.',

@@ -1,6 +1,6 @@
 // History is amended by appending: what was recorded stays, and what is folded is another order.
 
-import type { OnConflict } from '../log/commit-note.ts'
+import type { ConflictPolicy } from '../log/commit-note.ts'
 import type { Event, EventStatus, GlobalPosition, StreamVersion } from '../log/event.ts'
 import type { ExpectedStreamVersion } from '../log/expected-version.ts'
 
@@ -21,7 +21,7 @@ export type AmendOptions = Readonly<{
    * What sync does when the server has other events for the stream: amend it behind them, if all events that are named
    * still count, or reject the amendment, visibly. Default `reappend`; `reject` for an exact expected version.
    */
-  onConflict?: OnConflict
+  onConflict?: ConflictPolicy
   /** UUID of the attempt, to try again safely. */
   amendmentId?: string
 }>

@@ -1,6 +1,7 @@
 // What an application writes: deciders, projections, and the app that names them.
 
 import type { Event, RecordedEvent, RecordedMetadata } from '../log/event.ts'
+import type { AnyMerge } from './merge.ts'
 import type { SnapshotPolicy } from './snapshot-policy.ts'
 
 /** A wish that a decider turns into events or refuses. Plain JSON: it crosses to the worker and is kept. */
@@ -107,6 +108,8 @@ export type Upcaster = Readonly<{
 export type App = Readonly<{
   deciders?: Readonly<Record<string, AnyDecider>>
   projections?: Readonly<Record<string, AnyProjection>>
+  /** What becomes of appends whose stream has got other events first: see `AppendOptions.onConflict`. */
+  merges?: Readonly<Record<string, AnyMerge>>
   /** One after the other, as long as one fits. */
   upcasters?: readonly Upcaster[]
   /** All types of events that this version of the application knows. Left out: whatever there is. */
@@ -121,6 +124,8 @@ export type App = Readonly<{
 
 export type DecidersOf<A extends App> = A extends { deciders: infer D } ? D : Record<never, never>
 export type ProjectionsOf<A extends App> = A extends { projections: infer P } ? P : Record<never, never>
+/** Names of the app's merges. */
+export type MergeNameOf<A extends App> = A extends { merges: infer M } ? keyof M & string : never
 
 export type CommandOf<X> = X extends { decide: (command: infer C, ...rest: never[]) => unknown } ? C : never
 export type StateOf<X> = X extends { initialState: () => infer S } ? S : never

@@ -8,14 +8,15 @@ import type { Amendment, AmendOptions, RecordedAmendment } from './amendment.ts'
 import type { Evolve } from './app.ts'
 import type { EraseOptions, Erasure } from './erasure.ts'
 
-export type AppendOptions = Readonly<{
+export type AppendOptions<M extends string = string> = Readonly<{
   /** Default `NO_CONCURRENCY_CHECK`. */
   expectedStreamVersion?: ExpectedStreamVersion
   /**
    * What sync does with this append when the server has other events for its stream: append it again behind
-   * them, or reject it, visibly. Default `reappend`; `reject` for an exact expected version.
+   * them; reject it, visibly; or what a merge of the app, by its name, makes of both. Default `reappend`; `reject` for an
+   * exact expected version.
    */
-  onConflict?: OnConflict
+  onConflict?: OnConflict<M>
   /**
    * Called when the events are judged and linked, before they are durable: the place they will have, unless the
    * storage fails or another tab is first. Then it is called again, or the append rejects.
@@ -23,7 +24,7 @@ export type AppendOptions = Readonly<{
   onAccepted?: (result: AppendResult) => void
 }>
 
-export type AppendToStreamsOptions = Pick<AppendOptions, 'onConflict'> &
+export type AppendToStreamsOptions<M extends string = string> = Pick<AppendOptions<M>, 'onConflict'> &
   Readonly<{
     /** As {@link AppendOptions.onAccepted}, with the results of all streams. */
     onAccepted?: (results: readonly AppendResult[]) => void
@@ -224,7 +225,7 @@ export interface EventStore {
    *
    * @throws `VersionConflict` when the stream is not at the expected version; `InvalidEvent` with the path of a
    * value that the log cannot carry; `StoreError` `id-conflict` when some of the ids are recorded already with
-   * other content or elsewhere; `StorageFailed`.
+   * other content or elsewhere, `unknown-merge`; `StorageFailed`.
    */
   appendToStream<E extends Event>(
     streamName: string,

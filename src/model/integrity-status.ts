@@ -36,7 +36,7 @@ export type RecoveryAction =
   | 'rebuilt'
   /** What the server has confirmed comes again with the next sync. */
   | 'fetched-again'
-  /** The log was begun anew with what was pending and could be read; what could not is in quarantine. */
+  /** The log was begun anew with pending commits that are whole; what can be read of others is told as rejected. */
   | 'restored'
   /** There is no server to ask: the log goes on with what is left. */
   | 'went-on'
@@ -77,7 +77,7 @@ export type IntegrityStatus = Readonly<{
   verdicts: readonly Verdict[]
 }>
 
-/** A block that could not be read whole when the log was begun anew, as it was stored. */
+/** A block that could not be read whole when the log was begun anew, or has a part of such a commit, as it was stored. */
 export type QuarantinedBlock = Readonly<{
   /** The positions that it had. */
   firstPosition: GlobalPosition

@@ -8,7 +8,8 @@ import type { GlobalPosition } from '../log/event.ts'
  * - `rebuilding`: everything is folded again, aside; what is given is the last state from before.
  * - `taken-over`: rows of a read model that a tab with other handlers, opened later, has made anew and keeps. This tab
  *   leaves them alone from then on: reload it.
- * - `stopped`: at an event whose handler failed. What is given is the state before it, until `resume` or `skip`.
+ * - `stopped`: at an event whose handler failed. What is given is the state before it, or in the middle of a rebuild still
+ *   the last one from before that, until `resume` or `skip`.
  */
 export type ProjectionPhase = 'current' | 'catching-up' | 'rebuilding' | 'taken-over' | 'stopped'
 
@@ -32,7 +33,7 @@ export type SkippedEvent = Readonly<{
 
 export type ProjectionStatus = Readonly<{
   phase: ProjectionPhase
-  /** Every event up to this position was folded or passed by. */
+  /** Every event up to this position was folded or passed by; while rebuilding, by what is folded aside. */
   processedPosition: GlobalPosition
   /** Where the log ends. */
   headPosition: GlobalPosition

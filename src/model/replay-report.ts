@@ -28,7 +28,7 @@ export type ReplayReport = Readonly<{
   stoppedAt: number
   /** Events that were read, folded or passed by. */
   replayed: number
-  /** Events that a full replay reads. */
+  /** Events that a full replay reads; of an amended stream, at most. */
   total: number
   /** The state came to be what it was before the change, with nothing ahead that is different or folded differently now. */
   converged: boolean
@@ -41,7 +41,7 @@ export type ReplayReport = Readonly<{
 /** What a fold would do that has nothing in memory, as after the next start. */
 export type ReplayExplanation = Omit<ReplayReport, 'stoppedAt' | 'replayed' | 'converged'> &
   Readonly<{
-    /** Versions at which folding ends early if the state then is what it was before the change. */
+    /** Versions, as they were then, at which folding ends early if the state is what it was before the change. */
     mayStopAt: readonly number[]
     /** All of this in words. */
     text: string

@@ -1,6 +1,7 @@
 // What sync tells the application: where it stands, what waits, what was refused.
 
 import type { ErrorFacts, StoreErrorCode } from '../log/errors.ts'
+import type { GlobalPosition } from '../log/event.ts'
 import type { RecordedAmendment } from './amendment.ts'
 
 /** An error in the form that crosses ports: its class is rebuilt on the other side. */
@@ -31,6 +32,8 @@ export type SyncStatus = Readonly<{
   phase: SyncPhase
   /** Events and amendments of this replica that the server has not confirmed. */
   pending: number
+  /** When the oldest of them was recorded, in milliseconds since the Unix epoch; null for none, or not read yet. */
+  oldestPendingAt: number | null
   /** Commits that were refused and wait for the application to acknowledge them. */
   rejected: number
   /** Place in the server's log up to which this replica has everything. */
@@ -43,6 +46,27 @@ export type SyncStatus = Readonly<{
   error: PlainError | null
 }>
 
+/**
+ * How far an event, or an amendment, has come. Before that it was accepted: see `AppendOptions.onAccepted`.
+ *
+ * - `persisted`: it is in the database of this device, and pending.
+ * - `pushed`: besides, the server has answered a push with it. Told from memory: after a restart it is `persisted` again.
+ * - `confirmed`: it is in the server's log, and in its place here.
+ * - `rejected`: the server had other events first. Its rejection says why, and is kept until it is acknowledged.
+ * - `dropped`: it does not count any more, and there is no rejection: one was acknowledged, its command gave other events
+ *   when it was decided again, or a merge left it out.
+ */
+export type EventProgress = 'persisted' | 'pushed' | 'confirmed' | 'rejected' | 'dropped'
+
+export type WhenConfirmedOptions = Readonly<{
+  /** Default: none. */
+  timeoutMs?: number
+  signal?: AbortSignal
+}>
+
+/** The server whose log has this epoch has answered pushes of all that was pending up to a position here. */
+export type PushMark = Readonly<{ epoch: string; through: GlobalPosition }>
+
 /** Events by the ids that they had and have. */
 export type RejectedAmendment = Pick<RecordedAmendment, 'amendmentId' | 'streamName' | 'reason' | 'changes'>
 
@@ -53,8 +77,8 @@ export type RejectedAmendment = Pick<RecordedAmendment, 'amendmentId' | 'streamN
 export type ServerRefusal = 'id-reused' | 'invalid' | 'forbidden' | 'too-large'
 
 /**
- * A pending commit that could not be taken up again behind what the server had, or that the server refused for good. Kept
- * until acknowledged.
+ * A pending commit that could not be taken up again behind what the server had, or that the server refused for good, or
+ * what can be read of one that could not be taken over when a damaged log was begun anew. Kept until acknowledged.
  */
 export type Rejection = Readonly<{
   id: string

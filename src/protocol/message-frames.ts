@@ -149,11 +149,14 @@ function checkEvent(payload: Uint8Array, metadata: Uint8Array): void {
 
 /** Readers count on the shape, and on the log's own names being the log's. */
 function checkMetadata(value: unknown): void {
-  const { tags = [], metadata = {} } = fieldsOf(value)
+  const fields = fieldsOf(value)
+  const { tags = [], metadata = {} } = fields
   if (!Array.isArray(tags)) throw new MalformedMessage('entry', 'tags that are no list')
   for (const tag of tags) checkName(tag, 'a tag')
   const custom = fieldsOf(metadata)
   const reserved = RESERVED_METADATA.find(name => Object.hasOwn(custom, name))
   if (reserved) throw new MalformedMessage('entry', `metadata that sets ${reserved}, as the log alone does`)
-  jsonTextOf(custom, 'metadata')
+  jsonTextOf(Object.keys(fields), 'metadata')
+  // Also what nobody knows: it would be stored, and given out to whoever does.
+  for (const part of Object.values(fields)) jsonTextOf(part, 'metadata')
 }

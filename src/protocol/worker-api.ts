@@ -5,7 +5,8 @@ import type { GlobalPosition, RecordedEvent, StreamVersion } from '../log/event.
 import type { OwnBatch } from '../log/event-batch.ts'
 import type { ExpectedStreamVersion } from '../log/expected-version.ts'
 import type { ConsistencyProof, InclusionProof, LogCheckpoint } from '../log/proofs.ts'
-import type { RecordedAmendment, RecordedChange } from '../model/amendment.ts'
+import type { RecordedAmendment } from '../model/amendment.ts'
+import type { EncodedAmendments } from '../model/encode-amendments.ts'
 import type { EraseOptions, Erasure } from '../model/erasure.ts'
 import type {
   AppendResult,
@@ -18,18 +19,19 @@ import type {
   VerifyProgress,
   VerifyReport,
 } from '../model/event-store.ts'
+import type { ImportProgress } from '../model/import.ts'
 import type { IntegrityStatus, QuarantinedBlock } from '../model/integrity-status.ts'
 import type { Moment } from '../model/moment.ts'
 import type { ProjectionStatus } from '../model/projection-status.ts'
 import type { ReplayExplanation, ReplayReport } from '../model/replay-report.ts'
 import type { HashedSnapshot, Snapshot } from '../model/snapshot.ts'
-import type { Rejection, SyncStatus } from '../model/sync-status.ts'
+import type { EventProgress, Rejection, SyncStatus } from '../model/sync-status.ts'
 import type { PackedResults } from './packed-results.ts'
 import type { StatePatch } from './state-patch.ts'
 import type { WireError } from './wire-error.ts'
 
 /** Page and worker must agree on it: a cached worker script can be older than the page. */
-export const WORKER_PROTOCOL = 7
+export const WORKER_PROTOCOL = 10
 
 /** Every call is answered with one of these; a call that rejects is a bug or a broken link. */
 export type Reply<T> = Readonly<{ ok: true; value: T }> | Readonly<{ ok: false; error: WireError }>
@@ -43,6 +45,8 @@ export type PageValues = Readonly<{
   token?: string
   /** Begin the log anew with what can be read of what is pending. */
   restore?: boolean
+  /** Put the log of this file in the place of what is stored; without `replace` only where there are no events. */
+  importFrom?: Readonly<{ file: Blob; replace: boolean }>
   /** Freeze states, so that who changes one in place finds out. */
   freeze?: boolean
 }>
@@ -84,17 +88,6 @@ export type ExecuteCall = Readonly<{
   retries?: number
 }>
 
-/** The events that are put in stand in the batch. */
-export type AmendCall = Readonly<{
-  streamName: string
-  changes: readonly RecordedChange[]
-  batch: OwnBatch
-  reason: string
-  expectedStreamVersion: ExpectedStreamVersion
-  onConflict?: OnConflict
-  amendmentId: string
-}>
-
 export type WriteCall = AppendCall | ExecuteCall
 
 /** All writes of one tick. The events of all its appends stand in one batch, in order. */
@@ -111,10 +104,13 @@ export type WriteAnswers = Readonly<{
 /** How many results an append has. */
 export type AppendDone = number
 
-/** Part of a read; `more` says that the worker stopped because the page was full. */
-export type StreamPage = ReadStreamResult & PageEnd
+/** Part of a read; where the stream was amended between two pages, they differ in when its order `changedAt`. */
+export type StreamPage = ReadStreamResult & PageEnd & Readonly<{ changedAt: GlobalPosition }>
 export type LogPage = Readonly<{ events: readonly RecordedEvent[] }> & PageEnd
-/** `through`: version or position of the last place that was read, all of it. */
+/**
+ * `more` says that the worker stopped because the page was full. `through`: version or position of the last place that was
+ * read, all of it.
+ */
 export type PageEnd = Readonly<{ more: boolean; through: number }>
 
 export type SubscribeCall = Readonly<{ subscriptionId: number }> &
@@ -150,7 +146,7 @@ export interface WorkerApi {
   readStream(streamName: string, options: ReadStreamOptions): Promise<Reply<StreamPage>>
   readAll(options: ReadAllOptions): Promise<Reply<LogPage>>
   streamVersion(streamName: string): Promise<Reply<StreamVersion>>
-  amend(call: AmendCall): Promise<Reply<AppendResult>>
+  amend(call: EncodedAmendments): Promise<Reply<AppendResult>>
   amendments(streamName: string): Promise<Reply<readonly RecordedAmendment[]>>
   snapshot(projection: string, documentId: string): Promise<Reply<HashedSnapshot<unknown> | null>>
 
@@ -184,6 +180,8 @@ export interface WorkerApi {
   /** Told of by `PageApi.progress`. */
   verify(callId: number, options: Pick<VerifyOptions, 'level' | 'resume'>): Promise<Reply<VerifyReport>>
   cancel(callId: number): Promise<Reply<void>>
+  /** Ends an import that `connect` is about, unless it is done. */
+  cancelImport(): Promise<Reply<void>>
   proveInclusion(eventId: string, treeSize: number | undefined): Promise<Reply<InclusionProof>>
   proveConsistency(size1: number, size2: number | undefined): Promise<Reply<ConsistencyProof>>
   checkpoint(): Promise<Reply<LogCheckpoint>>
@@ -205,6 +203,10 @@ export interface WorkerApi {
   networkChanged(): Promise<Reply<void>>
   setToken(token: string): Promise<Reply<void>>
   pokeSync(): Promise<Reply<void>>
+  progressOf(eventIds: readonly string[]): Promise<Reply<readonly (EventProgress | null)[]>>
+  eventIdAt(position: GlobalPosition): Promise<Reply<string>>
+  /** False where not all are confirmed within `waitMs`: to be asked again. */
+  whenConfirmed(eventIds: readonly string[], waitMs: number): Promise<Reply<boolean>>
   rejections(): Promise<Reply<readonly Rejection[]>>
   acknowledgeRejection(id: string): Promise<Reply<void>>
   acknowledgeVerdict(id: string): Promise<Reply<void>>
@@ -226,10 +228,14 @@ export interface PageApi {
   accepted(acceptId: number, results: readonly AppendResult[]): Promise<void>
   syncStatus(status: SyncStatus): Promise<void>
   integrityStatus(status: IntegrityStatus): Promise<void>
+  /** A token to go on with: there is none, or the server refused the last one. Null when the page has no other. */
+  freshToken(): Promise<string | null>
   /** Short texts that the page keeps for a worker that can keep nothing outside IndexedDB itself. */
   readAnchor(name: string): Promise<string | null>
   writeAnchor(name: string, text: string): Promise<void>
   progress(callId: number, progress: VerifyProgress): Promise<void>
+  /** Of an import, while the worker connects. */
+  importProgress(progress: ImportProgress): Promise<void>
   /** The storage ended on its own: the database was deleted, or another tab upgrades it. */
   storageLost(error: WireError): Promise<void>
 }

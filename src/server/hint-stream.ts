@@ -1,6 +1,7 @@
 // Tells live clients how far the log reaches, as server-sent events. Positions only: what they mean is pulled.
 
 import type { Hint } from '../protocol/sync-messages.ts'
+import type { EndReason, LiveAccess } from './live-access.ts'
 import type { ServedStore } from './store-registry.ts'
 
 /** Comments sent while nothing happens, so that both ends notice a dead connection. */
@@ -11,12 +12,16 @@ const encoder = new TextEncoder()
 export type HintStreamOptions = Readonly<{
   store: ServedStore
   epoch: string
-  /** Called once, when the client goes away or the store is closed. */
-  onEnd: () => void
+  access: LiveAccess
+  /** Called once, when the client goes away, may not listen any more, or the store is closed. */
+  onEnd: (reason: EndReason | 'closed') => void
 }>
 
-/** `head` events (https://html.spec.whatwg.org/multipage/server-sent-events.html): one at once, one after growth. */
-export function hintStream({ store, epoch, onEnd }: HintStreamOptions): ReadableStream<Uint8Array> {
+/**
+ * `head` events (https://html.spec.whatwg.org/multipage/server-sent-events.html): one at once, one after growth; and an
+ * `end` when the client's credentials do not hold any more.
+ */
+export function hintStream({ store, epoch, access, onEnd }: HintStreamOptions): ReadableStream<Uint8Array> {
   const { log } = store
   const ended = new AbortController()
   let told = ''
@@ -24,25 +29,43 @@ export function hintStream({ store, epoch, onEnd }: HintStreamOptions): Readable
   return new ReadableStream<Uint8Array>(
     {
       start(controller) {
-        const heartbeat = setInterval(() => beat(controller), HEARTBEAT_MS)
+        let timer = wakeLater()
         const stop = (): void => {
-          ended.abort()
+          ended.abort('closed')
           controller.close()
         }
         store.liveClients++
         log.onChange(() => tellHead(controller), ended.signal)
         ended.signal.addEventListener('abort', () => {
-          clearInterval(heartbeat)
+          clearTimeout(timer)
           store.signal.removeEventListener('abort', stop)
           store.liveClients--
-          onEnd()
+          onEnd(ended.signal.reason)
         })
         if (store.signal.aborted) stop()
         else store.signal.addEventListener('abort', stop)
+
+        function wakeLater() {
+          return setTimeout(wake, Math.min(HEARTBEAT_MS, access.dueInMs()))
+        }
+
+        async function wake(): Promise<void> {
+          const reason = await access.check()
+          if (ended.signal.aborted) return
+          if (reason === null) {
+            beat(controller)
+            timer = wakeLater()
+            return
+          }
+          // Whether or not the client reads: it is the last that is kept for it.
+          controller.enqueue(messageOf('end', { reason }))
+          controller.close()
+          ended.abort(reason)
+        }
       },
       // Called first of all, and then whenever the client has read what was sent.
       pull: tellHead,
-      cancel: () => ended.abort(),
+      cancel: () => ended.abort('closed'),
     },
     // No queue is built up for a client that does not read: when it does, it gets the newest head.
     { highWaterMark: 1 },
@@ -54,8 +77,7 @@ export function hintStream({ store, epoch, onEnd }: HintStreamOptions): Readable
     if (state === told || !hasRoom(controller)) return
     // Set first: a client that waits for it makes the stream pull again before `enqueue` returns.
     told = state
-    const hint: Hint = { position, epoch, erasures }
-    controller.enqueue(encoder.encode(`event: head\ndata: ${JSON.stringify(hint)}\n\n`))
+    controller.enqueue(messageOf('head', { position, epoch, erasures } satisfies Hint))
   }
 
   function beat(controller: Controller): void {
@@ -64,6 +86,9 @@ export function hintStream({ store, epoch, onEnd }: HintStreamOptions): Readable
 }
 
 type Controller = ReadableStreamDefaultController<Uint8Array>
+
+const messageOf = (event: string, data: unknown): Uint8Array =>
+  encoder.encode(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`)
 
 function hasRoom({ desiredSize }: Controller): boolean {
   return desiredSize !== null && desiredSize > 0

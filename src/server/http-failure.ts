@@ -2,6 +2,7 @@
 
 import { isStoreError } from '../log/errors.ts'
 import { MalformedMessage } from '../protocol/sync-messages.ts'
+import { Unavailable } from './access.ts'
 
 export type HttpStatus = 400 | 401 | 403 | 404 | 405 | 409 | 413 | 415 | 422 | 429 | 500 | 503
 
@@ -37,6 +38,9 @@ export function httpFailureFrom(error: unknown): HttpFailure {
   if (isStoreError(error, 'storage-failed') || isStoreError(error, 'store-closed')) {
     return new HttpFailure(503, 'unavailable', 'The store cannot be reached now. Try again later')
   }
+  if (error instanceof Unavailable) {
+    return new HttpFailure(503, 'unavailable', 'Nobody knows now what this token may do. Try again later')
+  }
   return new HttpFailure(500, 'internal', 'The server failed')
 }
 
@@ -45,7 +49,7 @@ export function failureResponse(failure: HttpFailure): Response {
   return Response.json({ code, message, facts }, { status, headers: headersOf(failure) })
 }
 
-/** Seconds after which a client may try again. */
+/** Seconds after which a client may try again, where nothing else is known. */
 const RETRY_AFTER_SECONDS = 5
 
 /** Headers that RFC 9110 (sections 10.2.3, 11.6.1 and 15.5.6) wants beside a status. */
@@ -57,7 +61,7 @@ function headersOf({ status, facts }: HttpFailure): Record<string, string> {
       return { allow: String(facts['allow']) }
     case 429:
     case 503:
-      return { 'retry-after': String(RETRY_AFTER_SECONDS) }
+      return { 'retry-after': String(facts['retryAfterSeconds'] ?? RETRY_AFTER_SECONDS) }
     default:
       return {}
   }

@@ -7,13 +7,15 @@ export { generatePrivateKey, importKeyPair, type KeyPair } from '../integrity/ed
 export { isStoreError, StoreError } from '../log/errors.ts'
 export type { EventStore } from '../model/event-store.ts'
 export type { LogStorage } from '../storage/log-storage.ts'
-export { type Access, type Authorize, bearerToken } from './access.ts'
+export { type Access, type Authorize, bearerToken, type StreamTest, Unavailable } from './access.ts'
+export type { SyncServerRates } from './gate.ts'
+export { createTokenBuckets, type RateLimiter, type TokenBucketOptions } from './rate-limit.ts'
+export type { RequestLog, ServerLogEvent, ServerTelemetry, StreamLog } from './request-record.ts'
+export type { ErrorContext, SyncServerLimits, SyncServerOptions } from './server-options.ts'
 export type { ServerSigning } from './signing.ts'
 export {
   createSyncServer,
-  type ErrorContext,
+  type Peer,
   type SyncServer,
-  type SyncServerLimits,
-  type SyncServerOptions,
 } from './sync-server.ts'
 export type { ForkEvidence } from './witness.ts'

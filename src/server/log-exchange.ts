@@ -6,10 +6,13 @@ import {
   encodePullResponse,
   PROTOCOL_VERSION,
   type PushReceipt,
+  type PushRefusal,
   type PushRequest,
   type ServerHead,
 } from '../protocol/sync-messages.ts'
+import { type Access, streamTest } from './access.ts'
 import { HttpFailure } from './http-failure.ts'
+import type { RequestRecord } from './request-record.ts'
 import type { ServedStore } from './store-registry.ts'
 
 export type ExchangeLimits = Readonly<{ maxPushBytes: number; maxPullBytes: number }>
@@ -47,11 +50,13 @@ export function pageRequestOf(
   return { after, maxBytes }
 }
 
+/** What an exchange is about: which log, and where to note how much was exchanged. */
+export type ExchangeParts = Readonly<{ store: ServedStore; epoch: string; record: RequestRecord }>
+
 /** @throws {@link HttpFailure} 409 to a replica that has seen more than this log holds. */
 export async function answerPull(
-  store: ServedStore,
-  epoch: string,
   { after, maxBytes }: PageRequest,
+  { store, epoch, record }: ExchangeParts,
 ): Promise<Response> {
   const { log } = store
   if (after > log.head()) {
@@ -65,6 +70,7 @@ export async function answerPull(
   const head = log.head()
   const root = await log.proofs.treeRoot(next)
   const page = { epoch, after, next, head, checkpoint, verifierKey, root, erasures, commits }
+  record.pulledEvents = next - after
   const headers = { 'content-type': 'application/octet-stream' }
   return new Response(await encodePullResponse(page, log.hash), { headers })
 }
@@ -79,13 +85,40 @@ export async function answerPrefix(store: ServedStore, epoch: string, wanted: nu
   return Response.json(encodePrefixResponse({ epoch, size, root, checkpoint, verifierKey }))
 }
 
-/** Answers when what was accepted is durable. @throws {@link HttpFailure} 409 to a push meant for another log. */
-export async function answerPush(store: ServedStore, epoch: string, request: PushRequest): Promise<Response> {
-  checkEpoch(request.epoch, epoch)
-  const outcome = await store.log.admit(request.commits)
-  await store.log.erasures.admitted(request.commits.slice(0, outcome.accepted).flat())
-  const receipt: PushReceipt = { epoch, ...outcome, checkpoint: await checkpointAt(outcome.head, store) }
+/**
+ * Answers when what was accepted is durable. Of commits to streams that are closed to this access, the first ends the
+ * push as any other that does not fit. @throws {@link HttpFailure} 409 to a push meant for another log.
+ */
+export async function answerPush(
+  { epoch: meant, commits }: PushRequest,
+  access: Access,
+  { store, epoch, record }: ExchangeParts,
+): Promise<Response> {
+  checkEpoch(meant, epoch)
+  const forbidden = firstForbidden(commits, access)
+  const outcome = await store.log.admit(forbidden ? commits.slice(0, forbidden.at) : commits)
+  const accepted = commits.slice(0, outcome.accepted).flat()
+  await store.log.erasures.admitted(accepted)
+  const checkpoint = await checkpointAt(outcome.head, store)
+  const refusal = outcome.refusal ?? forbidden?.refusal ?? null
+  const receipt: PushReceipt = { epoch, ...outcome, checkpoint, refusal }
+  record.pushedEvents = accepted.length
+  record.code = refusal?.reason ?? null
   return Response.json(receipt, { status: statusOf(receipt) })
+}
+
+function firstForbidden(
+  commits: PushRequest['commits'],
+  access: Access,
+): Readonly<{ at: number; refusal: PushRefusal }> | null {
+  const isOpen = streamTest(access)
+  for (const [at, commit] of commits.entries()) {
+    const closed = commit.find(({ streamName }) => !isOpen(streamName))
+    if (!closed) continue
+    const detail = `this token may not append to stream "${closed.streamName}"`
+    return { at, refusal: { reason: 'forbidden', detail } }
+  }
+  return null
 }
 
 /** @throws {@link HttpFailure} 409 to what is meant for another log. */

@@ -2,7 +2,7 @@
 
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { serve } from '@hono/node-server'
+import { type HttpBindings, serve } from '@hono/node-server'
 import { serveStatic } from '@hono/node-server/serve-static'
 import { type Context, Hono, type Next } from 'hono'
 import type { SyncServer } from './sync-server.ts'
@@ -21,6 +21,12 @@ export type ListenOptions = Readonly<{
    * in their name, as Vite names them, and are cached for a year; the others are asked for anew each time.
    */
   staticRoot?: string
+  /**
+   * Header in which a proxy in front names the client, such as `x-real-ip`: its last value is taken for the address that
+   * requests are counted by. Only where every request comes through that proxy: anybody can send a header. Default: none,
+   * the address of the socket.
+   */
+  addressHeader?: string
 }>
 
 export type Listening = Readonly<{
@@ -45,9 +51,13 @@ export async function listen(server: SyncServer, options: ListenOptions = {}): P
   }
 }
 
-function routes(server: SyncServer, { basePath = '', staticRoot }: ListenOptions): Hono {
-  const app = new Hono()
-  app.all(`${basePath}/v1/*`, context => server.fetch(withoutBase(context.req.raw, basePath)))
+function routes(server: SyncServer, { basePath = '', staticRoot, addressHeader }: ListenOptions) {
+  const app = new Hono<{ Bindings: HttpBindings }>()
+  app.on('ALL', [`${basePath}/v1/*`, `${basePath}/healthz`, `${basePath}/healthz/*`], ({ req, env }) => {
+    const named = addressHeader && req.header(addressHeader)?.split(',').at(-1)?.trim()
+    const address = named || env.incoming.socket.remoteAddress
+    return server.fetch(withoutBase(req.raw, basePath), address ? { address } : {})
+  })
   if (staticRoot) app.use(setFileHeaders, serveStatic({ root: staticRoot }))
   return app
 }
@@ -67,7 +77,7 @@ async function setFileHeaders(context: Context, next: Next): Promise<void> {
   context.header('x-content-type-options', 'nosniff')
 }
 
-function start(fetch: Hono['fetch'], port: number, hostname: string): Promise<Server> {
+function start(fetch: ReturnType<typeof routes>['fetch'], port: number, hostname: string): Promise<Server> {
   return new Promise((resolve, reject) => {
     const options = { fetch, port, hostname, overrideGlobalObjects: false }
     // Plain http/1.1 is what `serve` makes where it is told of nothing else.

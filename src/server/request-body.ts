@@ -1,4 +1,4 @@
-// Reads a request's body up to a bound. The length a client names is not believed.
+// Reads a request's body up to a bound. A length that a client names is believed only where it is too large already.
 
 import { HttpFailure } from './http-failure.ts'
 
@@ -12,6 +12,7 @@ export async function readBody(
   contentType = 'application/octet-stream',
 ): Promise<Uint8Array> {
   checkContent(request.headers, contentType)
+  if (Number(request.headers.get('content-length')) > maxBytes) throw tooLarge(maxBytes)
   const chunks: Uint8Array[] = []
   let length = 0
   for await (const chunk of chunksOf(request)) {
@@ -33,10 +34,19 @@ function checkContent(headers: Headers, wanted: string): void {
 }
 
 async function* chunksOf({ body }: Request): AsyncGenerator<Uint8Array> {
+  if (body === null) return
+  const reader: ReadableStreamDefaultReader<Uint8Array> = body.getReader()
   try {
-    yield* (body ?? []) as AsyncIterable<Uint8Array>
+    for (;;) {
+      const { done, value } = await reader.read()
+      if (done) return
+      yield value
+    }
   } catch {
     throw new HttpFailure(400, 'incomplete', 'The body broke off')
+  } finally {
+    // Not awaited: of a body that somebody else has a copy of, it ends only when they cancel theirs.
+    reader.cancel().catch(() => {})
   }
 }
 

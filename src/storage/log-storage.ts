@@ -86,6 +86,13 @@ export interface LogStorage {
    */
   reset?(blocks: readonly StoredBlock[], values: KeyValues): Promise<void>
 
+  /**
+   * As {@link reset}, with blocks that stand in the side table under keys by `stagedKey`, all that start with `prefix`: for
+   * a log that is larger than a call may be. Compare-and-set: only while the log ends at `after`, asked within the
+   * transaction that writes. What is staged goes with the rest of the side table.
+   */
+  resetToStaged?(after: GlobalPosition, prefix: string, values: KeyValues): Promise<AppendOutcome>
+
   /** Blocks in order of position. What they hold is not verified here. */
   read(range: ReadRange): Promise<StoredBlock[]>
 

@@ -5,11 +5,17 @@ import { orAborted, type Watchdog } from './watchdog.ts'
 
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>
 
+/**
+ * The token for the next request; null when there is none now. Asked for before each request, so that it may be a fresh
+ * one, with null; and with the token that the server just refused (401), for another one: the request is then sent once
+ * more. A source that has no other gives the same again, or null.
+ */
+export type TokenSource = (refused: string | null) => string | null | Promise<string | null>
+
 export type ServerAccess = Readonly<{
   /** Where the server's handler is mounted; `/v1/…` is put behind it. */
   url: string
-  /** Null when there is none now. Asked for before each request, so that it may be a fresh one. */
-  token: () => string | null | Promise<string | null>
+  token: TokenSource
   fetch: Fetch
 }>
 
@@ -31,18 +37,43 @@ export async function authorizedFetch(
   watchdog: Watchdog,
 ): Promise<Fetched> {
   try {
-    const token = await orAborted(Promise.resolve(access.token()), watchdog.signal)
+    const token = await tokenFor(access, null, watchdog)
     if (token === null) return { type: 'no-token' }
-    const url = access.url.replace(/\/+$/, '') + request.path
-    const response = await orAborted(
-      access.fetch(url, initOf(request, token, watchdog.signal)),
-      watchdog.signal,
-    )
-    watchdog.heard()
-    return { type: 'response', response }
+    const response = await send(access, request, token, watchdog)
+    if (response.status !== 401) return { type: 'response', response }
+    const fresh = await tokenFor(access, token, watchdog)
+    if (fresh === null || fresh === token) return { type: 'response', response }
+    // Its body is of no interest, but holds the connection until it is cancelled.
+    response.body?.cancel().catch(() => {})
+    return { type: 'response', response: await send(access, request, fresh, watchdog) }
   } catch (error) {
     return unreachable(error, watchdog)
   }
+}
+
+async function tokenFor(
+  { token }: ServerAccess,
+  refused: string | null,
+  watchdog: Watchdog,
+): Promise<string | null> {
+  const given = await orAborted(Promise.resolve(token(refused)), watchdog.signal)
+  watchdog.heard()
+  return given
+}
+
+async function send(
+  access: ServerAccess,
+  request: ServerRequest,
+  token: string,
+  watchdog: Watchdog,
+): Promise<Response> {
+  const url = access.url.replace(/\/+$/, '') + request.path
+  const response = await orAborted(
+    access.fetch(url, initOf(request, token, watchdog.signal)),
+    watchdog.signal,
+  )
+  watchdog.heard()
+  return response
 }
 
 export function unreachable(error: unknown, watchdog: Watchdog): SyncFailure {

@@ -25,6 +25,8 @@ export type HintOptions = ServerAccess &
     /** After `onOpened`, when the stream has ended. It is opened again after a while. */
     onClosed: () => void
     onHint: (hint: Hint) => void
+    /** The server ended the stream since the token is not, or not for this, any more. `onClosed` follows. */
+    onRefused: () => void
     /** Ends all of it. No callback comes afterwards. */
     signal: AbortSignal
   }>
@@ -68,7 +70,7 @@ function isEventStream({ status, headers }: Response): boolean {
 }
 
 async function readHints(response: Response, watchdog: Watchdog, options: HintOptions): Promise<void> {
-  const { onOpened, onClosed, onHint, signal } = options
+  const { onOpened, onClosed, onHint, onRefused, signal } = options
   const decoder = new TextDecoder()
   const parser = createParser({
     maxBufferSize: MAX_EVENT_CHARS,
@@ -76,7 +78,10 @@ async function readHints(response: Response, watchdog: Watchdog, options: HintOp
       if (error.type === 'max-buffer-size-exceeded') throw error
     },
     onEvent: ({ event, data }) => {
-      if (event === 'head' && !signal.aborted) onHint(decodeHint(data))
+      if (signal.aborted) return
+      if (event === 'head') onHint(decodeHint(data))
+      // Whatever the reason is: the request that follows tells.
+      if (event === 'end') onRefused()
     },
   })
   if (!signal.aborted) onOpened()

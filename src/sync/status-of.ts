@@ -3,7 +3,10 @@
 import type { SyncPhase, SyncStatus } from '../model/sync-status.ts'
 import type { SyncState } from './sync-state.ts'
 
-export function statusOf(state: SyncState): SyncStatus {
+/** But for what has to be read from the log. */
+export type LoopStatus = Omit<SyncStatus, 'oldestPendingAt'>
+
+export function statusOf(state: SyncState): LoopStatus {
   const { standing, timer, lastContactAt, error } = state
   return {
     phase: phaseOf(state),

@@ -36,6 +36,8 @@ export type SyncInput =
   | Readonly<{ type: 'hint'; position: number; epoch: string; erasures: number }>
   | Readonly<{ type: 'hintsOpened' }>
   | Readonly<{ type: 'hintsClosed' }>
+  /** The server ended them: the token does not hold any more. */
+  | Readonly<{ type: 'hintsRefused' }>
   /** A page is in the log. `head` is the end of the server's log when it answered. */
   | Readonly<{ type: 'pullDone'; standing: Standing; head: number }>
   | Readonly<{ type: 'pullFailed'; failure: SyncFailure }>

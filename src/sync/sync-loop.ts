@@ -3,14 +3,14 @@
 import type { EventLog, RefusedCommit, RemotePage } from '../engine/event-log.ts'
 import { equalBytes, hexOf } from '../log/bytes.ts'
 import { isStoreError, StorageFailed, type StoreError } from '../log/errors.ts'
-import type { Rejection, SyncStatus } from '../model/sync-status.ts'
+import type { PushMark, Rejection } from '../model/sync-status.ts'
 import type { PushReceipt } from '../protocol/sync-messages.ts'
-import type { Fetch, ServerAccess } from './authorized-fetch.ts'
+import type { Fetch, ServerAccess, TokenSource } from './authorized-fetch.ts'
 import { type Clock, systemClock, type TimerId } from './clock.ts'
 import { sendErasure, takeErasures } from './erasure-exchange.ts'
 import { listenForHints } from './hints.ts'
 import { ServerPin, type SignedPage } from './server-pin.ts'
-import { statusOf } from './status-of.ts'
+import { type LoopStatus, statusOf } from './status-of.ts'
 import { plainErrorOf, type SyncFailure } from './sync-failure.ts'
 import type { PushedCommit, Sent, Standing, SyncEffect, SyncInput } from './sync-io.ts'
 import { initialSyncState, step } from './sync-state.ts'
@@ -20,8 +20,8 @@ export type SyncLoopOptions = Readonly<{
   log: EventLog
   /** Where the server's handler is mounted, such as `https://example.org/sync`. */
   url: string
-  /** The bearer token for the next request; null when there is none, which stops sync until {@link SyncLoop.poke}. */
-  token: () => string | null | Promise<string | null>
+  /** Null when there is none, which stops sync until {@link SyncLoop.poke}, as does one that the server refuses. */
+  token: TokenSource
   /** The key (vkey) that the server must sign with. Left out: the first one that it shows. */
   serverKey?: string | undefined
   fetch?: Fetch
@@ -29,7 +29,9 @@ export type SyncLoopOptions = Readonly<{
   /** In [0, 1). */
   random?: () => number
   /** Called with each status that differs from the one before. Must not throw. */
-  onStatus?: (status: SyncStatus) => void
+  onStatus?: (status: LoopStatus) => void
+  /** Called when the server has answered a push, before what it says is taken in. Must not throw. */
+  onPushed?: (mark: PushMark) => void
   /** Called once with commits that could not be taken up again, or that the server refused for good; they are in `log.rejections()` too. Must not throw. */
   onRejected?: (rejections: readonly Rejection[]) => void
 }>
@@ -41,7 +43,7 @@ export type SyncLoop = Readonly<{
   setOnline: (online: boolean) => void
   /** Tries now, whatever it waited for: after a new token, an acknowledged rejection, a press of a button. */
   poke: () => void
-  status: () => SyncStatus
+  status: () => LoopStatus
   /** Resolves when nothing is under way any more. A page that is being written is written to the end. */
   stop: () => Promise<void>
 }>
@@ -240,6 +242,8 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
       sent = { commits: pending.length, bytes, first: nameOf(commits[0]) }
       const answer = await transport.push({ epoch, commits }, signal)
       if (answer.type !== 'ok') return { type: 'pushFailed', failure: answer, sent }
+      const last = pending[answer.value.accepted - 1]
+      if (last) options.onPushed?.({ epoch: answer.value.epoch, through: last.lastPosition })
       await applyReceipt(answer.value, commits)
       const refused = nameOf(commits[answer.value.accepted])
       return { type: 'pushDone', receipt: answer.value, refused, standing: standing() }
@@ -279,6 +283,7 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
       onOpened: () => dispatch({ type: 'hintsOpened' }),
       onClosed: () => dispatch({ type: 'hintsClosed' }),
       onHint: hint => dispatch({ type: 'hint', ...hint }),
+      onRefused: () => dispatch({ type: 'hintsRefused' }),
     })
   }
 
@@ -308,8 +313,8 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
     work.finally(() => underWay.delete(work))
   }
 
-  function report(before: SyncStatus, after: SyncStatus): void {
-    const keys = Object.keys(after) as (keyof SyncStatus)[]
+  function report(before: LoopStatus, after: LoopStatus): void {
+    const keys = Object.keys(after) as (keyof LoopStatus)[]
     if (keys.some(key => before[key] !== after[key])) onStatus?.(after)
   }
 }

@@ -135,6 +135,9 @@ function take(state: SyncState, input: SyncInput, moment: Moment): SyncState {
       return state.hints === 'opening' ? { ...state, hints: 'open' } : state
     case 'hintsClosed':
       return state.hints === 'open' ? { ...state, hints: 'opening' } : state
+    case 'hintsRefused':
+      // A pull with the same token finds out what is left of it, and asks for another one.
+      return state.hints === 'closed' ? state : { ...state, isPullDue: true }
     case 'pullDone':
       return state.request?.kind === 'pull' ? takePage(state, input, moment) : state
     case 'pullFailed':

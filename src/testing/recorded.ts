@@ -8,11 +8,15 @@ export type GivenEvent<E extends Event = Event> = E & Readonly<{ streamName?: st
 
 export const DEFAULT_STREAM = 'given'
 
-export function recordedEvents<E extends Event>(given: readonly GivenEvent<E>[]): RecordedEvent<E>[] {
+/** @param defaultStream that events are in where they name none */
+export function recordedEvents<E extends Event>(
+  given: readonly GivenEvent<E>[],
+  defaultStream = DEFAULT_STREAM,
+): RecordedEvent<E>[] {
   const versions = new Map<string, number>()
   return given.map((event, i) => {
     const { type, data, id, tags = [], metadata, schemaVersion = 1 } = event
-    const { streamName = DEFAULT_STREAM, recordedAt = i } = event
+    const { streamName = defaultStream, recordedAt = i } = event
     const streamVersion = (versions.get(streamName) ?? 0) + 1
     versions.set(streamName, streamVersion)
     const recorded = {

@@ -7,6 +7,7 @@ import { openLog } from '../engine/open-log.ts'
 import { createProjector } from '../engine/replay/projector.ts'
 import type { RecordedEvent } from '../log/event.ts'
 import type { AnyProjection, App } from '../model/app.ts'
+import { categoryTest } from '../model/category.ts'
 import type { ReplayReport } from '../model/replay-report.ts'
 import type { SnapshotPolicy } from '../model/snapshot-policy.ts'
 import { createMemoryDatabase, memoryStorage } from '../storage/memory/index.ts'
@@ -61,9 +62,17 @@ async function eventsOf(log: EventLog): Promise<readonly RecordedEvent[]> {
 
 function withPolicy({ projections = {} }: App, snapshot: SnapshotPolicy): Record<string, AnyProjection> {
   return Object.fromEntries(
-    Object.entries(projections).map(([name, definition]) => [name, { ...definition, snapshot }]),
+    Object.entries(projections).map(([name, definition]) => [name, { ...askedFor(definition), snapshot }]),
   )
 }
+
+/** What is folded in the background is folded in the same way when somebody asks. */
+function askedFor(definition: AnyProjection): AnyProjection {
+  const { handling, getDocumentId = streamOf } = definition
+  return handling === 'async' ? { ...definition, handling: 'inline', getDocumentId } : definition
+}
+
+const streamOf = ({ metadata }: RecordedEvent): string => metadata.streamName
 
 /** Folded with nothing in memory. */
 async function documentsOf(
@@ -75,10 +84,12 @@ async function documentsOf(
   const onReplayed = (report: ReplayReport) => reports.push(report)
   const projector = createProjector({ log, app: { projections }, audit: false, onReplayed })
   const documents: Record<string, Record<string, unknown>> = {}
-  for (const [name, { getDocumentId }] of Object.entries(projections)) {
-    const ids = new Set(
-      events.map(event => (getDocumentId ? getDocumentId(event) : event.metadata.streamName)),
+  for (const [name, { canHandle, categories, getDocumentId = streamOf }] of Object.entries(projections)) {
+    const covers = categoryTest(categories)
+    const folded = events.filter(
+      ({ type, metadata }) => canHandle.includes(type) && covers(metadata.streamName),
     )
+    const ids = new Set(folded.map(event => getDocumentId(event)))
     const ofProjection: [string, unknown][] = []
     for (const id of ids) if (id !== null) ofProjection.push([id, await projector.latest(name, id)])
     documents[name] = Object.fromEntries(ofProjection)

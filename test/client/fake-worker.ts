@@ -19,6 +19,7 @@ import {
 export const RESTING: SyncStatus = {
   phase: 'off',
   pending: 0,
+  oldestPendingAt: null,
   rejected: 0,
   serverPosition: 0,
   unsentErasures: 0,

@@ -28,8 +28,14 @@ function chain(name: string, length: number): RecordedEvent[] {
   })) as unknown as RecordedEvent[]
 }
 
-/** A worker with one stream, read in pages of three; `chainAt` says which chain the nth read meets. */
-async function openWith(chainAt: (read: number) => RecordedEvent[]): Promise<{ asked: ReadStreamOptions[] }> {
+/**
+ * A worker with one stream, read in pages of three; `chainAt` says which chain the nth read meets, and `changedAt` where
+ * its order was changed last.
+ */
+async function openWith(
+  chainAt: (read: number) => RecordedEvent[],
+  changedAt: (read: number) => number = () => 0,
+): Promise<{ asked: ReadStreamOptions[] }> {
   const asked: ReadStreamOptions[] = []
   const pageOf = (options: ReadStreamOptions) => {
     const events = chainAt(asked.push(options) - 1)
@@ -48,7 +54,8 @@ async function openWith(chainAt: (read: number) => RecordedEvent[]): Promise<{ a
   const worker = fakeWorker({
     readStream: async (_, options) => {
       const { length, ...page } = pageOf(options)
-      return ok({ ...page, streamExists: length > 0, currentStreamVersion: length })
+      const order = { changedAt: changedAt(asked.length - 1) }
+      return ok({ ...page, ...order, streamExists: length > 0, currentStreamVersion: length })
     },
     readAll: async options => ok(pageOf(options)),
   })
@@ -98,8 +105,24 @@ test('a rebase between two pages is noticed, and the stream read anew', async ()
   expect(asked).toHaveLength(5)
 })
 
+test('an amendment between two pages is noticed, too: an event may have gone from the one to the other', async () => {
+  const { asked } = await openWith(
+    () => chain('a', 7),
+    read => (read === 0 ? 0 : 8),
+  )
+  const { events } = await store!.readStream('a')
+  expect(versionsOf(events)).toEqual([1, 2, 3, 4, 5, 6, 7])
+  expect(asked).toHaveLength(5)
+})
+
 test('a stream that never holds still is an error, not an endless loop', async () => {
   await openWith(read => chain(`c${read}-`, 7))
+  await expect(store!.readStream('a')).rejects.toThrow('changed under each')
+  await store!.close()
+  await openWith(
+    () => chain('a', 7),
+    read => read,
+  )
   await expect(store!.readStream('a')).rejects.toThrow('changed under each')
 })
 

@@ -221,6 +221,31 @@ describe('a worker that dies', () => {
     expect(store.health().getSnapshot()).toMatchObject({ phase: 'ready', restarts: 1 })
   })
 
+  test('is replaced by one that has the newest token, set or renewed', async () => {
+    const setToken = async () => ok(undefined)
+    const [first, second, third] = [fakeWorker({ setToken }), fakeWorker(), fakeWorker()]
+    const next = inTurn(first, second, third)
+    const store = await openStore<App>(() => next().port, {
+      storeId: 's',
+      sync: { token: 'old', renewToken: () => 'renewed' },
+    })
+    opened.push(store)
+    await store.sync.setToken('set')
+    first.die()
+    await second.called('connect')
+    expect(second.values()).toEqual({ storeId: 's', token: 'set' })
+    expect(await second.page().freshToken()).toBe('renewed')
+    second.die()
+    await third.called('connect')
+    expect(third.values()).toEqual({ storeId: 's', token: 'renewed' })
+  })
+
+  test('a page that cannot renew a token has none', async () => {
+    const worker = fakeWorker()
+    await open(worker)
+    expect(await worker.page().freshToken()).toBeNull()
+  })
+
   test('gets the same event ids at the second asking', async () => {
     const ids: string[][] = []
     const remember = (message: WriteMessage) => ids.push([JSON.stringify(idsIn(message))])

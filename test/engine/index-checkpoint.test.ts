@@ -1,11 +1,14 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import type { EventLog } from '../../src/engine/event-log.ts'
+import { createEventStore } from '../../src/engine/event-store.ts'
 import { SEGMENT_POSITIONS } from '../../src/engine/index-checkpoint.ts'
 import { openLog } from '../../src/engine/open-log.ts'
 import { encodeEvents } from '../../src/log/event-batch.ts'
+import type { Amendment } from '../../src/model/amendment.ts'
 import type { LogStorage } from '../../src/storage/log-storage.ts'
 import { createMemoryDatabase, memoryStorage } from '../../src/storage/memory/index.ts'
 import { wrapStorage } from '../support/wrap-storage.ts'
+import { count, openDevice, openServer, pull, sync } from './replay/replicas.ts'
 
 const COUNT = SEGMENT_POSITIONS * 2 + 1_000
 const BATCH = 2_000
@@ -36,14 +39,14 @@ async function fill() {
 }
 
 /** Opens again, and tells how many blocks were read for it. */
-async function reopen(storage: LogStorage) {
+async function reopen(storage: LogStorage, storeId = 's') {
   let blocks = 0
   const read: LogStorage['read'] = async range => {
     const stored = await storage.read(range)
     blocks += stored.length
     return stored
   }
-  const log = await openLog({ storage: wrapStorage(storage, { read }), storeId: 's' })
+  const log = await openLog({ storage: wrapStorage(storage, { read }), storeId })
   logs.push(log)
   return { log, blocks }
 }
@@ -174,6 +177,45 @@ describe('opening from the saved index', () => {
     expect(reopened.head()).toBe(filled.head + BATCH)
     expect(reopened.streamVersion('late')).toBe(BATCH)
   })
+})
+
+test('where amended events stand is known without the log, and the same as what the log says', async () => {
+  const database = createMemoryDatabase()
+  const [log, server] = [await openDevice(database), await openServer()]
+  const amend = (on: EventLog, amendment: Amendment) =>
+    createEventStore(on).amendStream('a', [amendment], { reason: 'for a test' })
+  const read = async (from: EventLog) =>
+    (await createEventStore(from).readStream('a')).events.map(({ data }) => data)
+  await count(log, 'a', 1, 4)
+  await sync(log, server)
+  const [one, two, three, four] = (await createEventStore(log).readStream('a')).events.map(
+    ({ metadata }) => metadata.eventId,
+  )
+  await amend(log, { kind: 'move', eventId: four!, after: one! })
+  await amend(log, { kind: 'remove', eventId: two! })
+  // Takes back both; the second cannot be made again.
+  await amend(server, { kind: 'remove', eventId: two! })
+  await pull(log, server)
+  const { records } = log.order
+  expect(records.map(({ supersededAt }) => supersededAt !== null)).toEqual([true, true, false, false])
+  expect(await read(log)).toEqual([1, 4, 3])
+  await log.close()
+
+  const storage = openedStorage(memoryStorage({ database }))
+  const saved = await storage.list('index/')
+  expect(saved.length).toBeGreaterThan(2)
+  const nothing = saved.map(([key]) => [key, null] as const)
+  for (const values of [saved, nothing]) {
+    await openedStorage(storage).put(Object.fromEntries(values))
+    const { log: again } = await reopen(storage, 'shared')
+    expect(again.order.records).toEqual(records)
+    expect(await read(again)).toEqual([1, 4, 3])
+    expect(await again.amendments('a')).toMatchObject([{ status: 'confirmed' }, { status: 'pending' }])
+    await again.close()
+  }
+  const { log: last } = await reopen(storage, 'shared')
+  await amend(last, { kind: 'move', eventId: three!, after: null })
+  expect(await read(last)).toEqual([3, 1, 4])
 })
 
 function openedStorage(storage: LogStorage): LogStorage {

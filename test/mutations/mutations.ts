@@ -1,4 +1,6 @@
-// Rules of verification, each switched off by one change of the source, and the tests that must notice.
+// Rules of verification and of sync, each switched off by one change of the source, and the tests that must notice.
+
+import { SIMULATED_RULES } from './simulated-rules.ts'
 
 export type Mutation = Readonly<{
   /** What does not hold any more. */
@@ -21,6 +23,16 @@ const erasures = 'test/engine/erasure/erasures.test.ts'
 const healing = 'test/sync/healing.test.ts'
 const witness = 'test/server/witness.test.ts'
 const plan = 'test/engine/replay/replay-plan.test.ts'
+const store = 'test/engine/event-store.test.ts'
+const places = 'test/engine/amendments/stream-order.test.ts'
+const order = 'test/engine/amendments/effective-order.test.ts'
+const amendments = 'test/engine/amendments/amend-job.test.ts'
+const deciding = 'test/engine/amendments/deciding.test.ts'
+const amended = 'test/engine/replay/amended.test.ts'
+
+const merges = 'test/sync/merges.test.ts'
+const progress = 'test/sync/event-progress.test.ts'
+const devices = 'test/sync/amendments.property.test.ts'
 
 const of = (
   file: string,
@@ -30,6 +42,7 @@ const of = (
 ): Mutation => ({ file, rule, find, replace, tests })
 
 export const MUTATIONS: readonly Mutation[] = [
+  ...SIMULATED_RULES,
   of(
     'src/integrity/merkle-proof.ts',
     'a path leads to the root',
@@ -284,5 +297,167 @@ export const MUTATIONS: readonly Mutation[] = [
     'a key that is known beforehand is the only one',
     ['if (!equalBytes(key.publicKey, wanted.publicKey))', 'if (false)'],
     pin,
+  ),
+  of(
+    'src/log/amendment.ts',
+    'an amendment names what there is before it',
+    ['Number(one) >= from && Number(one) < next', 'Number(one) >= from'],
+    'test/log/amendment.test.ts',
+  ),
+  of(
+    'src/engine/admit-job.ts',
+    'the events that an amendment puts in come with it',
+    ['return end >= added && commit.slice(end - added, end).every(isNewEvent)', 'return true'],
+    amendments,
+  ),
+  of(
+    'src/engine/amendments/stream-order.ts',
+    'a change of an event that does not count has no effect',
+    ['if (!isKnown || (after', 'if ((after'],
+    places,
+  ),
+  of(
+    'src/engine/amendments/drafted-order.ts',
+    'an event is not amended before it is put in',
+    ['if (version !== null) order.leaveOut(version)', 'if (version === -1) order.leaveOut(version)'],
+    store,
+  ),
+  of(
+    'src/engine/amendments/drafted-order.ts',
+    'what a rebase takes back is not in the order that it makes',
+    ['.filter(({ version }) => version < draft.firstVersionOf(streamName))', ''],
+    deciding,
+  ),
+  of(
+    'src/engine/amendments/amend-job.ts',
+    'an event is put in once',
+    ['if (draft.positionOfId(id) === undefined) return\n', 'if (draft) return\n'],
+    store,
+  ),
+  of(
+    'src/engine/amendments/effective-order.ts',
+    'what a rebase superseded does not count any more',
+    ['position <= at && (supersededAt === null || supersededAt > at)', 'position <= at'],
+    order,
+  ),
+  of(
+    'src/engine/amendments/effective-order.ts',
+    'what a pending amendment changes is not settled',
+    [
+      'Math.min(confirmedThrough, this.#countingBehind(confirmedThrough, streamName) - 1)',
+      'Math.min(confirmedThrough, this.#countingBehind(confirmedThrough, streamName))',
+    ],
+    order,
+  ),
+  of(
+    'src/engine/command-plan.ts',
+    'a command is decided on the order that its draft makes',
+    ['if (isOrderDrafted(streamName, draft, parts)) return', 'if (decider === "") return'],
+    deciding,
+  ),
+  of(
+    'src/engine/erasure/find-entries.ts',
+    'what an amendment says is not erased',
+    ['positions.delete(position)', ''],
+    store,
+  ),
+  of(
+    'src/engine/replay/fold.ts',
+    'an erased event may have counted before it was recorded',
+    ['return Math.min(first, order.firstChanged(streamName))', 'return first'],
+    amended,
+  ),
+  of(
+    'src/engine/replay/fold.ts',
+    'what was folded in another order does not stand',
+    [
+      'return log.order.isEmpty ? erased : Math.min(erased, amendedSince(known.amendedAt, streamName, log))',
+      'return erased',
+    ],
+    amended,
+  ),
+  of(
+    'src/engine/replay/snapshot-reader.ts',
+    'an order is not taken over before it is known',
+    ['Math.max(header.position, header.amendedAt)', 'header.position'],
+    amended,
+  ),
+  of(
+    'src/engine/replay/replay-plan.ts',
+    'a fold does not end while a place that was touched lies ahead',
+    ['changedBetween(later.amendedAt, amendedAt).last <= position', 'true'],
+    plan,
+  ),
+  of(
+    'src/engine/replay/replay-plan.ts',
+    'old snapshots are right only on the way of the same order',
+    ['if (changedBetween(earlier.amendedAt, later.amendedAt).first <= earlier.position) return false', ''],
+    plan,
+  ),
+  of(
+    'src/engine/remote-job.ts',
+    'a rejection is kept',
+    ['for (const rejection of rejected) addRejection(draft, rejection)', ''],
+    progress,
+  ),
+  of(
+    'src/engine/remote-job.ts',
+    'commits of one author keep their order',
+    ['for (const commit of tail) {', 'for (const commit of tail.toReversed()) {'],
+    devices,
+  ),
+  of(
+    'src/engine/remote-job.ts',
+    'what an append with `reject` meets is heeded',
+    ["if (note?.onConflict === 'reject') throw", 'if (false) throw'],
+    progress,
+  ),
+  of(
+    'src/engine/remote-job.ts',
+    'a merge that is not known rejects nothing',
+    ["!isStoreError(reason) || reason.code === 'unknown-merge'", '!isStoreError(reason)'],
+    merges,
+  ),
+  of(
+    'src/engine/remote-job.ts',
+    'a command that is decided again waits since it was wished',
+    ['{ ...parts, now: () => recordedAt }', 'parts'],
+    progress,
+  ),
+  of(
+    'src/engine/merge-again.ts',
+    'what a merge is not shown stays',
+    ['[...unseen.map(runOf), ...runsOf', '[...runsOf'],
+    merges,
+  ),
+  of(
+    'src/engine/merge-again.ts',
+    'ids of merged events are the same when they are made again',
+    ['let id = derivedEventId(cause, ++n)', 'let id: string = crypto.randomUUID()'],
+    merges,
+  ),
+  of(
+    'src/engine/merge-again.ts',
+    'a merge gives each event once',
+    ['if (used.has(id))', 'if (false)'],
+    merges,
+  ),
+  of(
+    'src/engine/append-job.ts',
+    'no policy is noted that cannot be read again',
+    ['if (onConflict !== undefined && !isOnConflict(onConflict)) throw', 'if (false) throw'],
+    merges,
+  ),
+  of(
+    'src/engine/event-progress.ts',
+    'a push to another log claims nothing',
+    ['pushed?.epoch === epoch && position', 'pushed && position'],
+    progress,
+  ),
+  of(
+    'src/engine/event-progress.ts',
+    'a push claims nothing of what was appended behind it',
+    ['position <= pushed.through', 'true'],
+    progress,
   ),
 ]

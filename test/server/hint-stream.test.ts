@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { encodePushRequest } from '../../src/protocol/sync-messages.ts'
+import { type Access, Unavailable } from '../../src/server/index.ts'
 import { device, pendingOf, pushBody, say, serve, type TestServer } from './test-server.ts'
 
 afterEach(() => {
@@ -77,6 +78,79 @@ describe('hints', () => {
     expect(vi.getTimerCount()).toBe(1)
     await hints.cancel()
     expect(vi.getTimerCount()).toBe(0)
+  })
+
+  test('end with a reason when the credentials end, and not before', async () => {
+    vi.useFakeTimers()
+    const expiresAt = Date.now() + 100_000
+    let asked = 0
+    const server = serve({
+      authorize: () => {
+        asked++
+        return Date.now() < expiresAt ? { storeId: 'board', read: true, append: false, expiresAt } : null
+      },
+      limits: { recheckMs: 1e12 },
+    })
+    const hints = await listen(server)
+    await hints.next()
+    for (let i = 0; i < 6; i++) {
+      await vi.advanceTimersByTimeAsync(15_000)
+      expect(await hints.next()).toBe(':\n\n')
+    }
+    expect(asked).toBe(1)
+    await vi.advanceTimersByTimeAsync(10_000)
+    expect(await hints.next()).toBe('event: end\ndata: {"reason":"unauthenticated"}\n\n')
+    expect(await hints.next()).toBeUndefined()
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  test.each<[string, Access | null, string]>([
+    ['are withdrawn', null, 'unauthenticated'],
+    ['give no right to read any more', { storeId: 'board', read: false, append: true }, 'forbidden'],
+    ['are for another store now', { storeId: 'other', read: true, append: true }, 'forbidden'],
+    ['have ended', { storeId: 'board', read: true, append: true, expiresAt: 0 }, 'unauthenticated'],
+  ])(
+    'are looked at again while they live: they end when the credentials %s',
+    async (_case, access, reason) => {
+      vi.useFakeTimers()
+      let now: Access | null = { storeId: 'board', read: true, append: true }
+      const server = serve({ authorize: () => now, limits: { recheckMs: 20_000, maxLiveClients: 1 } })
+      const hints = await listen(server)
+      await hints.next()
+      now = access
+      await vi.advanceTimersByTimeAsync(15_000)
+      expect(await hints.next()).toBe(':\n\n')
+      await vi.advanceTimersByTimeAsync(5_000)
+      expect(await hints.next()).toBe(`event: end\ndata: {"reason":"${reason}"}\n\n`)
+      now = { storeId: 'board', read: true, append: true }
+      // Its room is free again.
+      expect((await listen(server)).response.status).toBe(200)
+    },
+  )
+
+  test('live on while nobody knows, but never past the end of the credentials', async () => {
+    vi.useFakeTimers()
+    const errors: unknown[] = []
+    const expiresAt = Date.now() + 50_000
+    let fails = false
+    const server = serve({
+      authorize: () => {
+        if (fails) throw new Unavailable('the sign-in server is away')
+        return { storeId: 'board', read: true, append: false, expiresAt }
+      },
+      limits: { recheckMs: 10_000 },
+      onError: error => errors.push(error),
+    })
+    const hints = await listen(server)
+    await hints.next()
+    fails = true
+    for (let i = 0; i < 4; i++) {
+      await vi.advanceTimersByTimeAsync(10_000)
+      expect(await hints.next()).toBe(':\n\n')
+    }
+    expect(errors).toHaveLength(4)
+    await vi.advanceTimersByTimeAsync(10_000)
+    expect(await hints.next()).toContain('"unauthenticated"')
   })
 
   test('end when the server closes', async () => {

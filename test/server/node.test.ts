@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { decodePullResponse } from '../../src/protocol/sync-messages.ts'
-import type { SyncServerOptions } from '../../src/server/index.ts'
+import { createTokenBuckets, type SyncServerOptions } from '../../src/server/index.ts'
 import { type ListenOptions, listen } from '../../src/server/node.ts'
 import { device, pushBody, say, serve } from './test-server.ts'
 
@@ -79,6 +79,19 @@ describe('a sync server on a socket', () => {
     expect((await call('/sync/v1/head')).status).toBe(200)
     expect((await call('/sync/v1/elsewhere')).status).toBe(404)
     expect((await call('/v1/head')).status).toBe(404)
+  })
+
+  test('counts by the address of the socket, or by the one that the proxy names where it is told of a proxy', async () => {
+    const rates = () => ({ address: createTokenBuckets({ perSecond: 1, burst: 1, now: () => 0 }) })
+    const from = async (call: (path: string, init: RequestInit) => Promise<Response>, address: string) =>
+      (await call('/v1/head', { headers: { 'x-real-ip': address } })).status
+    const bare = await start({}, { rates: rates() })
+    expect([await from(bare.call, 'a'), await from(bare.call, 'b')]).toEqual([200, 429])
+    const { call } = await start({ addressHeader: 'x-real-ip' }, { rates: rates() })
+    const found: number[] = []
+    // What stands before the last one, the client wrote itself.
+    for (const address of ['a', 'a', 'b', 'x, a', 'a, c']) found.push(await from(call, address))
+    expect(found).toEqual([200, 429, 200, 429, 200])
   })
 
   test('leaves Request and Response of the process alone', async () => {

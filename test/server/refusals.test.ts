@@ -52,6 +52,18 @@ describe('bad input', () => {
     expect(isCancelled).toBe(true)
   })
 
+  test('a body that somebody has a copy of is refused as any other', async () => {
+    const copies: Request[] = []
+    const { post } = serve({
+      limits: { maxPushBytes: 1000 },
+      authorize: request => {
+        copies.push(request.clone())
+        return { storeId: 'board', read: true, append: true }
+      },
+    })
+    expect((await post(new Uint8Array(1001))).status).toBe(413)
+  })
+
   test('a body that breaks off is the fault of the client', async () => {
     const errors: unknown[] = []
     const { call } = serve({ onError: error => errors.push(error) })

@@ -33,6 +33,13 @@ describe('opening', () => {
     await expect(openPostgres(options)).rejects.toMatchObject(refused)
   })
 
+  test('answers a ping until it is closed', async () => {
+    const database = await openPostgres()
+    await database.ping()
+    await database.close()
+    await expect(database.ping()).rejects.toMatchObject({ code: 'storage-failed' })
+  })
+
   test('a server that is not there is unavailable', async () => {
     const options = { connectionString: 'postgres://postgres@127.0.0.1:1/none' }
     await expect(openPostgres(options)).rejects.toMatchObject({ facts: { problem: 'unavailable' } })

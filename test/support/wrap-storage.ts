@@ -11,6 +11,7 @@ export function wrapStorage(storage: LogStorage, overrides: Partial<LogStorage>)
     ...(storage.replace && { replace: (...args) => storage.replace!(...args) }),
     ...(storage.overwrite && { overwrite: blocks => storage.overwrite!(blocks) }),
     ...(storage.reset && { reset: (...args) => storage.reset!(...args) }),
+    ...(storage.resetToStaged && { resetToStaged: (...args) => storage.resetToStaged!(...args) }),
     read: range => storage.read(range),
     get: key => storage.get(key),
     list: prefix => storage.list(prefix),

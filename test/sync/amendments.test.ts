@@ -249,7 +249,7 @@ describe('an amendment that is rejected', () => {
       events: [{ eventId: x.id, streamName: 'a', type: 'Said', data: 'X' }],
       reason: {
         code: 'unknown-event',
-        message: 'An event of this change does not count in stream "a" any more',
+        message: 'An event of this change does not count in stream "a"',
       },
     }
     expect(await two.log.rejections()).toMatchObject([rejection])

@@ -29,6 +29,7 @@ function listen(answer?: () => Response) {
     onOpened: () => told.push('opened'),
     onClosed: () => told.push('closed'),
     onHint: hint => told.push(hint),
+    onRefused: () => told.push('refused'),
   })
   return {
     clock,
@@ -79,6 +80,13 @@ test('opens the stream again when it ends', async () => {
   await server.pass(250)
   await server.send(HINT)
   expect(server.told).toEqual(['opened', 'closed', 'opened', { position: 3, epoch: 'e1', erasures: 0 }])
+})
+
+test('tells when the server ends the stream since the token does not hold any more', async () => {
+  const server = listen()
+  await server.send('event: end\ndata: {"reason":"unauthenticated"}\n\n')
+  await server.hangUp()
+  expect(server.told).toEqual(['opened', 'refused', 'closed'])
 })
 
 test('takes a connection for half open after 45 s without a byte, but not while the heart beats', async () => {

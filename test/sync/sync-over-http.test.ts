@@ -3,9 +3,9 @@
 import { afterEach, expect, test } from 'vitest'
 import { createEventStore } from '../../src/engine/event-store.ts'
 import { openLog } from '../../src/engine/open-log.ts'
-import type { SyncStatus } from '../../src/model/sync-status.ts'
 import { listen } from '../../src/server/node.ts'
 import { memoryStorage } from '../../src/storage/memory/index.ts'
+import type { LoopStatus } from '../../src/sync/status-of.ts'
 import { createSyncLoop } from '../../src/sync/sync-loop.ts'
 import { createServer, STORE, TOKEN } from './sync-world.ts'
 
@@ -33,7 +33,7 @@ async function startDevice(url: string) {
     await log.close()
   })
 
-  async function until(fits: (status: SyncStatus) => boolean): Promise<SyncStatus> {
+  async function until(fits: (status: LoopStatus) => boolean): Promise<LoopStatus> {
     while (!fits(loop.status())) await new Promise<void>(resolve => looks.push(resolve))
     return loop.status()
   }

@@ -271,6 +271,9 @@ const MOVES = {
   hintsClosed(world) {
     if (world.hasHints) world.give({ type: 'hintsClosed' })
   },
+  hintsRefused(world) {
+    if (world.hasHints) world.give({ type: 'hintsRefused' })
+  },
   answer(world, n) {
     if (world.request?.type === 'rejoin') return world.rejoin()
     if (world.request?.type === 'setAside') {

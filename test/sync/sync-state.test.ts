@@ -260,6 +260,16 @@ describe('hints', () => {
   })
 })
 
+describe('hints that the server ends', () => {
+  test('are followed by a pull, which finds out what is left of the token', () => {
+    const sync = idle()
+    expect(sync.give({ type: 'hintsRefused' })).toEqual([PULL])
+    sync.give({ type: 'hintsClosed' })
+    sync.give({ type: 'pullFailed', failure: refused(401) })
+    expect(sync.give({ type: 'hintsRefused' })).toEqual([])
+  })
+})
+
 describe('refusals of a push', () => {
   test('stale: pulls, then pushes what the pull made of it', () => {
     const sync = pushing()

@@ -8,12 +8,14 @@ import { StorageFailed } from '../../src/log/errors.ts'
 import type { RecordedEvent } from '../../src/log/event.ts'
 import { encodeEvents } from '../../src/log/event-batch.ts'
 import type { App } from '../../src/model/app.ts'
-import type { Rejection, SyncStatus } from '../../src/model/sync-status.ts'
+import type { PushMark, Rejection } from '../../src/model/sync-status.ts'
 import { bearerToken } from '../../src/server/access.ts'
+import type { SyncServerLimits } from '../../src/server/server-options.ts'
 import type { ServerSigning } from '../../src/server/signing.ts'
-import { createSyncServer, type SyncServer, type SyncServerLimits } from '../../src/server/sync-server.ts'
+import { createSyncServer, type SyncServer } from '../../src/server/sync-server.ts'
 import type { LogStorage } from '../../src/storage/log-storage.ts'
 import { createMemoryDatabase, type MemoryDatabase, memoryStorage } from '../../src/storage/memory/index.ts'
+import type { LoopStatus } from '../../src/sync/status-of.ts'
 import { createSyncLoop, type SyncLoop } from '../../src/sync/sync-loop.ts'
 import { wrapStorage } from '../support/wrap-storage.ts'
 import { createFakeClock, type FakeClock } from './fake-clock.ts'
@@ -62,6 +64,8 @@ export class SyncWorld {
   server: SyncServer
   database: MemoryDatabase = createMemoryDatabase()
   readonly #limits: SyncServerLimits
+  /** That devices are opened with from now on. */
+  app: App = tankApp
 
   constructor(limits: SyncServerLimits = {}) {
     this.#limits = limits
@@ -101,7 +105,7 @@ export class SyncWorld {
   async openDevice(database = createMemoryDatabase(), storeId = STORE): Promise<Device> {
     const disk = { writesToFail: 0 }
     const storage = failingStorage(memoryStorage({ database }), disk)
-    const log = await openLog({ storage, storeId, app: tankApp, now: this.clock.now })
+    const log = await openLog({ storage, storeId, app: this.app, now: this.clock.now })
     const device = new Device(log, disk, this)
     this.devices.push(device)
     return device
@@ -146,6 +150,8 @@ export class Device {
   readonly loop: SyncLoop
   readonly disk: Disk
   readonly rejected: Rejection[] = []
+  /** The last push that was answered. */
+  pushed: PushMark | null = null
   /** Method and path of each request but for hints. */
   readonly requests: string[] = []
   /** What happens to the next requests, one fault each; hints are let be. */
@@ -168,6 +174,9 @@ export class Device {
       onStatus: () => {
         for (const look of this.#waiting.splice(0)) look()
       },
+      onPushed: mark => {
+        this.pushed = mark
+      },
       onRejected: rejections => this.rejected.push(...rejections),
     })
   }
@@ -177,7 +186,7 @@ export class Device {
   }
 
   /** Resolves with the first status from now on that fits. */
-  async until(fits: (status: SyncStatus) => boolean): Promise<SyncStatus> {
+  async until(fits: (status: LoopStatus) => boolean): Promise<LoopStatus> {
     for (;;) {
       const status = this.loop.status()
       if (fits(status)) return status

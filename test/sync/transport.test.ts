@@ -124,6 +124,45 @@ describe('a request', () => {
     expect(requests).toBe(0)
   })
 
+  /** Answers to its tokens, 401 to any other. */
+  function guarded(...good: string[]) {
+    const seen: string[] = []
+    const fetch: Fetch = async (_url, { headers }) => {
+      const token = new Headers(headers).get('authorization')!.replace('Bearer ', '')
+      seen.push(token)
+      if (good.includes(token)) return page()
+      return Response.json({ code: 'unauthenticated', message: 'Send a valid bearer token' }, { status: 401 })
+    }
+    return { fetch, seen }
+  }
+
+  test('is made once more with another token when the server refuses the first', async () => {
+    const { fetch, seen } = guarded('fresh')
+    const refusals: (string | null)[] = []
+    const token = (refused: string | null) => {
+      refusals.push(refused)
+      return refused === null ? 'old' : 'fresh'
+    }
+    expect(await transportTo(fetch, { token }).transport.pull(0, never)).toMatchObject({ type: 'ok' })
+    expect(seen).toEqual(['old', 'fresh'])
+    expect(refusals).toEqual([null, 'old'])
+  })
+
+  test.each([
+    ['gives the same again', 'old', ['old']],
+    ['has none', null, ['old']],
+    ['gives one that is refused, too', 'worse', ['old', 'worse']],
+  ])('is refused where the source of tokens %s', async (_case, second, sent) => {
+    const { fetch, seen } = guarded('fresh')
+    const token = (refused: string | null) => (refused === null ? 'old' : second)
+    expect(await transportTo(fetch, { token }).transport.pull(0, never)).toMatchObject({
+      type: 'refused',
+      status: 401,
+      code: 'unauthenticated',
+    })
+    expect(seen).toEqual(sent)
+  })
+
   test('that fails, or whose token cannot be had, is a value', async () => {
     const fails = () => {
       throw new TypeError('fetch failed')

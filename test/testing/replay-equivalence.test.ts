@@ -59,3 +59,40 @@ test('a handler that is told by the same text and folds otherwise is found out',
     { app: raised, events: [] },
   ])
 })
+
+test('projections in the background and of some categories are compared, too', async () => {
+  const build = (evolve: object, categories: readonly string[], handlers: object): App => {
+    const counter = {
+      canHandle: Object.keys(evolve),
+      categories,
+      initialState: () => 1,
+      evolve,
+      handlerCode: { hasher: 1, base: 'b', handlers },
+    }
+    const getDocumentId = ({ type, data }: Numbered) => {
+      // Of an event that is none of its own, it knows nothing.
+      if (type === 'C') throw new Error('what is this?')
+      return data % 2 ? 'odd' : 'even'
+    }
+    return {
+      projections: {
+        perStream: { ...counter, handling: 'async' },
+        overall: { ...counter, handling: 'async', getDocumentId },
+      } as never,
+    }
+  }
+  const handled = { A: sum, B: sum }
+  const reports = await replayEquivalence([
+    { app: build(handled, ['s1'], { A: '1', B: '1' }), events: history },
+    { app: build({ A: sum, B: product }, ['s1'], { A: '1', B: '2' }), events: [] },
+    { app: build({ A: sum, B: product }, ['s1', 's2'], { A: '1', B: '2' }), events: [] },
+  ])
+  expect(reports.map(ofBuild => ofBuild.map(({ name }) => name))).toEqual(
+    Array.from({ length: 3 }, () => ['perStream', 'overall']),
+  )
+  const replay = replayEquivalence([
+    { app: build(handled, ['s1', 's2'], { A: '1', B: '1' }), events: history },
+    { app: build({ A: product, B: sum }, ['s1', 's2'], { A: '1', B: '1' }), events: [] },
+  ])
+  await expect(replay).rejects.toThrow('In build 2, documents are not those of a full fold')
+})

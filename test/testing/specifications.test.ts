@@ -147,6 +147,16 @@ describe('a projection', () => {
     bySku([added(1), added(2), { ...added(1), streamName: 'cart-2' }]).then(2, 's1')
   })
 
+  test('of some categories, in a stream of the first one where events name none', () => {
+    const given = specifyProjection({ ...counter, categories: ['cart', 'basket'] })
+    given([added(1), added(2)]).then(3)
+    given([added(1)]).then(1, 'cart-given')
+    given([{ ...added(1), streamName: 'basket-1' }]).then(1, 'basket-1')
+    given([{ ...added(1), streamName: 'order-1' }]).then(null, 'order-1')
+    const total = specifyProjection({ ...counter, categories: ['cart'], getDocumentId: () => 'all' })
+    total([added(1), { ...added(2), streamName: 'order-1' }]).then(1, 'all')
+  })
+
   test('that comes out otherwise fails', () => {
     expect(() => specifyProjection(counter)([added(1)]).then(2)).toThrow(/is another one/)
   })

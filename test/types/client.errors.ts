@@ -6,6 +6,7 @@ import {
   type DeciderDefinition,
   type Event,
   type HashedSnapshot,
+  type MergeDefinition,
   openStore,
   type ProjectionDefinition,
   type Snapshot,
@@ -34,7 +35,12 @@ const size: ProjectionDefinition<{ size: number }, CartEvent> = {
   evolve: (state, event) => ({ size: event.type === 'Added' ? state.size + 1 : 0 }),
 }
 
-const app = { deciders: { cart }, projections: { size } } satisfies App
+const latest: MergeDefinition<Cart, CartEvent> = {
+  decider: 'cart',
+  merge: ({ local, remote, state }) => (remote.length > state.skus.length ? 'reject' : local),
+}
+
+const app = { deciders: { cart }, projections: { size }, merges: { latest } } satisfies App
 
 const worker = () => new Worker('worker.js')
 const store = await openStore<typeof app>(worker, { storeId: 's' })
@@ -46,6 +52,48 @@ store.view('size', 'cart-1').getSnapshot() satisfies Snapshot<{ size: number }> 
 ;(await store.projection('size').get('cart-1')) satisfies HashedSnapshot<{ size: number }> | null
 await store.appendToStream<CartEvent>('cart-1', [{ type: 'Added', data: { sku: 'a' } }])
 await openStore<typeof app>(new Worker('worker.js'), { storeId: 's', sync: { url: 'u', token: 't' } })
+await store.appendToStream('cart-1', [], { onConflict: { merge: 'latest' } })
+await store.appendToStreams([], { onConflict: { merge: 'latest' } })
+const withoutMerges = await openStore<{ deciders: { cart: typeof cart } }>(worker, { storeId: 's' })
+await withoutMerges.appendToStream('cart-1', [], { onConflict: 'reappend' })
+
+// @ts-expect-error the app has no merge of this name
+await store.appendToStream('cart-1', [], { onConflict: { merge: 'newest' } })
+
+// @ts-expect-error the app has no merge of this name
+await store.appendToStreams([], { onConflict: { merge: 'newest' } })
+
+// @ts-expect-error the app has no merges
+await withoutMerges.appendToStream('cart-1', [], { onConflict: { merge: 'latest' } })
+
+// @ts-expect-error what is amended is decided again or rejected, never merged
+await store.amendStream('cart-1', [], { reason: 'r', onConflict: { merge: 'latest' } })
+
+const wrong: MergeDefinition<Cart, CartEvent> = {
+  // @ts-expect-error events of another kind
+  merge: () => [{ type: 'Opened', data: null }],
+}
+wrong satisfies MergeDefinition<Cart, CartEvent>
+
+;({ ...size, handling: 'async', categories: ['cart'] }) satisfies ProjectionDefinition<
+  { size: number },
+  CartEvent
+>
+;(await store.projection('size').status()).stoppedAt satisfies readonly { eventId: string }[]
+await store.projection('size').whenProcessed(1, { timeoutMs: 100, signal: new AbortController().signal })
+await store.decider('cart').explain('1')
+
+// @ts-expect-error a projection is folded when asked for, or in the background; nothing else
+;({ ...size, handling: 'eager' }) satisfies ProjectionDefinition<{ size: number }, CartEvent>
+
+// @ts-expect-error a projection is of several categories, or of one in a list
+;({ ...size, categories: 'cart' }) satisfies ProjectionDefinition<{ size: number }, CartEvent>
+
+// @ts-expect-error what is skipped is named, one by one
+await store.projection('size').skip()
+
+// @ts-expect-error a projection decides on nothing
+await store.decider('size').explain('1')
 
 // @ts-expect-error the app has no decider of this name
 await store.execute('basket', '1', { type: 'Add', data: { sku: 'a' } })

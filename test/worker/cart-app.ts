@@ -2,6 +2,7 @@
 
 import type { Event } from '../../src/log/event.ts'
 import type { App, Command, DeciderDefinition, ProjectionDefinition } from '../../src/model/app.ts'
+import type { MergeDefinition } from '../../src/model/merge.ts'
 
 export type Added = Event<'Added', { sku: string; count: number }>
 export type Emptied = Event<'Emptied', null>
@@ -37,6 +38,22 @@ const contents: ProjectionDefinition<Contents, CartEvent> = {
   },
 }
 
-export const cartApp = { deciders: { cart }, projections: { contents } } satisfies App
+/** What fits into a cart beside what others have put there. */
+const fitting: MergeDefinition<Cart, CartEvent> = {
+  decider: 'cart',
+  merge({ state, local }) {
+    let { count } = state
+    return local.filter(event => {
+      count += event.type === 'Added' ? event.data.count : 0
+      return count <= 10
+    })
+  },
+}
+
+export const cartApp = {
+  deciders: { cart },
+  projections: { contents },
+  merges: { fitting },
+} satisfies App
 
 export const added = (sku: string, count = 1): Added => ({ type: 'Added', data: { sku, count } })

@@ -219,6 +219,28 @@ test('a damaged log is begun anew when that is asked for, with what could be rea
   expect(verdicts(await open(database))).toHaveLength(1)
 })
 
+test('a log begun anew tells of what it could not take over, and of an end that only the anchor knows', async () => {
+  const database = await databaseWith('a', 'b', 'c', 'd')
+  database.blocks[1] = { ...database.blocks[1]!, bytes: new Uint8Array(200) }
+  database.blocks.pop()
+  database.values.clear()
+  const store = await open(database, { restore: true })
+  expect(verdicts(store)).toMatchObject([
+    {
+      finding: 'damaged',
+      action: 'restored',
+      at: 2,
+      atRisk: { events: 3, unsynced: 3, bytes: 200 + contentBytes('c') },
+      detail: '1 pending events were taken over, 1 commits are told as rejected, 2 blocks are in quarantine',
+    },
+  ])
+  expect(await store.rejections()).toMatchObject([
+    { events: [{ streamName: 'cart-1', data: { sku: 'c' } }], reason: { code: 'log-damaged' } },
+  ])
+  const { events } = await store.readStream<CartEvent>('cart-1')
+  expect(events.map(({ data }) => data)).toMatchObject([{ sku: 'a' }])
+})
+
 test('a worker that is replaced does not begin the log anew once more; another tab is told to open it again', async () => {
   const database = await databaseWith('a')
   const other = await open(database)

@@ -3,7 +3,6 @@
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { openStore } from '../../src/client/open-store.ts'
 import type { StoreClient } from '../../src/client/store-client.ts'
-import type { View } from '../../src/client/views.ts'
 import { InvalidEvent, isStoreError, StorageFailed, VersionConflict } from '../../src/log/errors.ts'
 import type { RecordedEvent } from '../../src/log/event.ts'
 import { newEventId } from '../../src/log/event-id.ts'
@@ -11,6 +10,7 @@ import type { LogStorage } from '../../src/storage/log-storage.ts'
 import { createMemoryDatabase, memoryStorage } from '../../src/storage/memory/index.ts'
 import { serveStoreOn } from '../../worker/serve-store.ts'
 import { added, type CartEvent, cartApp } from './cart-app.ts'
+import { shows, startWorker } from './in-process.ts'
 
 type CartStore = StoreClient<typeof cartApp>
 
@@ -19,13 +19,6 @@ const opened: CartStore[] = []
 afterEach(async () => {
   await Promise.all(opened.splice(0).map(store => store.close().catch(() => {})))
 })
-
-/** A worker in this process. `die` cuts its port, as the end of a real one would. */
-function startWorker(storage: () => LogStorage): { port: MessagePort; die: () => void } {
-  const { port1, port2 } = new MessageChannel()
-  serveStoreOn(port2, { app: cartApp, storage, onError: () => {} })
-  return { port: port1, die: () => port2.close() }
-}
 
 async function open(storage: () => LogStorage = memoryStorage, storeId = 'shop'): Promise<CartStore> {
   const store = await openStore<typeof cartApp>(() => startWorker(storage).port, { storeId })
@@ -41,21 +34,6 @@ async function collect<T>(values: AsyncIterable<T>): Promise<T[]> {
 
 const skusOf = (events: readonly RecordedEvent<CartEvent>[]) =>
   events.map(event => (event.type === 'Added' ? event.data.sku : 'emptied'))
-
-/** Resolves when the view shows what is wanted. */
-function shows<S>(view: View<S>, wanted: (state: S) => boolean): Promise<void> {
-  return new Promise(resolve => {
-    const look = () => {
-      const snapshot = view.getSnapshot()
-      if (snapshot && wanted(snapshot.state)) {
-        unsubscribe()
-        resolve()
-      }
-    }
-    const unsubscribe = view.subscribe(look)
-    look()
-  })
-}
 
 describe('what was folded, and would be', () => {
   test('is told over the port, and a document is shown as it was', async () => {

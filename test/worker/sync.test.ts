@@ -107,6 +107,46 @@ test('a token that the server refuses stops sync with a typed error, and a good 
   )
 })
 
+test('a page that renews the token never sees sync stop: neither at first, nor when one is refused', async () => {
+  let good = 'first'
+  await server.close()
+  server = createSyncServer({
+    openStorage: () => memoryStorage(),
+    authorize: request =>
+      bearerToken(request) === good ? { storeId: 'shop', read: true, append: true } : null,
+  })
+  const renewToken = vi.fn(async () => good)
+  const store = await device({ renewToken })
+  const phases: SyncPhase[] = []
+  store.sync.status().subscribe(() => phases.push(store.sync.status().getSnapshot().phase))
+  await store.appendToStream('cart-1', [added('a')])
+  await vi.waitFor(() => expect(store.sync.status().getSnapshot()).toMatchObject({ serverPosition: 1 }))
+  expect(renewToken).toHaveBeenCalledTimes(1)
+  good = 'second'
+  await store.appendToStream('cart-1', [added('b')])
+  await vi.waitFor(() =>
+    expect(store.sync.status().getSnapshot()).toMatchObject({ serverPosition: 2, pending: 0 }),
+  )
+  expect(renewToken).toHaveBeenCalledTimes(2)
+  expect(phases).not.toContain('stopped')
+})
+
+test('a page that fails to renew the token is asked again, and nothing pending is lost', async () => {
+  const answers: (() => string)[] = [
+    () => {
+      throw new Error('The sign-in server is away')
+    },
+    () => 'good',
+  ]
+  const store = await device({ token: 'bad', renewToken: () => answers.shift()!() })
+  await store.appendToStream('cart-1', [added('a')])
+  await vi.waitFor(() => expect(answers).toHaveLength(1))
+  await store.sync.poke()
+  await vi.waitFor(() =>
+    expect(store.sync.status().getSnapshot()).toMatchObject({ phase: 'idle', pending: 0, serverPosition: 1 }),
+  )
+})
+
 test('a server that cannot be reached is waited for, and the log goes on', async () => {
   const reach = vi.fn(() => Promise.reject(new TypeError('fetch failed')))
   vi.stubGlobal('fetch', reach)
@@ -139,4 +179,64 @@ test('a commit that the other device made impossible is told with its command, u
   await one.acknowledgeRejection(rejection!.id)
   expect(await one.rejections()).toEqual([])
   await vi.waitFor(() => expect(one.sync.status().getSnapshot().rejected).toBe(0))
+})
+
+test('a page asks how far events have come, waits for them, and hears of one that did not come through', async () => {
+  const [one, other] = [await device(), await device()]
+  await Promise.all([phase(one, 'idle'), phase(other, 'idle')])
+  await one.sync.setOnline(false)
+  await phase(one, 'offline')
+  const [event, commandId] = [{ ...added('a'), id: crypto.randomUUID() }, crypto.randomUUID()]
+  const { lastEventGlobalPosition } = await one.appendToStream('cart-2', [event])
+  await one.execute('cart', '1', { type: 'Add', data: { sku: 'a', count: 5 } }, { commandId })
+  const ids = [event.id, commandId, crypto.randomUUID()]
+  expect(await one.sync.progressOf(ids)).toEqual(['persisted', 'persisted', null])
+  const { recordedAt } = (await one.readStream('cart-2')).events[0]!.metadata
+  await vi.waitFor(() =>
+    expect(one.sync.status().getSnapshot()).toMatchObject({ pending: 2, oldestPendingAt: recordedAt }),
+  )
+  await expect(one.sync.whenConfirmed([event.id], { timeoutMs: 1 })).rejects.toMatchObject({
+    code: 'not-confirmed',
+  })
+  const aborted = one.sync.whenConfirmed([event.id], { signal: AbortSignal.abort() })
+  await expect(aborted).rejects.toMatchObject({ code: 'aborted' })
+
+  await other.execute('cart', '1', { type: 'Add', data: { sku: 'b', count: 8 } })
+  await vi.waitFor(() => expect(other.sync.status().getSnapshot().serverPosition).toBe(1))
+  const dropped = expect(one.sync.whenConfirmed([commandId])).rejects.toMatchObject({
+    code: 'event-dropped',
+    facts: { eventId: commandId, progress: 'rejected' },
+  })
+  const confirmed = Promise.all([
+    one.sync.whenConfirmed([event.id]),
+    one.sync.whenConfirmed(lastEventGlobalPosition),
+    one.sync.whenConfirmed([]),
+  ])
+  await one.sync.setOnline(true)
+  await Promise.all([dropped, confirmed])
+  expect(await one.sync.progressOf(ids)).toEqual(['confirmed', 'rejected', null])
+  await one.acknowledgeRejection(commandId)
+  expect(await one.sync.progressOf([commandId])).toEqual(['dropped'])
+  await vi.waitFor(() =>
+    expect(one.sync.status().getSnapshot()).toMatchObject({ pending: 0, oldestPendingAt: null }),
+  )
+  await expect(one.sync.whenConfirmed(['no id'])).rejects.toMatchObject({ code: 'invalid-argument' })
+  await expect(one.sync.whenConfirmed(99)).rejects.toMatchObject({ code: 'unknown-event' })
+  await expect(one.sync.whenConfirmed([ids[2]!])).rejects.toMatchObject({ code: 'unknown-event' })
+})
+
+test('a merge that the page names is carried out in the worker', async () => {
+  const [one, other] = [await device(), await device()]
+  await Promise.all([phase(one, 'idle'), phase(other, 'idle')])
+  await one.sync.setOnline(false)
+  await phase(one, 'offline')
+  const [fits, doesNot] = [added('a', 2), added('b', 3)].map(event => ({ ...event, id: crypto.randomUUID() }))
+  await one.appendToStream('cart-1', [fits!, doesNot!], { onConflict: { merge: 'fitting' } })
+  await other.appendToStream('cart-1', [added('c', 7)])
+  await vi.waitFor(() => expect(other.sync.status().getSnapshot().serverPosition).toBe(1))
+  await one.sync.setOnline(true)
+  await one.sync.whenConfirmed([fits!.id])
+  expect(await one.sync.progressOf([fits!.id, doesNot!.id])).toEqual(['confirmed', 'dropped'])
+  expect((await one.projection('contents').get('cart-1'))!.state).toEqual({ total: 9, skus: ['c', 'a'] })
+  expect(await one.rejections()).toEqual([])
 })

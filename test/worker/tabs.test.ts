@@ -135,15 +135,26 @@ describe('sync', () => {
   const log = {
     cursor: () => ({ epoch: '', serverPosition: 4, confirmedThrough: 0 }),
     pendingCount: () => 3,
+    oldestPendingAt: async () => oldestPendingAt,
+    rejections: async () => rejections,
     erasures: { cursor: { unsentTo: () => [] } },
-    onChange: (listener: (change: LogChange) => void) => {
-      changed = listener
-    },
+    onChange: (listener: (change: LogChange) => void) => void listeners.push(listener),
   } as unknown as EventLog
-  let changed: (change: LogChange) => void = () => {}
+  let oldestPendingAt: number | null
+  let rejections: object[]
+  let listeners: ((change: LogChange) => void)[]
+  const changed = (change: Partial<LogChange> = {}) => {
+    for (const listener of listeners) listener({ supersededFrom: null, ...change } as LogChange)
+  }
+
+  beforeEach(() => {
+    oldestPendingAt = 1_000
+    rejections = []
+    listeners = []
+  })
 
   /** A tab whose loop only notes what it is told. */
-  function tab(target: { url: string; token?: string } = { url: 'http://server' }) {
+  function tab(target: { url: string; token?: string } = { url: 'http://server' }, renewals: string[] = []) {
     const end = life()
     const told: string[] = []
     const shown: SyncStatus[] = []
@@ -163,6 +174,10 @@ describe('sync', () => {
       log,
       target,
       createLoop,
+      renewToken: async () => {
+        told.push('renew')
+        return renewals.shift() ?? null
+      },
       name: channelName,
       channel: new TabChannel(channelName, life().signal),
       onStatus: next => shown.push(next),
@@ -170,7 +185,7 @@ describe('sync', () => {
       onInconsistent: () => told.push('inconsistent'),
       signal: end.signal,
     })
-    role.start()
+    void role.start()
     const say = (next: Partial<SyncStatus>) => {
       status = { ...status, ...next }
       loopOptions!.onStatus!(status)
@@ -211,7 +226,7 @@ describe('sync', () => {
     await vi.waitFor(() => expect(leader.told.at(-1)).toBe('offline'))
     follower.role.setToken('new')
     await vi.waitFor(() => expect(leader.told.at(-1)).toBe('poke'))
-    expect(leader.options().token()).toBe('new')
+    expect(leader.options().token(null)).toBe('new')
     follower.role.poke()
     await vi.waitFor(() => expect(leader.told.filter(said => said === 'poke')).toHaveLength(2))
   })
@@ -263,7 +278,37 @@ describe('sync', () => {
   test('without a token the loop is told so', async () => {
     const leader = tab()
     await leads(leader)
-    expect(leader.options().token()).toBeNull()
+    expect(await leader.options().token(null)).toBeNull()
+  })
+
+  test('a refused token is renewed once for all who ask, and told to the other tabs', async () => {
+    const leader = tab({ url: 'http://server', token: 'old' }, ['new', 'newer'])
+    await leads(leader)
+    const follower = tab()
+    const { token } = leader.options()
+    expect(token(null)).toBe('old')
+    expect(await Promise.all([token('old'), token('old')])).toEqual(['new', 'new'])
+    // Who was refused before it came does not have it renewed again.
+    expect(await token('old')).toBe('new')
+    expect(leader.told.filter(said => said === 'renew')).toHaveLength(1)
+    leader.end.abort()
+    await leads(follower)
+    await vi.waitFor(() => expect(follower.options().token(null)).toBe('new'))
+  })
+
+  test('a token that the application sets while one is renewed counts', async () => {
+    const leader = tab({ url: 'http://server', token: 'old' }, ['late'])
+    await leads(leader)
+    const asked = leader.options().token('old')
+    leader.role.setToken('set')
+    expect(await asked).toBe('set')
+    expect(leader.options().token(null)).toBe('set')
+  })
+
+  test('a page that gives the refused token once more has no other', async () => {
+    const leader = tab({ url: 'http://server', token: 'old' }, ['old'])
+    await leads(leader)
+    expect(await leader.options().token('old')).toBeNull()
   })
 
   test('a leader that is silent for long is taken for frozen, and its lead is stolen', async () => {
@@ -291,12 +336,68 @@ describe('sync', () => {
     expect(leader.told).not.toContain('stop')
   })
 
-  test('off, the status counts what would wait', () => {
+  test('since when the oldest event waits is told with what the leader says, in every tab', async () => {
+    const [leader, follower] = [tab(), tab()]
+    await leads(leader)
+    leader.say({ phase: 'offline', pending: 1 })
+    await phaseOf(follower, 'offline')
+    expect(leader.role.status()).toMatchObject({ pending: 1, oldestPendingAt: 1_000 })
+    expect(follower.role.status()).toEqual(leader.role.status())
+    oldestPendingAt = 2_000
+    changed()
+    await vi.waitFor(() => expect(follower.role.status().oldestPendingAt).toBe(2_000))
+    expect(leader.role.status().oldestPendingAt).toBe(2_000)
+  })
+
+  test('up to where pushes were answered is told to the other tabs, and known to the one that takes over', async () => {
+    const [leader, follower] = [tab(), tab()]
+    await leads(leader)
+    expect([leader.role.pushed(), follower.role.pushed()]).toEqual([null, null])
+    const mark = { epoch: 'e', through: 7 }
+    leader.options().onPushed!(mark)
+    leader.say({ phase: 'pulling' })
+    await vi.waitFor(() => expect(follower.role.pushed()).toEqual(mark))
+    leader.end.abort()
+    await leads(follower)
+    expect(follower.role.pushed()).toEqual(mark)
+  })
+
+  test('a leader with an older release tells neither: the tab says what it knows itself', async () => {
+    const { oldestPendingAt: _, ...older } = RESTING
+    const channel = new TabChannel(channelName, life().signal)
+    void locks.request(channelName, () => new Promise(() => {}))
+    const follower = tab()
+    await vi.waitFor(() => expect(follower.role.status().oldestPendingAt).toBe(1_000))
+    channel.post({ type: 'sync-status', status: { ...older, phase: 'waiting' }, online: true } as never)
+    await phaseOf(follower, 'waiting')
+    expect(follower.role.status().oldestPendingAt).toBe(1_000)
+    expect(follower.role.pushed()).toBeNull()
+  })
+
+  test('off, the status counts what would wait, since when, and what was rejected before', async () => {
+    rejections = [{}]
     const shown: SyncStatus[] = []
     const off = createSyncOff({ log, onStatus: status => shown.push(status), signal: life().signal })
-    off.start()
-    expect(off.status()).toMatchObject({ phase: 'off', pending: 3 })
-    changed({} as LogChange)
+    await off.start()
+    expect(off.status()).toMatchObject({ phase: 'off', pending: 3, oldestPendingAt: 1_000, rejected: 1 })
+    expect(off.pushed()).toBeNull()
+    shown.length = 0
+    changed()
     expect(shown).toHaveLength(1)
+    rejections = []
+    off.poke()
+    await vi.waitFor(() => expect(shown.at(-1)).toMatchObject({ rejected: 0 }))
+  })
+
+  test('an append does not have the rejections read again, a rebase does', async () => {
+    const off = createSyncOff({ log, onStatus: () => {}, signal: life().signal })
+    await off.start()
+    rejections = [{}]
+    oldestPendingAt = 2_000
+    changed()
+    await vi.waitFor(() => expect(off.status().oldestPendingAt).toBe(2_000))
+    expect(off.status().rejected).toBe(0)
+    changed({ supersededFrom: 1 })
+    await vi.waitFor(() => expect(off.status().rejected).toBe(1))
   })
 })

@@ -2,12 +2,14 @@
 
 import { html, nothing, render } from 'lit'
 import { repeat } from 'lit/directives/repeat.js'
+import { filePicker } from '../file-picker.ts'
 import type { Parts } from '../parts.ts'
 import { Erased, erasedNews } from './erased.ts'
 import { findings, forgeryNews } from './findings.ts'
+import { historyOffer } from './history-file.ts'
 import type { Work } from './integrity.ts'
 import { keepCopy, putCopyBack, wipe } from './intruder.ts'
-import { proofNews, proofPicker } from './proof.ts'
+import { proofNews } from './proof.ts'
 import { signatureNews } from './signature.ts'
 import { verdictNews } from './verdicts.ts'
 
@@ -17,12 +19,13 @@ export function integrityPanel(
   onShow: (position: number) => void,
 ): void {
   const status = store.integrity()
+  const sync = store.sync.status()
   const erased = new Erased({ store, page, notices })
   const acknowledge = (id: string): void => {
     store.acknowledgeVerdict(id).catch(error => notices.error(error))
   }
   const draw = (): void => {
-    const { work, report, isHealed, tookMs, forgery, proof } = integrity.getSnapshot()
+    const { work, report, isHealed, tookMs, forgery, chosen, proof } = integrity.getSnapshot()
     const found = status.getSnapshot()
     const isBusy = work !== null
     const forging = forgery
@@ -53,7 +56,9 @@ export function integrityPanel(
           <button type="button" ?disabled=${isBusy} class="danger" @click=${() => integrity.intrude(wipe)}>Empty the database</button>
         </div>
       </details>
-      ${proofPicker(file => integrity.checkProof(file))}
+      ${filePicker({ label: 'Check a proof', accept: '.tlog-proof,text/plain', onPicked: file => integrity.checkProof(file) })}
+      ${filePicker({ label: 'Open a saved history', accept: '.streamdingo', onPicked: file => integrity.choose(file) })}
+      ${chosen && !work ? historyOffer({ file: chosen, pending: sync.getSnapshot().pending, onOpen: () => integrity.openHistory(chosen), onLeave: () => integrity.leave() }) : nothing}
       ${work && work.total > 0 ? progress(work, () => integrity.cancel()) : nothing}
       ${forgery && !report && !work ? forgeryNews(forgery) : nothing}
       ${report ? findings(report, tookMs, { onShow, onRestore: isHealed ? null : () => integrity.restore() }) : nothing}
@@ -64,6 +69,7 @@ export function integrityPanel(
   }
   integrity.subscribe(draw)
   status.subscribe(draw)
+  sync.subscribe(draw)
   erased.subscribe(draw)
   draw()
 }

@@ -1,11 +1,19 @@
 // What the integrity panel is about: whether the history was checked, what was found, and what was forged. Long work
 // runs here, one at a time, with progress and a way to stop it.
 
-import type { IntegrityStatus, Readable, RecordedEvent, StoreClient, VerifyReport } from 'streamdingo'
+import type {
+  ImportProgress,
+  IntegrityStatus,
+  Readable,
+  RecordedEvent,
+  StoreClient,
+  VerifyReport,
+} from 'streamdingo'
 import type { ProofVerdict } from 'streamdingo/integrity'
 import { Cell } from '../cell.ts'
 import type { DemoApp } from '../domain/app.ts'
 import { addManyNotes } from '../domain/many-notes.ts'
+import { openBoard } from '../open-board.ts'
 import type { Replica } from '../replica.ts'
 import { saveFile } from '../save-file.ts'
 import type { Notices } from '../status/notices.ts'
@@ -24,6 +32,8 @@ export type IntegrityState = Readonly<{
   /** How long the check took. */
   tookMs: number
   forgery: Forgery | null
+  /** A saved history that somebody has picked, and may still leave. */
+  chosen: File | null
   /** What came of a proof that was given to check. */
   proof: ProofVerdict | null
 }>
@@ -55,6 +65,7 @@ export class Integrity implements Readable<IntegrityState> {
       isHealed: false,
       tookMs: 0,
       forgery,
+      chosen: null,
       proof: null,
     })
     this.getSnapshot = this.#state.getSnapshot
@@ -114,6 +125,40 @@ export class Integrity implements Readable<IntegrityState> {
     return this.#run('Saving', async onProgress => {
       const file = store.export({ onProgress: ({ exported, total }) => onProgress(exported, total) })
       saveFile(await new Response(file).blob(), `${replica.boardId}.streamdingo`)
+    })
+  }
+
+  choose(file: File): void {
+    this.#change({ chosen: file })
+  }
+
+  leave(): void {
+    this.#change({ chosen: null })
+  }
+
+  /** The page begins anew behind it, also with what there was where the file was not opened. */
+  openHistory(file: File): Promise<void> {
+    const { store, replica, notices } = this.#parts
+    return this.#run('Opening', async onProgress => {
+      this.#change({ chosen: null })
+      await store.close()
+      try {
+        const importFrom = {
+          file,
+          replace: true,
+          onProgress: ({ done, total }: ImportProgress) => onProgress(done, total),
+          signal: this.#working.signal,
+        }
+        const opened = await openBoard(replica, { importFrom })
+        await opened.close()
+        this.#remember(null)
+        location.reload()
+      } catch (error) {
+        const text = error instanceof Error ? error.message : String(error)
+        const reload = { label: 'Back to the board', run: () => location.reload() }
+        const detail = 'The file was not opened, and nothing was changed.'
+        notices.keep({ kind: 'problem', text, detail, actions: [reload] })
+      }
     })
   }
 

@@ -36,20 +36,3 @@ export function proofNews(verdict: ProofVerdict) {
     </div>
   `
 }
-
-/** A button that asks for a file. */
-export function proofPicker(onPicked: (file: File) => void) {
-  const pick = ({ target }: Event): void => {
-    const input = target as HTMLInputElement
-    const file = input.files?.[0]
-    // Or the same file could not be picked again.
-    input.value = ''
-    if (file) onPicked(file)
-  }
-  return html`
-    <label class="link proof-picker">
-      Check a proof
-      <input type="file" accept=".tlog-proof,text/plain" class="spoken" @change=${pick} />
-    </label>
-  `
-}

@@ -21,12 +21,14 @@ export function showRejections({ store, page, replica, notices }: Parts): void {
     acknowledge(id)
   }
 
-  const show = ({ id, command, events, reason }: Rejection): void => {
+  const show = ({ id, command, amendment, events, reason }: Rejection): void => {
     if (shown.has(id)) return
     const boardCommand = command?.command as BoardCommand | undefined
     const what = boardCommand
       ? commandInWords(boardCommand, page.getSnapshot()?.state.board)
-      : `${events.length} events`
+      : amendment
+        ? 'amend the history'
+        : `${events.length} events`
     const retry = boardCommand && { label: 'Try again', run: () => void tryAgain(id, boardCommand) }
     const close = notices.keep({
       kind: 'problem',

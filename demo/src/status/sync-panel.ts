@@ -3,6 +3,7 @@
 import { html, nothing, render } from 'lit'
 import type { Parts } from '../parts.ts'
 import { otherDevice } from '../replica.ts'
+import { roomInWords } from './room-words.ts'
 import { explain, PHASES, timeAgo } from './sync-words.ts'
 import { WorkOffline } from './work-offline.ts'
 
@@ -12,6 +13,7 @@ const REDRAW_MS = 5_000
 export function syncPanel(host: HTMLElement, parts: Parts): void {
   const { store, replica, notices } = parts
   const status = store.sync.status()
+  const room = store.storage()
   const workOffline = new WorkOffline(parts)
 
   const toggle = (): void => workOffline.set(!workOffline.getSnapshot())
@@ -21,7 +23,7 @@ export function syncPanel(host: HTMLElement, parts: Parts): void {
   const draw = (): void => {
     const isOffline = workOffline.getSnapshot()
     const now = status.getSnapshot()
-    const { pending, error, lastContactAt, retryAt } = now
+    const { pending, oldestPendingAt, error, lastContactAt, retryAt } = now
     const phase = isOffline ? 'offline' : now.phase
     const contact = lastContactAt === null ? 'none yet' : timeAgo(lastContactAt, Date.now())
     const panel = html`
@@ -34,11 +36,13 @@ export function syncPanel(host: HTMLElement, parts: Parts): void {
         <p>${explain({ ...now, phase })}</p>
         <dl>
           <div><dt>Waiting here</dt><dd>${pending.toLocaleString()}</dd></div>
-          <div><dt>Last contact</dt><dd>${contact}</dd></div>
+          ${oldestPendingAt === null ? nothing : html`<div><dt>The oldest of them</dt><dd data-testid="oldest">${timeAgo(oldestPendingAt, Date.now())}</dd></div>`}
+          <div><dt>Last contact</dt><dd data-testid="contact">${contact}</dd></div>
           <div><dt>Server’s log</dt><dd>${now.serverPosition.toLocaleString()} events</dd></div>
           ${now.unsentErasures === 0 ? nothing : html`<div><dt>Erasures to be sent</dt><dd>${now.unsentErasures.toLocaleString()}</dd></div>`}
           ${retryAt === null || isOffline ? nothing : html`<div><dt>Next try</dt><dd>${new Date(retryAt).toLocaleTimeString()}</dd></div>`}
         </dl>
+        ${roomInWords(room.getSnapshot())}
         ${error && !isOffline ? html`<p class="problem">${error.recovery} <small>${error.message}</small></p>` : nothing}
         <div class="popover-actions">
           <button type="button" ?disabled=${isOffline} @click=${syncNow}>Sync now</button>
@@ -54,6 +58,7 @@ export function syncPanel(host: HTMLElement, parts: Parts): void {
   }
   status.subscribe(draw)
   workOffline.subscribe(draw)
+  room.subscribe(draw)
   setInterval(draw, REDRAW_MS)
   draw()
 }

@@ -1,7 +1,8 @@
 // One event in full: its words, its seal, and the way to the event it follows.
 
 import { html, nothing, render } from 'lit'
-import type { RecordedEvent } from 'streamdingo'
+import type { Readable, RecordedEvent } from 'streamdingo'
+import { boardStream } from '../domain/board.ts'
 import { fingerprint } from '../fingerprint.ts'
 import { downloadProof } from '../integrity/proof.ts'
 import type { Parts } from '../parts.ts'
@@ -13,18 +14,21 @@ export class EventDialog {
   readonly #parts: Parts
   readonly #dialog = document.createElement('dialog')
   #shown: AnyEvent | null = null
-  /** Whether it is asked if the event is to be erased indeed. */
-  #isAsking = false
+  readonly #leftOut: Readable<ReadonlySet<string>>
+  /** What it is asked whether to do indeed. */
+  #asking: 'erase' | 'leave out' | null = null
 
-  constructor(parts: Parts) {
+  /** @param leftOut ids of events that do not count any more */
+  constructor(parts: Parts, leftOut: Readable<ReadonlySet<string>>) {
     this.#parts = parts
+    this.#leftOut = leftOut
     this.#dialog.className = 'event-dialog'
     this.#dialog.setAttribute('aria-labelledby', 'event-title')
     document.body.append(this.#dialog)
   }
 
   open(event: AnyEvent): void {
-    this.#isAsking = false
+    this.#asking = null
     this.#show(event)
     this.#dialog.showModal()
   }
@@ -46,12 +50,15 @@ export class EventDialog {
       event.metadata
     const hasPrevious = streamVersion > 1
     const canForge = writtenText(event) !== null && status === 'confirmed'
+    const isLeftOut = this.#leftOut.getSnapshot().has(eventId)
+    const canLeaveOut = !isLeftOut && streamName === boardStream(this.#parts.replica.boardId)
     return html`
       <header>
         <h2 id="event-title">${event.type}</h2>
         <span class="badge" data-status=${status}>${status}</span>
       </header>
-      <p class="lead">${status === 'confirmed' ? 'The server has it, too.' : 'On this device only, until the server confirms it.'}</p>
+      <p class="lead">${status === 'confirmed' ? 'The server has it, too.' : 'On this device only, until the server confirms it.'}
+        ${isLeftOut ? 'The history was amended: the board is as if this had not happened.' : nothing}</p>
       <pre>${JSON.stringify(event.data, null, 2)}</pre>
       <dl>
         <div><dt>Stream</dt><dd>${streamName}, version ${streamVersion}</dd></div>
@@ -67,11 +74,12 @@ export class EventDialog {
         <p>${fingerprint(previousHash)} <span>${hasPrevious ? 'Fingerprint of the event it follows' : 'Where this stream begins'}</span></p>
         <code>${previousHash}</code>
       </div>
-      ${this.#isAsking ? this.#question(event) : nothing}
+      ${this.#question(event)}
       <footer>
         ${hasPrevious ? html`<button type="button" @click=${() => this.#showPrevious(event)}>Go to the event before</button>` : nothing}
         <button type="button" @click=${() => this.#prove(eventId)}>Download a proof</button>
-        ${writtenText(event) === null ? nothing : html`<button type="button" class="danger" @click=${() => this.#ask(event, true)}>Erase what it says</button>`}
+        ${writtenText(event) === null ? nothing : html`<button type="button" class="danger" @click=${() => this.#ask(event, 'erase')}>Erase what it says</button>`}
+        ${canLeaveOut ? html`<button type="button" @click=${() => this.#ask(event, 'leave out')}>Leave it out of history</button>` : nothing}
         ${canForge ? html`<button type="button" class="danger" @click=${() => this.#forge(event)}>Forge this event</button>` : nothing}
         <button type="button" class="end" @click=${() => this.#dialog.close()}>Close</button>
       </footer>
@@ -106,18 +114,45 @@ export class EventDialog {
   }
 
   #question(event: AnyEvent) {
+    if (this.#asking === null) return nothing
+    const [text, doIt] =
+      this.#asking === 'erase'
+        ? [
+            'What this event says will be gone for good, here, on the server and on every other device. Its place in the history and its seal stay.',
+            html`<button type="button" class="danger" @click=${() => this.#erase(event)}>Erase it everywhere</button>`,
+          ]
+        : [
+            'The board will be as if this had not happened, here and on every other device. What was recorded stays as it is, with its seal: that it is left out is written behind it.',
+            html`<button type="button" class="primary" @click=${() => this.#leaveOut(event)}>Amend the history</button>`,
+          ]
     return html`
       <div class="question" role="alert">
-        <p>What this event says will be gone for good, here, on the server and on every other device. Its place in the history and its seal stay.</p>
-        <button type="button" class="danger" @click=${() => this.#erase(event)}>Erase it everywhere</button>
-        <button type="button" @click=${() => this.#ask(event, false)}>Keep it</button>
+        <p>${text}</p>
+        ${doIt}
+        <button type="button" @click=${() => this.#ask(event, null)}>Keep it</button>
       </div>
     `
   }
 
-  #ask(event: AnyEvent, isAsking: boolean): void {
-    this.#isAsking = isAsking
+  #ask(event: AnyEvent, asking: 'erase' | 'leave out' | null): void {
+    this.#asking = asking
     this.#show(event)
+  }
+
+  async #leaveOut({ metadata: { streamName, eventId } }: AnyEvent): Promise<void> {
+    const { store, notices } = this.#parts
+    this.#dialog.close()
+    try {
+      const reason = 'Left out by hand'
+      await store.amendStream(streamName, [{ kind: 'remove', eventId }], { reason })
+      notices.show({
+        kind: 'news',
+        text: 'The history was amended',
+        detail: 'The board is folded without this event. Nothing that was recorded has changed.',
+      })
+    } catch (error) {
+      notices.error(error)
+    }
   }
 
   async #erase({ metadata }: AnyEvent): Promise<void> {

@@ -15,16 +15,19 @@ type EventRowParts = Readonly<{
   event: RecordedEvent<DemoEvent>
   lanes: LaneRow
   board: Board | undefined
+  isSent: boolean
   /** What the last check found here. */
   isCaught: boolean
+  /** The history was amended, and the event does not count any more. */
+  isLeftOut: boolean
   onOpen: (event: RecordedEvent<DemoEvent>) => void
 }>
 
-export function eventRow({ event, lanes, board, isCaught, onOpen }: EventRowParts) {
+export function eventRow({ event, lanes, board, isSent, isCaught, isLeftOut, onOpen }: EventRowParts) {
   const { type, metadata } = event
   const { streamName, streamVersion, hash, previousHash, status, globalPosition } = metadata
   return html`
-    <li class="event" data-status=${status} data-caught=${isCaught || nothing} data-position=${globalPosition}>
+    <li class="event" data-status=${status} data-sent=${isSent || nothing} data-caught=${isCaught || nothing} data-left-out=${isLeftOut || nothing} data-position=${globalPosition}>
       ${chain(lanes, isCaught)}
       <button type="button" class="event-open" @click=${() => onOpen(event)}>
         <span class="event-what"><strong>${type}</strong> ${eventInWords(event, board)}</span>
@@ -35,7 +38,7 @@ export function eventRow({ event, lanes, board, isCaught, onOpen }: EventRowPart
           <span class="event-where">${streamName.split('-')[0]} v${streamVersion}</span>
         </span>
       </button>
-      <span class="badge">${isCaught ? 'forged' : status}</span>
+      <span class="badge">${isCaught ? 'forged' : isLeftOut ? 'left out' : isSent ? 'sent' : status}</span>
     </li>
   `
 }

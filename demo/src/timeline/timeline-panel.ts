@@ -9,6 +9,8 @@ import type { DemoEvent } from '../words.ts'
 import { EventDialog } from './event-dialog.ts'
 import { eventRow } from './event-row.ts'
 import { lanesOf } from './lanes.ts'
+import { LeftOut } from './left-out.ts'
+import { rejectedRows } from './rejected-rows.ts'
 import { Timeline } from './timeline.ts'
 
 export type TimelinePanel = Readonly<{
@@ -19,11 +21,12 @@ export type TimelinePanel = Readonly<{
 export function timelinePanel(host: HTMLElement, parts: Parts): TimelinePanel {
   const { page, integrity, replica } = parts
   const timeline = new Timeline(parts)
-  const dialog = new EventDialog(parts)
+  const leftOut = new LeftOut(parts)
+  const dialog = new EventDialog(parts, leftOut)
   const open = (event: RecordedEvent<DemoEvent>): void => dialog.open(event)
 
   const draw = (): void => {
-    const { events, hasOlder, hasNewer } = timeline.getSnapshot()
+    const { events, hasOlder, hasNewer, sent, rejections } = timeline.getSnapshot()
     const { report } = integrity.getSnapshot()
     const caughtAt = report && !report.ok ? report.at : null
     const lanes = lanesOf(
@@ -35,7 +38,9 @@ export function timelinePanel(host: HTMLElement, parts: Parts): TimelinePanel {
         event,
         lanes: lanes[i]!,
         board: page.getSnapshot()?.state.board,
+        isSent: sent.has(event.metadata.eventId),
         isCaught: event.metadata.globalPosition === caughtAt,
+        isLeftOut: leftOut.getSnapshot().has(event.metadata.eventId),
         onOpen: open,
       })
     const panel = html`
@@ -44,6 +49,7 @@ export function timelinePanel(host: HTMLElement, parts: Parts): TimelinePanel {
         ${hasNewer ? html`<button type="button" class="link" @click=${() => timeline.showNewest()}>Back to the newest</button>` : nothing}
       </header>
       <p class="lead">Everything that ever happened, newest first. A line leads to the event that each one follows.</p>
+ ${hasNewer || rejections.length === 0 ? nothing : rejectedRows(rejections, page.getSnapshot()?.state.board)}
       <ol class="events" data-more=${hasOlder || nothing}>${repeat(events, keyOf, row)}</ol>
       ${hasOlder ? html`<button type="button" class="more" @click=${() => timeline.showOlder()}>Show earlier events</button>` : nothing}
     `
@@ -53,6 +59,7 @@ export function timelinePanel(host: HTMLElement, parts: Parts): TimelinePanel {
   timeline.subscribe(() => dialog.update(timeline.getSnapshot().events))
   integrity.subscribe(draw)
   page.subscribe(draw)
+  leftOut.subscribe(draw)
   draw()
 
   return {

@@ -1,6 +1,6 @@
 // The part of the log that the timeline shows: at most so many events, ending at the newest or at a chosen one.
 
-import type { Readable, RecordedEvent } from 'streamdingo'
+import type { Readable, RecordedEvent, Rejection } from 'streamdingo'
 import { Cell } from '../cell.ts'
 import type { Parts } from '../parts.ts'
 import type { DemoEvent } from '../words.ts'
@@ -10,7 +10,13 @@ export type Stretch = Readonly<{
   events: readonly RecordedEvent<DemoEvent>[]
   hasOlder: boolean
   hasNewer: boolean
+  /** Ids of those that the server has answered for, and not shown in its log yet. */
+  sent: ReadonlySet<string>
+  /** What the server's events made impossible, until it is read: it is in the log no more. */
+  rejections: readonly Rejection[]
 }>
+
+const NOTHING: Stretch = { events: [], hasOlder: false, hasNewer: false, sent: new Set(), rejections: [] }
 
 const PAGE = 40
 const MAX_SHOWN = 200
@@ -21,7 +27,7 @@ const CONTEXT = 4
 
 export class Timeline implements Readable<Stretch> {
   readonly #parts: Pick<Parts, 'store' | 'notices'>
-  readonly #stretch = new Cell<Stretch>({ events: [], hasOlder: false, hasNewer: false })
+  readonly #stretch = new Cell<Stretch>(NOTHING)
   readonly getSnapshot = this.#stretch.getSnapshot
   readonly subscribe = this.#stretch.subscribe
   #count = PAGE
@@ -86,9 +92,18 @@ export class Timeline implements Readable<Stretch> {
     const [newest, count] = [this.#newest, this.#count]
     const events: RecordedEvent<DemoEvent>[] = []
     const from = newest === null ? {} : { from: newest }
-    const options = { direction: 'backwards', maxCount: count + 1, ...from } as const
+    const options = { order: 'recorded', direction: 'backwards', maxCount: count + 1, ...from } as const
     for await (const event of this.#parts.store.readAll<DemoEvent>(options)) events.push(event)
     const hasOlder = events.length > count
-    this.#stretch.set({ events: events.slice(0, count), hasOlder, hasNewer: newest !== null })
+    const [sent, rejections] = await Promise.all([this.#sentOf(events), this.#parts.store.rejections()])
+    const shown = events.slice(0, count)
+    this.#stretch.set({ events: shown, hasOlder, hasNewer: newest !== null, sent, rejections })
+  }
+
+  async #sentOf(events: readonly RecordedEvent<DemoEvent>[]): Promise<ReadonlySet<string>> {
+    const pending = events.filter(({ metadata }) => metadata.status === 'pending')
+    const ids = pending.map(({ metadata }) => metadata.eventId)
+    const progress = await this.#parts.store.sync.progressOf(ids)
+    return new Set(ids.filter((_, i) => progress[i] === 'pushed'))
   }
 }

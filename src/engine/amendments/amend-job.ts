@@ -1,15 +1,18 @@
 // Amends a stream: records the events that are put in, and behind them what says where they stand.
 
-import { AMENDMENT_TYPE, amendmentBytes } from '../../log/amendment.ts'
-import { KIND_AMENDMENT } from '../../log/entry.ts'
+import { AMENDMENT_TYPE, amendmentBytes, newEventsIn, readAmendment } from '../../log/amendment.ts'
+import { hexOf } from '../../log/bytes.ts'
+import { isOnConflict } from '../../log/commit-note.ts'
+import { type Entry, KIND_AMENDMENT } from '../../log/entry.ts'
 import type { UnplacedEntry } from '../../log/entry-run.ts'
 import { StoreError, VersionConflict } from '../../log/errors.ts'
+import type { GlobalPosition, Hash } from '../../log/event.ts'
 import { idOf } from '../../log/event-batch.ts'
 import { bytesOfEventId, eventIdOf } from '../../log/event-id.ts'
 import { meetsExpectation } from '../../log/expected-version.ts'
 import type { RecordedChange } from '../../model/amendment.ts'
 import type { AppendResult } from '../../model/event-store.ts'
-import { checkCommitSize, checkStreamName, resultAt, stampFor } from '../append-job.ts'
+import { checkCommitSize, checkStreamName, noSuchPolicy, resultAt, stampFor } from '../append-job.ts'
 import { type Draft, ownEntry } from '../draft.ts'
 import type { AmendRequest } from '../event-log.ts'
 import type { Job } from '../writer.ts'
@@ -27,6 +30,8 @@ async function planAmendment(request: AmendRequest, draft: Draft, parts: AmendPa
   const { streamName, batch, expectedStreamVersion: expected, onConflict } = request
   checkStreamName(streamName)
   checkCommitSize([batch])
+  if (onConflict !== undefined && (typeof onConflict === 'object' || !isOnConflict(onConflict)))
+    throw noSuchPolicy(onConflict)
   const { version: before } = await draft.head(streamName)
   const earlier = await earlierResult(request, draft, parts)
   if (earlier) return earlier
@@ -64,10 +69,20 @@ async function earlierResult(
   const position = draft.positionOfId(bytesOfEventId(amendmentId))
   if (position === undefined) return null
   const entry = await lookup.entryAt(position, draft)
-  if (entry.kind === KIND_AMENDMENT && entry.streamName === streamName) {
-    return resultAt(streamName, draft, lookup, { before: entry.streamVersion - 1, idempotent: true })
-  }
+  if (entry.kind === KIND_AMENDMENT && entry.streamName === streamName) return resultOf(entry, position)
   throw idConflict(amendmentId, streamName, 'an amendment has the id of something else')
+}
+
+/** What the attempt came to that recorded it. */
+function resultOf({ streamVersion, payload, hash }: Entry, position: GlobalPosition): AppendResult {
+  const { changes } = readAmendment(payload, streamVersion)!
+  return {
+    nextExpectedStreamVersion: streamVersion,
+    lastEventGlobalPosition: position,
+    createdNewStream: streamVersion === newEventsIn(changes) + 1,
+    idempotent: true,
+    headHash: hexOf(hash) as Hash,
+  }
 }
 
 function mustBeNew(id: Uint8Array, streamName: string, draft: Draft): void {

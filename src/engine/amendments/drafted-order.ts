@@ -1,6 +1,6 @@
 // The order of a stream as a draft leaves it, and what a change of it says in versions.
 
-import type { OrderChange } from '../../log/amendment.ts'
+import { newVersionIn, type OrderChange } from '../../log/amendment.ts'
 import { StoreError } from '../../log/errors.ts'
 import type { StreamVersion } from '../../log/event.ts'
 import { bytesOfEventId } from '../../log/event-id.ts'
@@ -41,16 +41,19 @@ export async function versionedChanges(
   draft: Draft,
   { index, lookup }: OrderParts,
 ): Promise<OrderChange[]> {
-  const order = draftedOrder(streamName, draft, index)
   const versioned: OrderChange[] = []
   for (const change of changes) {
-    const one = await inVersions(change, eventId => versionOf(eventId, streamName, draft, lookup))
-    if (order.apply(one) === null) {
-      const { eventId } = change
-      const problem = `An event of this change does not count in stream "${streamName}" any more`
-      throw new StoreError('unknown-event', problem, { eventId, streamName, change })
-    }
-    versioned.push(one)
+    versioned.push(await inVersions(change, eventId => versionOf(eventId, streamName, draft, lookup)))
+  }
+  const order = draftedOrder(streamName, draft, index)
+  // No change is of an event that comes with a later one.
+  for (const version of versioned.map(newVersionIn)) if (version !== null) order.leaveOut(version)
+  for (const [i, one] of versioned.entries()) {
+    if (order.apply(one) !== null) continue
+    const change = changes[i]!
+    const { eventId } = change
+    const problem = `An event of this change does not count in stream "${streamName}"`
+    throw new StoreError('unknown-event', problem, { eventId, streamName, change })
   }
   return versioned
 }

@@ -1,22 +1,16 @@
 // What amendments make of a log: where each event counts, and what was changed between two states of the log.
 
-import { newVersionIn, type OrderChange } from '../../log/amendment.ts'
+import { newVersionIn } from '../../log/amendment.ts'
 import type { GlobalPosition, StreamVersion } from '../../log/event.ts'
+import {
+  type AmendmentRecord,
+  AmendmentRecords,
+  covering,
+  including,
+  type LiveRecord,
+  type PlaceRange,
+} from './amendment-records.ts'
 import { StreamOrder } from './stream-order.ts'
-
-/** An amendment that the log has, whether it counts or a rebase superseded it. Plain JSON. */
-export type AmendmentRecord = Readonly<{
-  streamName: string
-  position: GlobalPosition
-  version: StreamVersion
-  changes: readonly OrderChange[]
-  /** The first and the last place at which it made something else stand; null where it had no effect. */
-  touched: PlaceRange | null
-  /** Position of the entry that says so; null for one that counts. */
-  supersededAt: GlobalPosition | null
-}>
-
-export type PlaceRange = Readonly<{ first: GlobalPosition; last: GlobalPosition }>
 
 /** Where an event counts: at the version and position of the recorded event whose place it has. */
 export type Place = Readonly<{ version: StreamVersion; position: GlobalPosition }>
@@ -32,51 +26,56 @@ type EventPlace = Readonly<{
   globalPosition: GlobalPosition
 }>
 
-const NOWHERE: PlaceRange = { first: Number.POSITIVE_INFINITY, last: 0 }
+type AmendedStream = {
+  readonly records: AmendmentRecords
+  /** Null where none of its amendments counts any more. */
+  order: StreamOrder | null
+}
 
 export class EffectiveOrder {
-  readonly #streams: StreamPlaces
-  /** In order of position. */
-  #records: AmendmentRecord[] = []
-  readonly #orders = new Map<string, StreamOrder>()
+  readonly #places: StreamPlaces
+  readonly #all = new AmendmentRecords()
+  /** By name. What is asked of one of them costs nothing of the others. */
+  readonly #streams = new Map<string, AmendedStream>()
 
-  constructor(streams: StreamPlaces) {
-    this.#streams = streams
+  constructor(places: StreamPlaces) {
+    this.#places = places
   }
 
   /** Nothing was ever amended: every event counts where it was recorded. */
   get isEmpty(): boolean {
-    return this.#records.length === 0
+    return this.#streams.size === 0
   }
 
+  /** In order of position, as they are now: superseded ones change where they stand. */
   get records(): readonly AmendmentRecord[] {
-    return this.#records
+    return this.#all.all
   }
 
   /** Those of a stream that count. */
   countingOf(streamName: string): readonly AmendmentRecord[] {
-    return this.#records.filter(one => one.streamName === streamName && one.supersededAt === null)
+    return this.#of(streamName).counting()
   }
 
   /** Null for a stream in which every event counts where it was recorded. */
   orderOf(streamName: string): StreamOrder | null {
-    return this.#orders.get(streamName) ?? null
+    return this.#streams.get(streamName)?.order ?? null
   }
 
   /** The place of an event that counts. */
   placeOf({ streamName, streamVersion: version, globalPosition: position }: EventPlace): Place {
-    const place = this.#orders.get(streamName)?.placeOf(version) ?? version
+    const place = this.orderOf(streamName)?.placeOf(version) ?? version
     return place === version
       ? { version, position }
-      : { version: place, position: this.#streams.positionAt(streamName, place) }
+      : { version: place, position: this.#places.positionAt(streamName, place) }
   }
 
   /** Positions of what counts at the place of an entry. */
   at(streamName: string, position: GlobalPosition): readonly GlobalPosition[] {
-    const order = this.#orders.get(streamName)
+    const order = this.orderOf(streamName)
     if (!order) return [position]
-    const standing = order.at(this.#streams.versionAt(streamName, position))
-    return standing.map(version => this.#streams.positionAt(streamName, version))
+    const standing = order.at(this.#places.versionAt(streamName, position))
+    return standing.map(version => this.#places.positionAt(streamName, version))
   }
 
   /** Takes in the next amendment of the log. */
@@ -84,40 +83,47 @@ export class EffectiveOrder {
     amendment: Pick<AmendmentRecord, 'streamName' | 'position' | 'version' | 'changes'>,
   ): PlaceRange | null {
     const { streamName, position, version, changes } = amendment
-    const order = this.#orders.get(streamName) ?? new StreamOrder()
-    this.#orders.set(streamName, order)
+    const stream = this.#streamNamed(streamName)
+    stream.order ??= new StreamOrder()
+    const { order } = stream
     order.leaveOut(version)
     let touched: PlaceRange | null = null
+    let touchedWithin: PlaceRange | null = null
     const added = new Set(changes.map(newVersionIn))
     for (const change of changes) {
       for (const place of order.apply(change) ?? []) {
-        // At the place of an event that comes with the amendment, nobody has seen anything yet.
-        if (!added.has(place)) touched = including(touched, this.#streams.positionAt(streamName, place))
+        const position = this.#places.positionAt(streamName, place)
+        // What comes with the amendment, hardly anybody has folded before it: to count it would be to fold more again.
+        if (added.has(place)) touchedWithin = including(touchedWithin, position)
+        else touched = including(touched, position)
       }
     }
-    this.#records.push({ streamName, position, version, changes, touched, supersededAt: null })
+    // Another tab may read a long commit in parts: whoever folded the first ones must hear of it.
+    touched ??= touchedWithin
+    this.#add({ streamName, position, version, changes, touched, supersededAt: null })
     return touched
   }
 
   /** Those in [from, to] do not count any more, as the entry at `at` says. Returns where something else stands now. */
   supersede(from: GlobalPosition, to: GlobalPosition, at: GlobalPosition): PlaceRange | null {
     let touched: PlaceRange | null = null
-    const streams = new Set<string>()
-    this.#records = this.#records.map(record => {
-      const { position, supersededAt, streamName } = record
-      if (position < from || position > to || supersededAt !== null) return record
-      streams.add(streamName)
-      if (record.touched) touched = including(including(touched, record.touched.first), record.touched.last)
-      return { ...record, supersededAt: at }
-    })
-    for (const streamName of streams) this.#orderAnew(streamName)
+    const records = this.#all.countingIn(from, to)
+    for (const record of records) {
+      record.supersededAt = at
+      if (record.touched) touched = touched ? covering(touched, record.touched) : record.touched
+    }
+    this.#supersede(records)
+    for (const streamName of new Set(records.map(one => one.streamName))) this.#orderAnew(streamName)
     return touched
   }
 
   /** What {@link records} gave, when the streams are known again. */
   restore(records: readonly AmendmentRecord[]): void {
-    this.#records = [...records]
-    for (const streamName of new Set(records.map(one => one.streamName))) this.#orderAnew(streamName)
+    const live = records.map(record => ({ ...record }))
+    for (const record of live) this.#add(record)
+    const superseded = live.filter(({ supersededAt }) => supersededAt !== null)
+    this.#supersede(superseded.sort((a, b) => a.supersededAt! - b.supersededAt!))
+    for (const streamName of this.#streams.keys()) this.#orderAnew(streamName)
   }
 
   /**
@@ -125,63 +131,55 @@ export class EffectiveOrder {
    * that read on with the same saw the same order.
    */
   changedAt(streamName: string | null): GlobalPosition {
-    let last = 0
-    for (const { position, supersededAt } of this.#of(streamName))
-      last = Math.max(last, supersededAt ?? position)
-    return last
+    return this.#of(streamName).changedAt
   }
 
   /** Where the order is another one at `to` than it was at `from`: in both cases, what {@link changedAt} gave then. */
   changedBetween(from: GlobalPosition, to: GlobalPosition, streamName: string | null): PlaceRange {
-    let range = NOWHERE
-    if (from === to) return range
-    for (const { position, supersededAt, touched } of this.#of(streamName)) {
-      const counts = (at: GlobalPosition) => position <= at && (supersededAt === null || supersededAt > at)
-      if (touched && counts(from) !== counts(to)) range = covering(range, touched)
-    }
-    return range
+    return this.#of(streamName).changedBetween(from, to)
   }
 
   /** The first place of a stream, or of any, at which something else than what was recorded stands; infinite where none is. */
   firstChanged(streamName: string | null): GlobalPosition {
-    return this.#countingBehind(0, streamName)
+    return this.#of(streamName).firstTouched(0)
   }
 
   /** Up to where no rebase changes anything: the confirmed position, or before the first place that a pending amendment changes. */
   settledThrough(confirmedThrough: GlobalPosition, streamName: string | null): GlobalPosition {
-    return Math.min(confirmedThrough, this.#countingBehind(confirmedThrough, streamName) - 1)
+    return Math.min(confirmedThrough, this.#of(streamName).firstTouched(confirmedThrough) - 1)
   }
 
-  #countingBehind(after: GlobalPosition, streamName: string | null): GlobalPosition {
-    let range = NOWHERE
-    for (const { position, supersededAt, touched } of this.#of(streamName)) {
-      if (touched && supersededAt === null && position > after) range = covering(range, touched)
-    }
-    return range.first
+  #of(streamName: string | null): AmendmentRecords {
+    return streamName === null ? this.#all : (this.#streams.get(streamName)?.records ?? NONE)
   }
 
-  #of(streamName: string | null): readonly AmendmentRecord[] {
-    return streamName === null
-      ? this.#records
-      : this.#records.filter(record => record.streamName === streamName)
+  #streamNamed(streamName: string): AmendedStream {
+    const known = this.#streams.get(streamName)
+    if (known) return known
+    const stream = { records: new AmendmentRecords(), order: null }
+    this.#streams.set(streamName, stream)
+    return stream
+  }
+
+  #add(record: LiveRecord): void {
+    this.#all.add(record)
+    this.#streamNamed(record.streamName).records.add(record)
+  }
+
+  #supersede(records: readonly LiveRecord[]): void {
+    this.#all.supersede(records)
+    for (const record of records) this.#streamNamed(record.streamName).records.supersede([record])
   }
 
   #orderAnew(streamName: string): void {
-    const order = new StreamOrder()
-    const counting = this.countingOf(streamName)
+    const stream = this.#streamNamed(streamName)
+    const counting = stream.records.counting()
+    stream.order = counting.length > 0 ? new StreamOrder() : null
     for (const { version, changes } of counting) {
-      order.leaveOut(version)
-      for (const change of changes) order.apply(change)
+      stream.order?.leaveOut(version)
+      for (const change of changes) stream.order?.apply(change)
     }
-    if (counting.length > 0) this.#orders.set(streamName, order)
-    else this.#orders.delete(streamName)
   }
 }
 
-const including = (range: PlaceRange | null, position: GlobalPosition): PlaceRange =>
-  covering(range ?? NOWHERE, { first: position, last: position })
-
-const covering = (a: PlaceRange, b: PlaceRange): PlaceRange => ({
-  first: Math.min(a.first, b.first),
-  last: Math.max(a.last, b.last),
-})
+const NONE = new AmendmentRecords()

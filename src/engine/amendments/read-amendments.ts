@@ -16,8 +16,10 @@ export async function readAmendments(
   index: LogIndex,
   blocks: BlockStore,
 ): Promise<RecordedAmendment[]> {
+  // All of it as it is now: a rebase may come while blocks are read.
+  const positions = index.positionsOf(streamName, 1, index.versionOf(streamName))
   const idOf = async (version: StreamVersion): Promise<string> => {
-    const position = index.positionAt(streamName, version)
+    const position = positions[version - 1]!
     const block = await blocks.holding(position)
     return eventIdOf(block.idOf(position - block.firstPosition))
   }

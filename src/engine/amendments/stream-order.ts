@@ -21,7 +21,7 @@ export class StreamOrder {
     return place === undefined ? version : place
   }
 
-  /** The version is that of an amendment, and no event. */
+  /** The version is that of an amendment, and no event; or of an event that is still to be put in. */
   leaveOut(version: StreamVersion): void {
     this.#takeAway(version)
   }

@@ -7,6 +7,7 @@ import { erasedForm } from '../../log/erased-entry.ts'
 import { isStoreError, StoreError } from '../../log/errors.ts'
 import type { GlobalPosition } from '../../log/event.ts'
 import { eventIdOf, isEventId, newEventId } from '../../log/event-id.ts'
+import type { HashProvider } from '../../log/hash-provider.ts'
 import { jsonSlice } from '../../log/json-column.ts'
 import type { EraseOptions, Erasure } from '../../model/erasure.ts'
 import { MAX_ERASED_IDS, MAX_REASON } from '../../protocol/erasure-messages.ts'
@@ -23,7 +24,7 @@ import { ERASURE_STREAM, type ErasureRecord, readErasure } from './erasure-recor
 import { idsOfSubject, positionsOf } from './find-entries.ts'
 
 /** Erasures that were begun, until nothing of them is left to do: after a crash they are gone on with. */
-const BEGUN = 'erasure/begun/'
+export const BEGUN = 'erasure/begun/'
 
 export type ErasuresParts = Omit<
   ErasureJobParts,
@@ -46,6 +47,7 @@ export class Erasures {
   readonly #parts: ErasuresParts
   readonly #list: ErasureList
   #isDamaged = false
+  #resuming: Promise<void> | null = null
 
   constructor(parts: ErasuresParts) {
     this.#parts = parts
@@ -190,8 +192,15 @@ export class Erasures {
     return begun.length === 0
   }
 
-  /** Goes on with what was begun before a crash. */
-  async resume(): Promise<void> {
+  /** Goes on with what was begun before a crash. Whoever asks while that is under way waits for it. */
+  resume(): Promise<void> {
+    this.#resuming ??= this.#resumeOnce().finally(() => {
+      this.#resuming = null
+    })
+    return this.#resuming
+  }
+
+  async #resumeOnce(): Promise<void> {
     const { storage, hash } = this.#parts
     for (const [key, bytes] of await storage.list(BEGUN)) {
       const content = await contentOf(bytes, hash)
@@ -210,9 +219,9 @@ export class Erasures {
     const eventIds = wish.eventIds.map(eventId => eventId.toLowerCase())
     for (let from = 0; from < eventIds.length; from += MAX_ERASED_IDS) {
       const part = { ...wish, eventIds: eventIds.slice(from, from + MAX_ERASED_IDS) }
-      const key = BEGUN + newEventId()
       const { storage, hash } = this.#parts
-      await storage.put({ [key]: await sealedValue(utf8(JSON.stringify(part)), hash) })
+      const [key, value] = await begunErasure(part, hash)
+      await storage.put({ [key]: value })
       await this.#finish(key, part)
     }
   }
@@ -232,4 +241,13 @@ export class Erasures {
     await eraseCopies(done, storage)
     await storage.put({ [key]: null })
   }
+}
+
+/** As it stands in the side table: a log that is opened with it carries it out. */
+export async function begunErasure(
+  { eventIds, reason, erasedAt, origin }: ErasureWish,
+  hash: HashProvider,
+): Promise<readonly [key: string, value: Uint8Array<ArrayBuffer>]> {
+  const text = JSON.stringify({ eventIds, reason, erasedAt, origin })
+  return [BEGUN + newEventId(), await sealedValue(utf8(text), hash)]
 }

@@ -1,7 +1,7 @@
 // Looks at a stored block that may not be what was written: what of it can be read and holds, and what is lost.
 
-import { type Block, decodeBlock, type StoredBlock, sealedParts } from '../../log/block.ts'
-import { equalBytes } from '../../log/bytes.ts'
+import { type Block, decodeBlock, readBlockHead, type StoredBlock, sealedParts } from '../../log/block.ts'
+import { equalBytes, MalformedBytes } from '../../log/bytes.ts'
 import { isStoreError } from '../../log/errors.ts'
 import type { GlobalPosition } from '../../log/event.ts'
 import type { HashChain } from '../../log/hash-chain.ts'
@@ -38,6 +38,22 @@ export async function inspectBlock(
   const lost = positionsWithoutTheirHash(block, chain)
   const lostBytes = lost.reduce((sum, position) => sum + contentBytes(block, position - firstPosition), 0)
   return { block, lost, lostBytes, isSound: lost.length === 0 && hasItsDigest }
+}
+
+/**
+ * Whether a commit ended with a block that cannot be read. Its head may say so: that stands before the columns, which
+ * are most of a block. False also where nobody knows.
+ */
+export function endsWithCommit({ bytes, firstPosition, lastPosition }: StoredBlock): boolean {
+  const count = lastPosition - firstPosition + 1
+  try {
+    const head = readBlockHead(bytes)
+    const isOfPlace = head.firstPosition === firstPosition && head.count === count
+    return isOfPlace && head.commits.at(-1)?.lastIndex === count - 1
+  } catch (error) {
+    if (error instanceof MalformedBytes) return false
+    throw error
+  }
 }
 
 function readable({ bytes, firstPosition, lastPosition }: StoredBlock, hasItsDigest: boolean): Block | null {

@@ -4,7 +4,9 @@ import type { GlobalPosition } from '../../log/event.ts'
 import type { Finding, RecoveryAction, Verdict } from '../../model/integrity-status.ts'
 
 /** What should not have happened to a log. */
-export type Found = Pick<Verdict, 'finding' | 'at' | 'atRisk' | 'detail'>
+export type Found = Pick<Verdict, 'at' | 'atRisk' | 'detail'> &
+  // A damaged block is an input of its own; a log that is begun anew has its verdict from the start.
+  Readonly<{ finding: Exclude<Finding, 'damaged'> }>
 
 /** A stored block that is not what was written. */
 export type Damage = Readonly<{
@@ -53,7 +55,7 @@ export type RecoveryInput =
 
 /** To be carried out in order: a finding is told before anything else is done about it. */
 export type RecoveryEffect =
-  | Readonly<{ type: 'tell'; verdict: Found & Readonly<{ action: RecoveryAction }> }>
+  | Readonly<{ type: 'tell'; verdict: Omit<Verdict, 'id' | 'foundAt'> }>
   /** What this device has signed for is not this log: from now on it signs under another name, by another key. */
   | Readonly<{ type: 'renew-identity' }>
   /** Answered by one `heal-ended`. */
@@ -78,14 +80,12 @@ export function step(state: RecoveryState, input: RecoveryInput, facts: Recovery
 
 type Plan = Readonly<{ action: RecoveryAction; renewsIdentity?: true }>
 
-const PLANS: Readonly<Record<Finding, (facts: RecoveryFacts) => Plan>> = {
+const PLANS: Readonly<Record<Found['finding'], (facts: RecoveryFacts) => Plan>> = {
   wiped: comesAgain,
   truncated: comesAgain,
   'head-mismatch': comesAgain,
   'behind-witness': () => ({ action: 'new-identity', renewsIdentity: true }),
   forked: () => ({ action: 'new-identity', renewsIdentity: true }),
-  // The whole log, begun anew before it was opened: its name went then. Single blocks are inputs of their own.
-  damaged: () => ({ action: 'restored' }),
   'tree-damaged': () => ({ action: 'rebuilt' }),
   'snapshot-damaged': () => ({ action: 'rebuilt' }),
   // The log here is what it was, and so is what was signed of it.

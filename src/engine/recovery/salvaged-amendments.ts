@@ -4,30 +4,17 @@
 import { amendmentBytes, type OrderChange, readAmendment } from '../../log/amendment.ts'
 import { type Entry, KIND_AMENDMENT } from '../../log/entry.ts'
 import type { StreamVersion } from '../../log/event.ts'
-import { eventIdOf } from '../../log/event-id.ts'
-import { HashChain } from '../../log/hash-chain.ts'
-import type { HashProvider } from '../../log/hash-provider.ts'
-import type { Rejection } from '../../model/sync-status.ts'
-import type { LogStorage } from '../../storage/log-storage.ts'
-import { amendmentIn } from '../amendments/read-amendments.ts'
-import { READ_BYTES } from '../read-ahead.ts'
-import { rejectionOf } from '../rejections.ts'
-import { inspectBlock } from './inspect-block.ts'
 import type { SalvagedCommit } from './salvage.ts'
 
 export type SettledAmendments = Readonly<{
-  /** All that is pending but for the rejected ones; amendments say what they said. */
+  /** All that is pending but for the loose ones; amendments say what they said. */
   pending: readonly SalvagedCommit[]
-  /** Of amendments that name events which are not pending: whether they still count, nobody can tell now. */
-  rejected: readonly Rejection[]
+  /** Amendments that name events which are not pending: whether they still count, nobody can tell now. */
+  loose: readonly SalvagedCommit[]
 }>
 
 /** For commits that are to be linked anew in this order, each stream from version 1. */
-export async function settleAmendments(
-  commits: readonly SalvagedCommit[],
-  storage: Pick<LogStorage, 'head' | 'read'>,
-  hash: HashProvider,
-): Promise<SettledAmendments> {
+export function settleAmendments(commits: readonly SalvagedCommit[]): SettledAmendments {
   const pending: SalvagedCommit[] = []
   const loose: SalvagedCommit[] = []
   const versions = new NewVersions()
@@ -36,33 +23,42 @@ export async function settleAmendments(
     if (entries) pending.push({ ...commit, entries })
     else loose.push(commit)
   }
-  return { pending, rejected: loose.length === 0 ? [] : await rejectionsOf(loose, storage, hash) }
+  return { pending, loose }
 }
 
+type NewStream = { count: number; readonly newOf: Map<StreamVersion, StreamVersion> }
+
 class NewVersions {
-  /** By stream: the new version of each that it had. */
-  readonly #newOf = new Map<string, Map<StreamVersion, StreamVersion>>()
+  /** By name: how many entries it has now, and the new version of each that it had. */
+  readonly #streams = new Map<string, NewStream>()
 
   /** The entries with their amendments as they are behind what was taken before; null where one cannot be made. */
   take(entries: readonly Entry[]): Entry[] | null {
     const taken: Entry[] = []
     for (const entry of entries) {
-      const known = this.#ofStream(entry.streamName)
-      const renamed = entry.kind === KIND_AMENDMENT ? withVersions(entry, known) : entry
+      const stream = this.#ofName(entry.streamName)
+      const renamed = entry.kind === KIND_AMENDMENT ? withVersions(entry, stream.newOf) : entry
       if (!renamed) {
-        for (const { streamName, streamVersion } of taken) this.#ofStream(streamName).delete(streamVersion)
+        for (const one of taken) this.#takeBack(one)
         return null
       }
-      known.set(entry.streamVersion, known.size + 1)
+      // Two entries may have had one version, where what sync noted between them is lost: the later one counted.
+      stream.newOf.set(entry.streamVersion, ++stream.count)
       taken.push(renamed)
     }
     return taken
   }
 
-  #ofStream(streamName: string): Map<StreamVersion, StreamVersion> {
-    const known = this.#newOf.get(streamName) ?? new Map<StreamVersion, StreamVersion>()
-    this.#newOf.set(streamName, known)
-    return known
+  #takeBack({ streamName, streamVersion }: Entry): void {
+    const stream = this.#ofName(streamName)
+    stream.count--
+    stream.newOf.delete(streamVersion)
+  }
+
+  #ofName(streamName: string): NewStream {
+    const stream = this.#streams.get(streamName) ?? { count: 0, newOf: new Map() }
+    this.#streams.set(streamName, stream)
+    return stream
   }
 }
 
@@ -84,47 +80,3 @@ function changeIn(change: OrderChange, newOf: ReadonlyMap<StreamVersion, StreamV
   const after = change.after === 0 ? 0 : newOf.get(change.after)
   return after === undefined ? null : { kind: change.kind, version, after }
 }
-
-async function rejectionsOf(
-  commits: readonly SalvagedCommit[],
-  storage: Pick<LogStorage, 'head' | 'read'>,
-  hash: HashProvider,
-): Promise<Rejection[]> {
-  const idOf = await readIds(new Set(commits.map(({ entries }) => entries.at(-1)!.streamName)), storage, hash)
-  const reason = {
-    code: 'unknown-event',
-    message: 'The log was begun anew, and events that this names come again from the server only now',
-  } as const
-  const rejectedAt = Date.now()
-  return Promise.all(
-    commits.map(async commit =>
-      rejectionOf(commit, { amendment: await amendmentIn(commit.entries, idOf), reason, rejectedAt }),
-    ),
-  )
-}
-
-/** Of what counts last at each version, by which an amendment at the end of the log names it. */
-async function readIds(
-  streamNames: ReadonlySet<string>,
-  storage: Pick<LogStorage, 'head' | 'read'>,
-  hash: HashProvider,
-) {
-  const ids = new Map<string, Map<StreamVersion, string>>()
-  for (const streamName of streamNames) ids.set(streamName, new Map())
-  const head = await storage.head()
-  for (let next = 1; next <= head; ) {
-    const stored = await storage.read({ from: next, maxBytes: READ_BYTES })
-    if (stored.length === 0) break
-    for (const one of stored) {
-      const { block } = await inspectBlock(one, { chain: new HashChain(hash), hash })
-      for (let i = 0; block && i < block.count; i++) {
-        ids.get(block.streamNameOf(i))?.set(block.versions[i]!, eventIdOf(block.idOf(i)))
-      }
-    }
-    next = stored.at(-1)!.lastPosition + 1
-  }
-  return async (streamName: string, version: StreamVersion) => ids.get(streamName)!.get(version) ?? UNREADABLE
-}
-
-/** No event has it. */
-const UNREADABLE = '00000000-0000-0000-0000-000000000000'

@@ -35,7 +35,7 @@ function why({ reason, changedTypes }: Explained): string {
       return ''
     case 'handler-changed':
       return changedTypes === null
-        ? 'Newer snapshots are of other code in what counts for every event: the version, the initial state, or to which document an event belongs.'
+        ? 'Newer snapshots are of other code in what counts for every event: the version, the categories, the initial state, to which document an event belongs, or a rebuild that was asked for.'
         : `Newer snapshots have events before them whose handlers changed: ${changedTypes.join(', ')}.`
     case 'history-changed':
       return 'Events in newer snapshots were superseded or erased.'

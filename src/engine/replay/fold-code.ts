@@ -9,7 +9,10 @@ import type { FoldDefinition, FoldLog } from './fold.ts'
 export type FoldCode = Readonly<{
   /** Short name of all of it. Snapshots of one code are kept apart from those of another. */
   id: string
-  /** What counts for every event: the definition's version, its categories, the initial state, to which document an event belongs. */
+  /**
+   * What counts for every event: the definition's version, its categories, the initial state, to which document an event
+   * belongs, and which build is wanted.
+   */
   base: string
   /** Null for a type that nothing handles. */
   hashOf: (type: string) => string | null
@@ -20,15 +23,20 @@ export type FoldCode = Readonly<{
 type CodeDefinition = Pick<FoldDefinition<unknown>, 'version' | 'handlerCode' | 'canHandle' | 'categories'> &
   Readonly<{ evolve: unknown; initialState?: unknown; getDocumentId?: unknown }>
 
-/** With the hashes that the build plugin wrote; without them, with hashes of the handlers' text beside the version. */
+/**
+ * With the hashes that the build plugin wrote; without them, with hashes of the handlers' text beside the version.
+ *
+ * @param build the one that the application wanted last, if it ever did
+ */
 export function foldCodeOf(
   definition: CodeDefinition,
   { hash, today }: Pick<FoldLog, 'hash' | 'today'>,
+  build: string | null = null,
 ): FoldCode {
   const { version = '1', canHandle, categories } = definition
   const code = definition.handlerCode ?? codeInText(definition, hash)
   const handled = canHandle && new Set(canHandle)
-  const base = JSON.stringify([version, code.hasher, code.base, categories?.toSorted() ?? null])
+  const base = JSON.stringify([version, code.hasher, code.base, categories?.toSorted() ?? null, build])
   const handlerOf = (type: string): string | null => {
     const isFolded = today.knows(type) && (!handled || handled.has(type))
     return isFolded ? hashIn(code, type) : null

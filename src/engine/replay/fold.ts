@@ -1,6 +1,6 @@
 // What all folds share: the part of the log they read, what they fold with, and where they come to stand.
 
-import { isStoreError, type StoreError, type StoreErrorCode } from '../../log/errors.ts'
+import { isStoreError, StoreError, type StoreErrorCode } from '../../log/errors.ts'
 import type { Event, GlobalPosition, Hash, RecordedEvent } from '../../log/event.ts'
 import type { Evolve, HandlerCode } from '../../model/app.ts'
 import type { SnapshotPolicy } from '../../model/snapshot-policy.ts'
@@ -197,7 +197,14 @@ export function countThrough(
 /** Rethrows what is no failure of the app's own code. */
 export function failureFrom(error: unknown, event: RecordedEvent, order: FoldLog['order']): FoldFailure {
   if (!isStoreError(error) || !OF_THE_APP.has(error.code)) throw error
-  return { error, position: placeOf(event, order).position }
+  return { error: withRecordedType(error, event), position: placeOf(event, order).position }
+}
+
+/** An upcaster may have given the handler an event of another type. */
+function withRecordedType(error: StoreError, { type }: RecordedEvent): StoreError {
+  const { code, message, facts, cause } = error
+  if (facts['type'] === type) return error
+  return new StoreError(code, message, { ...facts, recordedType: type }, { cause })
 }
 
 const OF_THE_APP: ReadonlySet<StoreErrorCode> = new Set([

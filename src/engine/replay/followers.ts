@@ -5,7 +5,7 @@ import type { GlobalPosition } from '../../log/event.ts'
 import type { ProjectionPhase, ProjectionStatus, StoppedAt } from '../../model/projection-status.ts'
 import type { FoldLog } from './fold.ts'
 import type { ProjectionDocuments } from './projection-documents.ts'
-import type { SkippedEvents } from './skipped-events.ts'
+import type { FailedOn, SkippedEvents } from './skipped-events.ts'
 
 /** Something that follows the log. */
 export type Follower = Readonly<{
@@ -49,7 +49,7 @@ export class Followers {
   }
 
   /**
-   * Resolves when every event up to a position is in what is given.
+   * Resolves when every event up to a position is in what is given, by today's handlers.
    *
    * @throws the failure of a handler that stands before it; `AbortError` when the signal is aborted.
    */
@@ -61,7 +61,7 @@ export class Followers {
       const grown = nextChange(log, signal)
       if (position > log.head()) await log.catchUp()
       await progress.process()
-      if (progress.processedPosition >= position) return
+      if (!progress.isRebuilding && progress.processedPosition >= position) return
       const [failure] = progress.failures()
       if (failure) throw failure
       await grown
@@ -76,10 +76,12 @@ export class Followers {
   /** @throws `StoreError` `invalid-argument` where the projection did not stop at that event. */
   async skip(name: string, eventId: string): Promise<void> {
     const { progress, skips } = this.#named(name)
-    const stopped = progress.failures().map(stoppedAt)
-    const event = stopped.find(one => one.eventId === eventId)
+    // After an opening, it comes to where it stopped before.
+    await progress.process()
+    const failed = progress.failures().map(({ facts }) => facts as FailedOn)
+    const event = failed.find(one => one.eventId === eventId)
     if (!event) {
-      const facts = { projection: name, eventId, stoppedAt: stopped.map(one => one.eventId) }
+      const facts = { projection: name, eventId, stoppedAt: failed.map(one => one.eventId) }
       throw new StoreError('invalid-argument', `"${name}" did not stop at event ${eventId}`, facts)
     }
     await skips.add(event)

@@ -14,9 +14,10 @@ import { type SnapshotTerms, termsOf } from './snapshot-terms.ts'
 export class LogAside {
   readonly owner: SnapshotOwner
   readonly step: LayerStep
-  readonly terms: SnapshotTerms
+  readonly #definition: ProjectionParts['definition']
   readonly #log: FoldLog
   readonly #snapshots: SnapshotStore
+  #terms: SnapshotTerms
 
   constructor({
     log,
@@ -27,9 +28,19 @@ export class LogAside {
   }: Pick<ProjectionParts, 'log' | 'name' | 'definition' | 'snapshots' | 'skips'>) {
     this.owner = { kind: 'projection', name, streamName: null }
     this.step = layerStepOf(definition, log, skips)
-    this.terms = termsOf(definition, log)
+    this.#definition = definition
     this.#log = log
     this.#snapshots = snapshots
+    this.#terms = termsOf(definition, log)
+  }
+
+  get terms(): SnapshotTerms {
+    return this.#terms
+  }
+
+  /** From now on, only what was folded for this build is gone on with. */
+  useBuild(build: string | null): void {
+    this.#terms = termsOf(this.#definition, this.#log, build)
   }
 
   /** @throws `StoreError` `handler-failed` */

@@ -14,10 +14,15 @@ export class LogDocuments implements ProjectionDocuments {
   readonly isRebuilding = false
   readonly #fold: LogFold
   readonly #log: ProjectionParts['log']
+  /** Watchers were told that nothing could be folded. */
+  #hasFailed = false
 
   constructor(parts: ProjectionParts) {
     this.#log = parts.log
-    this.#fold = new LogFold({ ...parts, onTouched: ids => this.watchers.tell(ids) })
+    this.#fold = new LogFold({
+      ...parts,
+      onTouched: ids => this.watchers.tell(ids ?? this.watchers.documentIds()),
+    })
   }
 
   /** Whoever asks has the rest folded first. */
@@ -53,11 +58,10 @@ export class LogDocuments implements ProjectionDocuments {
   async resume(): Promise<void> {
     await this.#fold.resume()
     await this.#fold.advance()
-    this.watchers.tell(this.watchers.documentIds())
   }
 
   async rebuild(): Promise<void> {
-    await this.#fold.forget()
+    await this.#fold.rebuild()
     await this.#fold.advance()
   }
 
@@ -65,7 +69,19 @@ export class LogDocuments implements ProjectionDocuments {
     this.#fold.note(change)
     // Which documents an event belongs to is known once it is folded; while nobody watches, that can wait.
     if (this.watchers.isEmpty) return
-    // Who asks for the document now is given the error.
-    this.#fold.advance().catch(() => this.watchers.tell(this.watchers.documentIds()))
+    this.#fold.advance().then(
+      () => this.#advanced(true),
+      // Who asks for the document now is given the error.
+      () => this.#advanced(false),
+    )
+  }
+
+  close(): Promise<void> {
+    return this.#fold.close()
+  }
+
+  #advanced(isDone: boolean): void {
+    if (!isDone || this.#hasFailed) this.watchers.tell(this.watchers.documentIds())
+    this.#hasFailed = !isDone
   }
 }

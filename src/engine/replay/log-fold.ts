@@ -1,6 +1,7 @@
 // Folds all streams, for projections whose documents are made of several: in memory in two layers, the confirmed events
 // and the pending ones on top. One snapshot holds all documents.
 
+import { StoreError } from '../../log/errors.ts'
 import type { GlobalPosition, RecordedEvent } from '../../log/event.ts'
 import type { Moment } from '../../model/moment.ts'
 import type { ReplayExplanation } from '../../model/replay-report.ts'
@@ -8,27 +9,37 @@ import type { SinceSnapshot } from '../../model/snapshot-policy.ts'
 import type { LogChange } from '../event-log.ts'
 import { earliest } from '../log-index.ts'
 import type { Refold } from './audit.ts'
-import { DocumentLayer, documentFactsBehind, documentIn } from './document-layer.ts'
+import { type DocumentLayer, documentFactsBehind } from './document-layer.ts'
+import { DocumentLayers } from './document-layers.ts'
 import { explainReplay } from './explain-replay.ts'
-import { countThrough, type FoldFailure, type FoldLog, isStanding, markNow, settledThrough } from './fold.ts'
+import {
+  countThrough,
+  type FoldFailure,
+  type FoldLog,
+  isStanding,
+  type Mark,
+  markNow,
+  settledThrough,
+} from './fold.ts'
 import { FoldCost } from './fold-cost.ts'
 import { LogAside } from './log-aside.ts'
+import { type OlderDocuments, olderDocumentsIn } from './older-documents.ts'
 import { Pace } from './pace.ts'
 import type { ProjectionDocument, ProjectionParts } from './projection-documents.ts'
 import { Replay } from './replay.ts'
 import type { FoldSnapshot } from './snapshot-record.ts'
-import type { FoundSnapshots } from './snapshot-store.ts'
 import { TaskChain } from './task-chain.ts'
+import { readWantedBuild, wantNewBuild } from './wanted-build.ts'
 
 export type LogFoldParts = ProjectionParts &
   Readonly<{
-    /** Told of documents that changed, or of which another part is pending. Must not throw. */
-    onTouched: (documentIds: readonly string[]) => void
     /**
-     * Told of the newest states there are of other code, or of another order of events, when all is folded again: one, and
-     * the newest one of confirmed events alone, if that is another.
+     * Told when everything is folded, or all before a failure: of documents that changed, or of which another part is
+     * pending; null: of all, as what holds them back is not what it was. Must not throw.
      */
-    onOlder?: (latest: FoldSnapshot, confirmed: FoldSnapshot | null) => void
+    onTouched: (documentIds: readonly string[] | null) => void
+    /** Told, before documents are folded again, of what they were. Told again, it knows nothing better. */
+    onOlder?: (older: OlderDocuments) => void
   }>
 
 export class LogFold {
@@ -37,14 +48,15 @@ export class LogFold {
   readonly #aside: LogAside
   readonly #cost = new FoldCost()
   readonly #turns = new TaskChain()
-  /** Confirmed events alone: no rebase reaches here. */
-  readonly #base = new DocumentLayer()
-  readonly #latest = new DocumentLayer(this.#base)
+  readonly #layers = new DocumentLayers()
+  readonly #base = this.#layers.base
+  readonly #latest = this.#layers.latest
   /** The confirmed position that the base has everything of. */
   #baseThrough: GlobalPosition = 0
   /** The end of the log when it was last read to its end. */
   #readThrough: GlobalPosition = 0
   #restoring: Promise<void> | null = null
+  #preparing: Promise<void> | null = null
   /** What was folded so far was not what was recorded, or is not wanted. */
   #isForgotten = false
   /** A rebase superseded entries from here on, or some of them were erased, since the fold last looked. */
@@ -54,8 +66,9 @@ export class LogFold {
   #replay: Replay | null = null
   /** Waits for its turn. */
   #nextAdvance: Promise<void> | null = null
-  /** Documents that changed since anybody was told. */
-  readonly #touched = new Set<string>()
+  /** The failure that was there when somebody was told of documents that changed. */
+  #toldFailure: FoldFailure | null = null
+  #isClosed = false
 
   constructor(options: LogFoldParts) {
     this.#options = options
@@ -70,25 +83,27 @@ export class LogFold {
 
   /** Every event up to here is in what {@link document} gives, or was passed by. */
   get processedPosition(): GlobalPosition {
-    const { position } = this.#latest.mark
-    return this.#failure ? position : Math.max(position, this.#readThrough)
+    if (this.#failure) return this.#failure.position - 1
+    return Math.max(this.#latest.mark.position, this.#readThrough)
+  }
+
+  /** Up to where events are in what {@link document} gives. */
+  get mark(): Mark {
+    return this.#latest.mark
   }
 
   /** The document as far as it is folded; null for one into which nothing was. */
   document(documentId: string): ProjectionDocument | null {
-    return documentIn(this.#latest, this.#base, documentId)
+    return this.#layers.document(documentId)
   }
 
-  /** All that is folded now, to be given out while it is folded again. */
-  copy(): Readonly<{ latest: DocumentLayer; base: DocumentLayer }> {
-    return { latest: this.#latest.copy(), base: this.#base.copy() }
-  }
-
-  at(documentId: string, moment: Moment): Promise<ProjectionDocument | null> {
+  async at(documentId: string, moment: Moment): Promise<ProjectionDocument | null> {
+    await this.#prepared()
     return this.#aside.at(documentId, moment)
   }
 
-  explain(): Promise<ReplayExplanation> {
+  async explain(): Promise<ReplayExplanation> {
+    await this.#prepared()
     const { owner, terms } = this.#aside
     return explainReplay({
       owner,
@@ -139,21 +154,31 @@ export class LogFold {
   /** Tries again where a handler failed. */
   resume(): Promise<void> {
     return this.#turns.run(async () => {
-      await this.#options.skips.ready()
+      await this.#prepared()
       this.#failure = null
     })
   }
 
   /** Has everything folded again, from the first event. */
-  forget(): Promise<void> {
-    // In turn: what is folded meanwhile would be kept as a snapshot.
+  rebuild(): Promise<void> {
+    // In turn: what is folded meanwhile is not of the new build.
     return this.#turns.run(async () => {
-      await this.#options.snapshots.dropAll(this.#aside.owner)
+      await this.restored()
+      this.#aside.useBuild(await wantNewBuild(this.#log, this.#options.name))
+      this.#options.snapshots.setAside(this.#aside.owner)
       this.#isForgotten = true
+      this.#tellOlder()
     })
   }
 
+  /** Folds no further, also where it is under way. Resolves when it has ended. */
+  close(): Promise<void> {
+    this.#isClosed = true
+    return this.#turns.run(async () => {})
+  }
+
   async #advance(): Promise<void> {
+    this.#mustBeOpen()
     await this.restored()
     do {
       if (this.#isForgotten) await this.#startAfresh()
@@ -171,14 +196,27 @@ export class LogFold {
   }
 
   async #restoreFirst(): Promise<void> {
-    await this.#options.skips.ready()
+    await this.#prepared()
     await this.#restore()
+  }
+
+  /** What is kept on this device beside the snapshots is known. */
+  async #prepared(): Promise<void> {
+    await this.#options.skips.ready()
+    this.#preparing ??= this.#readBuild().catch(error => {
+      this.#preparing = null
+      throw error
+    })
+    await this.#preparing
+  }
+
+  async #readBuild(): Promise<void> {
+    this.#aside.useBuild(await readWantedBuild(this.#log, this.#options.name))
   }
 
   async #startAfresh(): Promise<void> {
     this.#isForgotten = false
     this.#failure = null
-    for (const id of [...this.#base.ownIds(), ...this.#latest.ownIds()]) this.#touched.add(id)
     await this.#restore()
   }
 
@@ -188,24 +226,22 @@ export class LogFold {
     // Where it still fails, it fails again.
     if (from !== null) this.#failure = null
     if (from === null || from > this.#latest.mark.position) return
-    for (const id of this.#latest.ownIds()) this.#touched.add(id)
-    this.#latest.drop()
-    if (isStanding(this.#base.mark, null, this.#log)) return
-    for (const id of this.#base.ownIds()) this.#touched.add(id)
-    await this.#restore()
+    this.#tellOlder()
+    this.#layers.takeBackPending()
+    this.#readThrough = 0
+    if (!isStanding(this.#base.mark, null, this.#log)) await this.#restore()
   }
 
-  /** Both layers give what they had until there is something else. */
   async #restore(): Promise<void> {
     this.#changedFrom = null
+    // First: if the storage fails now, nothing must be folded on top of what does not stand.
+    this.#layers.takeBackAll()
+    this.#baseThrough = 0
+    this.#readThrough = 0
     const confirmedThrough = settledThrough(this.#log, null)
     const newest = await this.#beginReplay()
     const confirmed = newest && (await this.#confirmedBefore(newest, confirmedThrough))
-    this.#base.drop()
-    this.#latest.drop()
-    this.#baseThrough = 0
-    this.#readThrough = 0
-    if (newest) this.#standOn(newest, confirmed, confirmedThrough)
+    if (newest) this.#layers.standOn(newest, confirmed, confirmedThrough)
   }
 
   async #beginReplay(): Promise<FoldSnapshot | null> {
@@ -224,19 +260,17 @@ export class LogFold {
       target,
     }
     this.#replay = new Replay(parts)
-    await this.#tellOlder(found)
+    const { onOlder } = this.#options
+    const older = onOlder && (await olderDocumentsIn(found, this.#aside, { log: this.#log, snapshots }))
+    if (older) onOlder(older)
     return found.start
   }
 
-  async #tellOlder({ ahead }: FoundSnapshots): Promise<void> {
-    const { onOlder, snapshots } = this.#options
-    const newest = onOlder && ahead.at(-1)
-    const latest = newest && (await snapshots.fetch(this.#aside.owner, newest))
-    if (!latest) return
-    const confirmedThrough = settledThrough(this.#log, null)
-    const below = ahead.findLast(({ position }) => position <= confirmedThrough)
-    const confirmed = below && below !== newest ? await snapshots.fetch(this.#aside.owner, below) : null
-    onOlder(latest, confirmed)
+  /** What is in memory, unless a rebase took back a part of it. */
+  #tellOlder(): void {
+    const { position } = this.#latest.mark
+    if (position === 0 || !this.#log.isEffective(position)) return
+    this.#options.onOlder?.(this.#layers.copy())
   }
 
   /** The newest snapshot of confirmed events alone, where one has others in it, too. */
@@ -246,17 +280,6 @@ export class LogFold {
   ): Promise<FoldSnapshot | null> {
     if (position <= maxPosition || maxPosition === 0) return null
     return this.#options.snapshots.load(this.#aside.owner, this.#aside.terms, { maxPosition })
-  }
-
-  /** Both layers are empty, or behind the snapshot. */
-  #standOn(newest: FoldSnapshot, confirmed: FoldSnapshot | null, confirmedThrough: GlobalPosition): void {
-    if (newest.position > confirmedThrough) {
-      if (confirmed) this.#base.restore(confirmed)
-      this.#latest.restore(newest)
-    } else {
-      this.#base.restore(newest)
-      this.#latest.drop()
-    }
   }
 
   /** How many events were read. */
@@ -280,6 +303,9 @@ export class LogFold {
         if (this.#failure) return read
         if (hasJumped) break
         await pace.breathe()
+        this.#mustBeOpen()
+        // What comes further on would be folded on top of what is taken back.
+        if (this.#changedFrom !== null || this.#isForgotten) return read
       }
     } while (hasJumped)
     this.#readThrough = to
@@ -292,18 +318,20 @@ export class LogFold {
     while (rest.length > 0 && !this.#failure) {
       const part = this.#replay ? this.#replay.partOf(rest, this.#latest.mark) : rest
       rest = rest.slice(part.length)
-      this.#failure = this.#aside.step(this.#latest, part, this.#touched)
-      if (this.#latest.mark.position <= confirmedThrough) this.#mergeDown()
+      this.#failure = this.#aside.step(this.#latest, part, this.#layers.touched)
+      if (this.#latest.mark.position <= confirmedThrough) this.#layers.mergeDown()
       if (!this.#replay || this.#failure) continue
       const isDue = this.#replay.hasFolded(part.length, this.#latest.mark)
+      // Of one that is amended under way, nobody knows in which order it was folded.
+      if (this.#changedFrom !== null) continue
       if (isDue && this.#sinceSnapshot(this.#latest).events >= this.#latest.size)
         this.#keep(this.#latest, null)
       const end = await this.#replay.endAt(this.#latest.mark, () => this.#latest.content())
       if (!end) continue
       const confirmed =
         this.#base.mark.position === 0 ? await this.#confirmedBefore(end, confirmedThrough) : null
-      this.#standOn(end, confirmed, confirmedThrough)
-      for (const [id] of end.facts as [string][]) this.#touched.add(id)
+      this.#layers.standOn(end, confirmed, confirmedThrough)
+      for (const [id] of end.facts as [string][]) this.#layers.touched.add(id)
       return true
     }
     return false
@@ -312,18 +340,11 @@ export class LogFold {
   /** Brings the base up to the confirmed position: what stands above it is what is pending. */
   async #advanceBase(): Promise<void> {
     const confirmedThrough = settledThrough(this.#log, null)
-    if (this.#latest.mark.position <= confirmedThrough) this.#mergeDown()
+    if (this.#latest.mark.position <= confirmedThrough) this.#layers.mergeDown()
     else if (this.#baseThrough !== confirmedThrough) {
-      await this.#aside.readInto(this.#base, confirmedThrough, this.#touched)
+      await this.#aside.readInto(this.#base, confirmedThrough, this.#layers.touched)
     }
     this.#baseThrough = confirmedThrough
-  }
-
-  #mergeDown(): void {
-    for (const id of this.#latest.ownIds()) {
-      if (this.#base.get(id)?.count !== this.#latest.get(id)!.count) this.#touched.add(id)
-    }
-    this.#latest.mergeDown()
   }
 
   /**
@@ -333,6 +354,7 @@ export class LogFold {
   #keepSnapshots({ isComplete }: { isComplete: boolean }): void {
     for (const layer of [this.#base, this.#latest]) {
       const { position } = layer.mark
+      if (!isStanding(layer.mark, null, this.#log)) continue
       const since = this.#sinceSnapshot(layer)
       const isDue = since.events >= layer.size && this.#aside.terms.schedule.isDue(since)
       if (!isDue && !(isComplete && since.events > 0)) continue
@@ -352,8 +374,13 @@ export class LogFold {
   }
 
   #tell(): void {
-    const touched = [...this.#touched]
-    this.#touched.clear()
-    this.#options.onTouched(touched)
+    const touched = this.#layers.takeTouched()
+    const isHeldBackAsBefore = this.#failure === this.#toldFailure
+    this.#toldFailure = this.#failure
+    this.#options.onTouched(isHeldBackAsBefore ? touched : null)
+  }
+
+  #mustBeOpen(): void {
+    if (this.#isClosed) throw new StoreError('store-closed', 'The store was closed')
   }
 }

@@ -32,7 +32,7 @@ export interface ProjectionDocuments {
   readonly watchers: Watchers
   /** Everything is folded again, and what is given meanwhile is the state from before. */
   readonly isRebuilding: boolean
-  /** Every event up to here is in what {@link latest} gives, or was passed by. */
+  /** Every event up to here is in what {@link latest} gives, or was passed by; while rebuilding, in what is folded aside. */
   readonly processedPosition: GlobalPosition
   /** Null for a document into which no event was folded. Folds what is new first, unless that is done in the background. */
   latest(documentId: string): Promise<ProjectionDocument | null>
@@ -52,6 +52,8 @@ export interface ProjectionDocuments {
   rebuild(): Promise<void>
   /** Tells the watchers of documents that changed, at once or as soon as that is known. */
   onChange(change: LogChange): void
+  /** Folds no further by itself. Resolves when it does not any more. */
+  close(): Promise<void>
 }
 
 /** Told each time a failure is met; the same one may be met again. */

@@ -120,6 +120,7 @@ export function createProjector(options: ProjectorOptions): Projector {
     },
     async close() {
       life.abort()
+      await Promise.all([...projections.values()].map(({ documents }) => documents.close()))
       await audit?.close()
       await snapshots.flush()
     },

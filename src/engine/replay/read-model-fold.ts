@@ -8,60 +8,32 @@
 // rows were made anew, aside. What is not settled is in the rows, too, and is taken back when a rebase takes it back.
 
 import type { StoreError } from '../../log/errors.ts'
-import type { GlobalPosition, RecordedEvent } from '../../log/event.ts'
-import { categoryTest } from '../../model/category.ts'
-import { handlerFailed } from '../../model/evolve.ts'
+import type { GlobalPosition } from '../../log/event.ts'
 import type { AnyReadModel } from '../../model/read-model.ts'
-import { RowChangeFailed, type RowProgress, type RowSide, type RowStore } from '../../model/row-store.ts'
-import {
-  countThrough,
-  erasedSince,
-  type FoldFailure,
-  type FoldLog,
-  isStanding,
-  type Mark,
-  markBehind,
-  markNow,
-  settledThrough,
-} from './fold.ts'
+import type { RowProgress, RowSide } from '../../model/row-store.ts'
+import { erasedSince, type FoldFailure, type FoldLog, isStanding } from './fold.ts'
 import { type FoldCode, foldCodeOf } from './fold-code.ts'
 import type { Follower } from './followers.ts'
 import { isOnEvent } from './on-event.ts'
-import { Pace } from './pace.ts'
 import type { OnFoldFailure } from './projection-documents.ts'
 import { anyMarksOf, marksOf, NO_ROWS, progressOf, type RowMarks } from './row-progress.ts'
-import { type RowSteps, rowStepsOf } from './row-steps.ts'
-import type { Skips } from './skipped-events.ts'
+import { RowsOnward, type RowsOnwardParts } from './rows-onward.ts'
 import { TaskChain } from './task-chain.ts'
 
-export type ReadModelParts = Readonly<{
-  log: FoldLog
-  name: string
-  definition: AnyReadModel
-  rows: RowStore
-  skips: Skips
-  onFailure: OnFoldFailure
-  /**
-   * Events of which it is kept what rows were before them, where so many are pending; twice as many at most. Default
-   * 10,000.
-   */
-  mostTakenBack?: number | undefined
-  /** Ends it: what is under way comes to its end. */
-  signal: AbortSignal
-}>
+export type ReadModelParts = Omit<RowsOnwardParts, 'code' | 'onWritten'> &
+  Readonly<{
+    onFailure: OnFoldFailure
+    /** Ends it: what is under way comes to its end. */
+    signal: AbortSignal
+  }>
 
 type Progress = Follower['progress']
-
-/** Events that are handled in one write, at most but for the rest of a block. */
-const BATCH_EVENTS = 1_000
-const MOST_TAKEN_BACK = 10_000
 
 export class ReadModelFold implements Progress {
   readonly #parts: ReadModelParts
   readonly #log: FoldLog
   readonly #code: FoldCode
-  readonly #stepsOf: RowSteps
-  readonly #covers: (streamName: string) => boolean
+  readonly #onward: RowsOnward
   readonly #turns = new TaskChain()
   #nextAdvance: Promise<void> | null = null
   /** Progress that is known to stand on an event which the log has. */
@@ -76,12 +48,18 @@ export class ReadModelFold implements Progress {
   #processed: GlobalPosition = 0
 
   constructor(parts: ReadModelParts) {
-    const { log, definition, skips } = parts
+    const { log, definition } = parts
     this.#parts = parts
     this.#log = log
     this.#code = codeOf(definition, log)
-    this.#stepsOf = rowStepsOf(definition, log, skips)
-    this.#covers = categoryTest(definition.categories)
+    this.#onward = new RowsOnward({
+      ...parts,
+      code: this.#code,
+      onWritten: (progress, position) => {
+        this.#known = progress
+        this.#processed = position
+      },
+    })
   }
 
   get isRebuilding(): boolean {
@@ -142,7 +120,10 @@ export class ReadModelFold implements Progress {
     const current = await this.#marksOf(shown)
     this.#isTakenOver = current === null && this.#hasHeld && isHeld(shown)
     this.#isRebuilding = current === null && shown !== null && !this.#isTakenOver
-    if (this.#isTakenOver) return 'done'
+    if (this.#isTakenOver) {
+      this.#processed = positionOf(shown)
+      return 'done'
+    }
     if (current) {
       this.#hasHeld = true
       // Somebody else may be making them anew; but what was erased has to go.
@@ -181,12 +162,9 @@ export class ReadModelFold implements Progress {
       return progress
     }
     this.#failure = null
-    const latest = markNow(marks.latest, null, this.#log)
-    const through = this.#keptBehind(marks)
-    const settled = await this.#settledMark(marks, through)
-    const settledIn = marks.settled.position
-    const complete = await this.#readOn({ side, progress, latest, settled, settledIn, through })
-    return complete ? complete.progress : null
+    const end = await this.#onward.toEnd({ side, progress, marks })
+    if (end) this.#failure = end.failure
+    return end ? end.progress : null
   }
 
   /** To where no rebase reaches; or, where that does not stand either, all of it. */
@@ -198,94 +176,6 @@ export class ReadModelFold implements Progress {
     }
     const to = this.#progressOf({ latest: settled, settled })
     await rows.rewind({ model: name, side, from: progress, to, through: settled.position })
-  }
-
-  /**
-   * Behind it, it is kept what rows were before: of what a rebase may take back, but not of more than some events. One
-   * that reaches farther has all rows made anew, and so has the first meeting with a server.
-   */
-  #keptBehind({ settled }: RowMarks): GlobalPosition {
-    const head = this.#log.head()
-    if (this.#log.cursor().epoch === '') return head
-    const { mostTakenBack = MOST_TAKEN_BACK } = this.#parts
-    const isLong = head - settled.position > 2 * mostTakenBack
-    return Math.max(settledThrough(this.#log, null), isLong ? head - mostTakenBack : 0)
-  }
-
-  async #settledMark({ latest, settled }: RowMarks, through: GlobalPosition): Promise<Mark> {
-    if (latest.position <= through) return markNow(latest, null, this.#log)
-    let mark = markNow(settled, null, this.#log)
-    if (mark.position >= through) return mark
-    for await (const events of this.#log.readAll({ from: mark.position + 1, to: through })) {
-      mark = this.#markBehind(mark, events)
-    }
-    return mark
-  }
-
-  /** To the end of the log, or to an event whose handler fails. Null when somebody else has written meanwhile. */
-  async #readOn(from: Reading): Promise<Reading | null> {
-    const pace = new Pace()
-    // Bounded: what a rebase in the meantime appends must not follow what it takes back.
-    const to = this.#log.head()
-    let reading: Reading | null = from
-    let batch: readonly RecordedEvent[] = []
-    for await (const events of this.#log.readAll({ from: from.latest.position + 1, to })) {
-      batch = batch.length === 0 ? events : [...batch, ...events]
-      if (batch.length < BATCH_EVENTS) continue
-      reading = await this.#write(reading, batch)
-      if (!reading || this.#failure) return reading
-      batch = []
-      await pace.breathe()
-    }
-    reading = await this.#write(reading, batch)
-    if (reading && !this.#failure) this.#processed = to
-    return reading
-  }
-
-  /** @param failure of the event behind these */
-  async #write(
-    reading: Reading,
-    events: readonly RecordedEvent[],
-    failure: FoldFailure | null = null,
-  ): Promise<Reading | null> {
-    const found = this.#stepsOf(events)
-    this.#failure = found.failure ?? failure
-    const next = this.#behind(reading, events.slice(0, found.taken))
-    if (next === reading) return reading
-    const { name, rows } = this.#parts
-    const to = this.#progressOf(next)
-    const { side, progress: from } = reading
-    const { steps } = found
-    try {
-      const settledThrough = next.settled.position
-      const outcome = await rows.write({ model: name, side, from, to, steps, settledThrough })
-      if (outcome === 'moved') return null
-    } catch (error) {
-      if (!(error instanceof RowChangeFailed)) throw error
-      const { event, position } = steps[error.step]!
-      const failed = { error: handlerFailed(event, error.message, error.cause), position }
-      return this.#write(reading, events.slice(0, events.indexOf(event)), failed)
-    }
-    this.#known = to
-    this.#processed = next.latest.position
-    return { ...next, progress: to, settledIn: next.settled.position }
-  }
-
-  /** The same where there is nothing new. */
-  #behind(reading: Reading, events: readonly RecordedEvent[]): Reading {
-    const { latest, settled, settledIn, through } = reading
-    if (events.length === 0) return settled.position === settledIn ? reading : { ...reading }
-    const count = countThrough(events, through, this.#log.order)
-    return {
-      ...reading,
-      latest: this.#markBehind(latest, events),
-      settled: count > 0 ? this.#markBehind(latest, events.slice(0, count)) : settled,
-    }
-  }
-
-  #markBehind(mark: Mark, events: readonly RecordedEvent[]): Mark {
-    const version = mark.version + events.length
-    return markBehind(mark, { events, version, order: this.#log.order, covers: this.#covers })
   }
 
   /** Has what is shown made anew. It stays as it is until then. */
@@ -319,18 +209,6 @@ const positionOf = (progress: RowProgress): GlobalPosition => anyMarksOf(progres
 
 /** Somebody goes on with them. */
 const isHeld = (progress: RowProgress): boolean => anyMarksOf(progress)?.isOutdated === false
-
-/** A side on its way to the end of the log. */
-type Reading = Readonly<{
-  side: RowSide
-  progress: string
-  latest: Mark
-  settled: Mark
-  /** Position of the settled mark that is written in `progress`. */
-  settledIn: GlobalPosition
-  /** Where the settled mark is to come. */
-  through: GlobalPosition
-}>
 
 /** Other tables are other rows, whatever the handlers are. */
 function codeOf(definition: AnyReadModel, log: Pick<FoldLog, 'hash' | 'today'>): FoldCode {

@@ -1,7 +1,7 @@
 // What of old snapshots still holds when handlers have changed. Pure: headers in, answers out.
 
 import type { GlobalPosition } from '../../log/event.ts'
-import type { PlaceRange } from '../amendments/effective-order.ts'
+import type { PlaceRange } from '../amendments/amendment-records.ts'
 import type { FoldCode } from './fold-code.ts'
 import type { SnapshotHeader } from './snapshot-record.ts'
 
@@ -50,7 +50,7 @@ export function earlyEnds<T extends Made>(ahead: readonly T[], today: Today): Ea
 }
 
 /** The code that made the later one makes the earlier one, too, and of the same events. */
-function isOnTheWayOf(earlier: Made, later: Made, { changedBetween }: Today): boolean {
+export function isOnTheWayOf(earlier: Made, later: Made, { changedBetween }: Today): boolean {
   if (changedBetween(earlier.amendedAt, later.amendedAt).first <= earlier.position) return false
   const handlers = new Map(later.types.map(([type, , handler]) => [type, handler]))
   return (

@@ -103,6 +103,8 @@ export class Replay {
     return {
       ...old,
       version: old.version + mark.version - at.version,
+      // What was erased or amended by then is not in it, or it would not have been found.
+      erasures: mark.erasures,
       amendedAt: mark.amendedAt,
       types: new Map([...mark.types, ...behind]),
       facts: this.#parts.factsBehind(now.facts, at.facts, old.facts),
@@ -115,9 +117,16 @@ export class Replay {
       ...causeOf(this.#parts),
       stoppedAt: this.#stoppedAt ?? version,
       replayed: this.#read,
-      total: version,
+      total: this.#totalAt(version),
       converged: this.#stoppedAt !== null,
     }
+  }
+
+  /** Of an amended stream a version says where a fold is, and not how many events count until there. */
+  #totalAt(version: number): number {
+    const { owner, log, target } = this.#parts
+    const isAmended = owner.streamName !== null && log.order.orderOf(owner.streamName) !== null
+    return isAmended ? Math.max(version, target) : version
   }
 }
 

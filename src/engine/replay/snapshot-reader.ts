@@ -85,8 +85,9 @@ export class SnapshotReader {
     if (fault) return fault
     if (!isOf(header, owner, kept)) return 'foreign'
     // Another tab may be ahead of what this one has read of the log.
-    if (header.position > this.#log.head()) await this.#log.catchUp()
-    if (header.position > this.#log.head()) return 'other-history'
+    const seen = Math.max(header.position, header.amendedAt)
+    if (seen > this.#log.head()) await this.#log.catchUp()
+    if (seen > this.#log.head()) return 'other-history'
     if (!this.#log.isEffective(header.position)) return 'superseded'
     return erasedSince(header.erasures, owner.streamName, this.#log) <= header.position ? 'erased' : null
   }

@@ -113,7 +113,7 @@ export class SnapshotStore {
     await this.#writer.settled(prefix)
     const ahead: SnapshotHeader[] = []
     const problems: SnapshotProblem[] = []
-    let isAmended = false
+    const amended: Kept[] = []
     for (const kept of this.#catalog.known(prefix).toReversed()) {
       if (kept.version > maxVersion || kept.position > maxPosition || this.#failed.has(kept)) continue
       const opened = await this.#open(owner, kept)
@@ -123,7 +123,6 @@ export class SnapshotStore {
         continue
       }
       const isOfOtherOrder = this.#isAmended(owner.streamName, kept)
-      isAmended ||= isOfOtherOrder
       if (!isOfOtherOrder && isMadeBy(opened.header, code)) {
         const start = await this.#contentOf(owner, kept, opened)
         if (typeof start === 'string') {
@@ -131,12 +130,13 @@ export class SnapshotStore {
           continue
         }
         this.#ofUse.add(kept)
-        const newer = ahead.filter(({ position }) => position > start.position)
-        return { start, ahead: newer, isAmended, problems }
+        const isNewer = ({ position }: Pick<Kept, 'position'>) => position > start.position
+        return { start, ahead: ahead.filter(isNewer), isAmended: amended.some(isNewer), problems }
       }
+      if (isOfOtherOrder) amended.push(kept)
       ahead.unshift(opened.header)
     }
-    return { start: null, ahead, isAmended, problems }
+    return { start: null, ahead, isAmended: amended.length > 0, problems }
   }
 
   /** The snapshot that a header is of; null where it is gone, or does not hold any more. */
@@ -203,6 +203,11 @@ export class SnapshotStore {
     this.#catalog.add(prefix, kept)
     this.#writer.write(kept, { prefix, owner, code, snapshot })
     this.#thinOut(owner, terms)
+  }
+
+  /** None of those that there are is of today's code any more. */
+  setAside(owner: SnapshotOwner): void {
+    for (const kept of this.#catalog.known(prefixOf(owner))) this.#ofUse.delete(kept)
   }
 
   /** Deletes all snapshots of a decider or projection, of whichever stream. */

@@ -10,7 +10,8 @@ export type SnapshotTerms = Readonly<{ code: FoldCode; schedule: SnapshotSchedul
 export const termsOf = <S>(
   definition: FoldDefinition<S>,
   log: Pick<FoldLog, 'hash' | 'today'>,
+  build: string | null = null,
 ): SnapshotTerms => ({
-  code: foldCodeOf(definition, log),
+  code: foldCodeOf(definition, log, build),
   schedule: snapshotScheduleOf(definition),
 })

@@ -24,9 +24,10 @@ export class StreamDocuments implements ProjectionDocuments {
     this.#covers = categoryTest(parts.definition.categories)
   }
 
-  /** Whoever asks for a document has the rest folded first. */
+  /** Whoever asks for a document has the rest folded first, but for what is behind a failure. */
   get processedPosition(): GlobalPosition {
-    return this.#parts.log.head()
+    const failedAt = this.#fold.failures().map(({ position }) => position)
+    return Math.min(this.#parts.log.head(), ...failedAt.map(position => position - 1))
   }
 
   async latest(streamName: string): Promise<ProjectionDocument | null> {
@@ -45,7 +46,8 @@ export class StreamDocuments implements ProjectionDocuments {
   }
 
   explain(streamName: string): Promise<ReplayExplanation> {
-    return this.#fold.explain(streamName)
+    const { log } = this.#parts
+    return this.#fold.explain(streamName, this.#covers(streamName) ? log.streamVersion(streamName) : 0)
   }
 
   failures(): readonly StoreError[] {
@@ -74,8 +76,11 @@ export class StreamDocuments implements ProjectionDocuments {
   /** Nothing is folded here: whether a stream has changed can be told from the index. */
   onChange({ healedFrom, unconfirmedFrom }: LogChange): void {
     if (healedFrom !== null || unconfirmedFrom !== null) this.#fold.forget()
-    this.watchers.tell(this.watchers.documentIds().filter(streamName => this.#fold.isStale(streamName)))
+    const watched = this.watchers.documentIds().filter(this.#covers)
+    this.watchers.tell(watched.filter(streamName => this.#fold.isStale(streamName)))
   }
+
+  async close(): Promise<void> {}
 }
 
 /** Null where nothing was folded. */

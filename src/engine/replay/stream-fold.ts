@@ -103,8 +103,7 @@ export class StreamFold<S = unknown> {
   }
 
   /** What a fold would do that has nothing in memory. */
-  explain(streamName: string): Promise<ReplayExplanation> {
-    const target = this.#log.streamVersion(streamName)
+  explain(streamName: string, target = this.#log.streamVersion(streamName)): Promise<ReplayExplanation> {
     const { snapshots } = this.#options
     return explainReplay({
       owner: this.#aside.ownerOf(streamName),
@@ -129,9 +128,11 @@ export class StreamFold<S = unknown> {
     )
   }
 
-  /** Of the streams in memory. */
+  /** Of the streams in memory, those whose events still count. */
   failures(): FoldFailure[] {
-    return [...this.#streams.values()].flatMap(({ failure }) => failure ?? [])
+    return [...this.#streams].flatMap(([streamName, stream]) =>
+      this.#isStuck(streamName, stream) ? stream.failure! : [],
+    )
   }
 
   failureOf(streamName: string): FoldFailure | null {
@@ -242,7 +243,10 @@ export class StreamFold<S = unknown> {
       this.#fold(stream, part)
       this.#confirm(stream, confirmedThrough)
       if (!replay || stream.failure) continue
-      if (replay.hasFolded(part.length, stream.latest.read)) this.#keep(streamName, stream.latest, null)
+      const isDue = replay.hasFolded(part.length, stream.latest.read)
+      // Of one that is amended under way, nobody knows in which order it was folded.
+      if (!this.#aside.stands(streamName, stream.latest)) continue
+      if (isDue && !this.#isForgotten(streamName, stream)) this.#keep(streamName, stream.latest, null)
       const { state, folded } = stream.latest
       const end = await replay.endAt(stream.latest.read, () => ({ state, facts: folded }))
       if (!end) continue
@@ -290,13 +294,12 @@ export class StreamFold<S = unknown> {
   }
 
   #keepSnapshots(streamName: string, stream: StreamInMemory<S>): void {
-    // Forgotten meanwhile.
-    if (this.#streams.get(streamName) !== stream) return
+    if (this.#isForgotten(streamName, stream)) return
     const { schedule } = this.#aside.terms
     // The confirmed state first: it outlives every rebase.
     for (const folded of stream.base === stream.latest ? [stream.latest] : [stream.base, stream.latest]) {
       const { version } = folded.read
-      if (version < schedule.fewestEvents) continue
+      if (version < schedule.fewestEvents || !this.#aside.stands(streamName, folded)) continue
       const place = { ...folded.read, msPerEvent: this.#cost.msPerEvent }
       const since = this.#options.snapshots.since(this.#aside.ownerOf(streamName), this.#aside.terms, place)
       if (schedule.isDue(since))
@@ -308,6 +311,11 @@ export class StreamFold<S = unknown> {
     const snapshot = snapshotOf(folded)
     if (!snapshot) return
     this.#options.snapshots.save(this.#aside.ownerOf(streamName), this.#aside.terms, snapshot, refold)
+  }
+
+  /** Since the fold of it began. */
+  #isForgotten(streamName: string, stream: StreamInMemory<S>): boolean {
+    return this.#streams.get(streamName) !== stream
   }
 
   /** The event whose handler failed is still there. */

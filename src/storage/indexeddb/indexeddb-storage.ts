@@ -7,6 +7,7 @@ import { StorageFailed } from '../../log/errors.ts'
 import type { AppendOutcome, KeyValues, LogStorage, ReadRange, ReplaceOutcome } from '../log-storage.ts'
 import { areAsRead, replacedRange } from '../replacement.ts'
 import { isSame } from '../same-value.ts'
+import { stagedBlock } from '../staged-block.ts'
 import { settleWithin } from './deadline.ts'
 import { type LogDatabase, type LogSchema, openDatabase } from './open-database.ts'
 import { storageFailureFrom } from './storage-failure.ts'
@@ -33,6 +34,10 @@ export type IndexedDbStorageOptions = Readonly<{
 export function indexedDbStorage(options: IndexedDbStorageOptions): LogStorage {
   return new IndexedDbStorage(options)
 }
+
+const DEFAULT_TIMEOUT_MS = 15_000
+/** More time for a call that moves many blocks: a slow disk may take so long for one. */
+const MS_PER_STAGED_BLOCK = 50
 
 /** Blocks read in one request; larger runs take several. */
 const READ_BATCH = 32
@@ -131,6 +136,23 @@ class IndexedDbStorage implements LogStorage {
     })
   }
 
+  async resetToStaged(after: number, prefix: string, values: KeyValues): Promise<AppendOutcome> {
+    const staged = await this.#transact('readonly', 'values', transaction =>
+      transaction.objectStore('values').count(prefixRange(prefix)),
+    )
+    const { operationTimeoutMs = DEFAULT_TIMEOUT_MS } = this.#options
+    const ms = operationTimeoutMs + staged * MS_PER_STAGED_BLOCK
+    return this.#transactWithin({ mode: 'readwrite', scope: 'both', ms }, async transaction => {
+      const head = await headOf(transaction.objectStore('blocks'))
+      if (head !== after) return conflict(transaction, head)
+      unwrap(transaction.objectStore('blocks')).clear()
+      await unstage(transaction, prefixRange(prefix))
+      unwrap(transaction.objectStore('values')).clear()
+      writeValues(transaction, values)
+      return written(transaction)
+    })
+  }
+
   read({ from, to = Infinity, maxBytes = Infinity }: ReadRange): Promise<StoredBlock[]> {
     return this.#transact('readonly', 'blocks', async transaction => {
       const store = transaction.objectStore('blocks')
@@ -202,15 +224,22 @@ class IndexedDbStorage implements LogStorage {
     this.#database = null
   }
 
-  async #transact<Mode extends 'readonly' | 'readwrite', T>(
+  #transact<Mode extends 'readonly' | 'readwrite', T>(
     mode: Mode,
     scope: Scope,
     work: (transaction: LogTransaction<Mode>) => Promise<T>,
   ): Promise<T> {
+    const { operationTimeoutMs = DEFAULT_TIMEOUT_MS } = this.#options
+    return this.#transactWithin({ mode, scope, ms: operationTimeoutMs }, work)
+  }
+
+  async #transactWithin<Mode extends 'readonly' | 'readwrite', T>(
+    { mode, scope, ms }: Readonly<{ mode: Mode; scope: Scope; ms: number }>,
+    work: (transaction: LogTransaction<Mode>) => Promise<T>,
+  ): Promise<T> {
     if (this.#lost) throw this.#lost
     if (!this.#database) throw new StorageFailed('closed', 'The storage is not open')
-    const { name, operationTimeoutMs: ms = 15_000 } = this.#options
-    const message = `The database "${name}" did not answer in ${ms} ms`
+    const message = `The database "${this.#options.name}" did not answer in ${ms} ms`
     let transaction: LogTransaction<Mode> | undefined
     try {
       transaction = this.#begin(this.#database, mode, scope)
@@ -300,6 +329,22 @@ async function readBatch(store: BlocksToRead, from: number, size: number): Promi
     requests.push(store.getAll(IDBKeyRange.bound(keys[i], last)))
   }
   return (await Promise.all(requests)).flat()
+}
+
+/** Bit by bit: what is staged may be larger than memory. */
+async function unstage(transaction: WriteTransaction, staged: IDBKeyRange): Promise<void> {
+  const values = transaction.objectStore('values')
+  const blocks = unwrap(transaction.objectStore('blocks'))
+  const batch = async (range: IDBKeyRange): Promise<string | undefined> => {
+    const [keys, bytes] = await Promise.all([
+      values.getAllKeys(range, READ_BATCH),
+      values.getAll(range, READ_BATCH),
+    ])
+    for (const [i, key] of keys.entries()) blocks.add(stagedBlock(key, bytes[i]!))
+    return keys.length < READ_BATCH ? undefined : keys.at(-1)
+  }
+  let last = await batch(staged)
+  while (last !== undefined) last = await batch(IDBKeyRange.bound(last, staged.upper, true, true))
 }
 
 /** A view would be stored with all of the buffer behind it. */

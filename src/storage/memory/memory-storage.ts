@@ -5,6 +5,7 @@ import { StorageFailed } from '../../log/errors.ts'
 import type { AppendOutcome, KeyValues, LogStorage, ReadRange, ReplaceOutcome } from '../log-storage.ts'
 import { areAsRead, replacedRange } from '../replacement.ts'
 import { isSame } from '../same-value.ts'
+import { stagedBlock } from '../staged-block.ts'
 
 /** What several handles share, as several tabs share a database. It lives as long as somebody holds it. */
 export type MemoryDatabase = {
@@ -68,6 +69,18 @@ class MemoryStorage implements LogStorage {
     database.blocks.splice(0, database.blocks.length, ...newBlocks)
     database.values.clear()
     writeValues(database, newValues)
+  }
+
+  async resetToStaged(after: number, prefix: string, values: KeyValues): Promise<AppendOutcome> {
+    const head = this.#use().blocks.at(-1)?.lastPosition ?? 0
+    if (head !== after) return { type: 'conflict', head }
+    const { values: stored } = this.#use()
+    const keys = [...stored.keys()].filter(key => key.startsWith(prefix)).sort()
+    await this.reset(
+      keys.map(key => stagedBlock(key, stored.get(key)!)),
+      values,
+    )
+    return { type: 'written' }
   }
 
   async read({ from, to = Infinity, maxBytes = Infinity }: ReadRange): Promise<StoredBlock[]> {

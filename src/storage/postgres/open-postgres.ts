@@ -19,6 +19,8 @@ export type OpenPostgresOptions = (PgOptions | PgliteOptions) &
 export type PostgresDatabase = Readonly<{
   /** @throws `InvalidEvent` for an id that is empty, over 1,024 bytes or not well-formed text. */
   storage: (storeId: string) => LogStorage
+  /** Resolves when the database answers: for `checkStorage` of a server. @throws `StorageFailed` when it does not */
+  ping: () => Promise<void>
   /** Ends the connections. Storages given before fail with `closed` from then on. Safe to call twice. */
   close: () => Promise<void>
 }>
@@ -45,6 +47,13 @@ export async function openPostgres(options: OpenPostgresOptions = {}): Promise<P
       storage: storeId => {
         checkName(storeId, 'storeId')
         return new PostgresStorage({ storeId, driver, inSchema, hash })
+      },
+      async ping() {
+        try {
+          await driver.query('SELECT 1')
+        } catch (error) {
+          throw storageFailureFrom(error)
+        }
       },
       close: () => driver.close(),
     }

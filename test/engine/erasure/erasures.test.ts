@@ -505,7 +505,7 @@ describe('other replicas', () => {
     await device.close()
     const storage = memoryStorage({ database })
     await storage.open()
-    await restoreLog(storage, storeId, await createSha256())
+    await restoreLog(storage, { storeId, hash: await createSha256() })
     const again = await openDevice(database)
     await exchange(again, server)
     expect(placesOf(SECRET, database)).toEqual([])
@@ -526,7 +526,7 @@ test('a damaged list keeps no log from being begun anew', async () => {
   database.values.get(key)![10]! ^= 1
   const storage = memoryStorage({ database })
   await storage.open()
-  await restoreLog(storage, storeId, await createSha256())
+  await restoreLog(storage, { storeId, hash: await createSha256() })
   const again = await openDevice(database)
   // The record of the second one is lost, but not that it was erased: it has no content any more.
   expect(again.erasures.list()).toMatchObject([{ eventIds: [first] }, { eventIds: [second] }])

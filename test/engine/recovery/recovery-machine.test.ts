@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'vitest'
 import {
   type Damage,
+  type Found,
   type HealOutcome,
   type RecoveryInput,
   type RecoveryState,
   SOUND,
   step,
 } from '../../../src/engine/recovery/recovery-machine.ts'
-import type { Finding } from '../../../src/model/integrity-status.ts'
 
 const WITH_SERVER = { hasServer: true }
 const ALONE = { hasServer: false }
@@ -24,8 +24,6 @@ test.each([
   ['behind-witness', false, 'new-identity', true],
   ['forked', true, 'new-identity', true],
   ['forked', false, 'new-identity', true],
-  ['damaged', true, 'restored', false],
-  ['damaged', false, 'restored', false],
   ['tree-damaged', true, 'rebuilt', false],
   ['tree-damaged', false, 'rebuilt', false],
   ['snapshot-damaged', true, 'rebuilt', false],
@@ -42,7 +40,7 @@ test.each([
   expect(effects).toEqual(isRenewed ? [told, { type: 'renew-identity' }] : [told])
 })
 
-const foundOf = (finding: Finding) => ({
+const foundOf = (finding: Found['finding']) => ({
   finding,
   at: 3,
   atRisk: { events: 2, unsynced: 1, bytes: null },

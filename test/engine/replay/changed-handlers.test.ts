@@ -10,12 +10,12 @@ import type { ReplayReport } from '../../../src/model/replay-report.ts'
 import { deflatedJsonCodec, jsonCodec, type SnapshotCodec } from '../../../src/model/snapshot-codec.ts'
 import type { SnapshotPolicy } from '../../../src/model/snapshot-policy.ts'
 import { createMemoryDatabase } from '../../../src/storage/memory/index.ts'
-import { append, foldLogOf, interruptOnce, openDevice, openServer, sync } from './replicas.ts'
+import { idsIn, meet, meeting, orderBelieved, STREAMS, step, TYPES, takeStep } from './histories.ts'
+import { append, foldLogOf, interruptOnce, openDevice, openServer } from './replicas.ts'
 
 // Nothing here waits for time to pass; this is for a machine that is busy.
 vi.setConfig({ testTimeout: 240_000 })
 
-const TYPES = ['A', 'B', 'C'] as const
 type Type = (typeof TYPES)[number]
 
 /** Of each type, which handler it has; null for one that is passed by. */
@@ -54,8 +54,6 @@ function appOf(code: Code, isOverAll: boolean, snapshot: SnapshotPolicy): Foldin
   return { app: { projections: { counter } }, folded: () => folded }
 }
 
-const STREAMS = ['s1', 's2']
-
 /** What the documents are, folded with nothing in memory. */
 async function statesOf(
   log: EventLog,
@@ -79,12 +77,7 @@ async function statesOf(
 }
 
 test('whatever the history, whichever handlers change and however snapshots are kept, the state is that of a full fold, for no more events', async () => {
-  const seen = { fewer: 0, converged: 0 }
-  const event = fc.record({ type: fc.constantFrom(...TYPES), data: fc.integer({ min: 1, max: 9 }) })
-  const batch = fc.record({
-    stream: fc.constantFrom(...STREAMS),
-    events: fc.array(event, { minLength: 1, maxLength: 12 }),
-  })
+  const seen = { fewer: 0, converged: 0, amended: 0 }
   const handler = fc.constantFrom(0, 1, 2, 2, 2, 3, null)
   const code = fc.record({ A: handler, B: handler, C: handler })
   const policy: fc.Arbitrary<SnapshotPolicy> = fc.oneof(
@@ -107,8 +100,8 @@ test('whatever the history, whichever handlers change and however snapshots are 
   const build = fc.record({
     change: fc.option(change, { nil: null }),
     policy,
-    batches: fc.array(batch, { maxLength: 6 }),
-    does: fc.constantFrom('nothing', 'nothing', 'sync', 'race'),
+    steps: fc.array(step, { maxLength: 7 }),
+    meeting,
   })
   await fc.assert(
     fc.asyncProperty(
@@ -120,18 +113,22 @@ test('whatever the history, whichever handlers change and however snapshots are 
         let code: Code = firstCode
         const database = createMemoryDatabase()
         const server = await openServer()
-        for (const { change, policy, batches, does } of builds) {
+        for (const { change, policy, steps, meeting } of builds) {
           if (change) code = { ...code, [change.type]: change.to }
           const log = await openDevice(database)
-          for (const { stream, events } of batches) await append(log, stream, ...events)
-          if (does === 'race') await append(server, 's1', { type: 'A', data: 5 })
-          if (does !== 'nothing') await sync(log, server)
+          for (const step of steps) await takeStep(log, step)
+          if (meeting) await meet(log, server, meeting)
+          if (log.erasures.count === 0) {
+            for (const stream of STREAMS)
+              expect(await idsIn(log, stream)).toEqual(await orderBelieved(log, stream))
+          }
           const [smart, full] = [appOf(code, isOverAll, policy), appOf(code, isOverAll, 'never')]
           const { states, reports } = await statesOf(log, smart.app, codec)
           expect(states).toEqual((await statesOf(log, full.app)).states)
           expect(smart.folded()).toBeLessThanOrEqual(full.folded())
           if (smart.folded() < full.folded()) seen.fewer++
           if (reports.some(({ converged }) => converged)) seen.converged++
+          if (reports.some(({ reason, from }) => reason === 'history-amended' && from > 0)) seen.amended++
           for (const { replayed, total } of reports) expect(replayed).toBeLessThanOrEqual(total)
           await log.close()
         }
@@ -142,6 +139,7 @@ test('whatever the history, whichever handlers change and however snapshots are 
   // Snapshots were of use, and so were old ones.
   expect(seen.fewer).toBeGreaterThan(1_000)
   expect(seen.converged).toBeGreaterThan(20)
+  expect(seen.amended).toBeGreaterThan(20)
 })
 
 describe('of a changed handler', () => {
@@ -206,6 +204,24 @@ describe('of a changed handler', () => {
       expect(stoppedAt).toBeLessThan(74)
       expect(replayed).toBe(stoppedAt - from)
       expect(folded).toBe(replayed)
+      expect(await foldedBy({ ...code, B: 1 }, isOverAll)).toBe(0)
+    },
+  )
+
+  test.each([['stream by stream', false] as const, ['over all', true] as const])(
+    'what lies behind an old snapshot is folded once, though something of it was erased since, %s',
+    async (_, isOverAll) => {
+      const { log, read, foldedBy } = await openWith(['s1', 'A', 10], ['s1', 'B', 1], ['s1', 'C', 30])
+      const code = { A: 0, B: 0, C: 2 }
+      await read(code, isOverAll)
+      await append(log, 's1', { type: 'A', data: 1 }, { type: 'A', data: 2 }, { type: 'A', data: 3 })
+      for await (const [event] of log.readStream('s1', { from: 42, to: 42 })) {
+        await log.erasures.erase([event!.metadata.eventId])
+      }
+      const { folded, reports } = await read({ ...code, B: 1 }, isOverAll)
+      const [{ from, stoppedAt, converged }] = reports as [ReplayReport]
+      expect(converged).toBe(true)
+      expect(folded).toBe(stoppedAt - from + 2)
       expect(await foldedBy({ ...code, B: 1 }, isOverAll)).toBe(0)
     },
   )

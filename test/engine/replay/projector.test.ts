@@ -4,7 +4,7 @@ import { createEventStore } from '../../../src/engine/event-store.ts'
 import { openLog } from '../../../src/engine/open-log.ts'
 import { createDeciderFolds } from '../../../src/engine/replay/decider-folds.ts'
 import type { FoldLog } from '../../../src/engine/replay/fold.ts'
-import { createProjector, type Projector } from '../../../src/engine/replay/projector.ts'
+import { createProjector } from '../../../src/engine/replay/projector.ts'
 import type { HandlerFailure } from '../../../src/engine/replay/report-once.ts'
 import type { SnapshotDrop } from '../../../src/engine/replay/snapshot-store.ts'
 import { StorageFailed } from '../../../src/log/errors.ts'
@@ -12,6 +12,7 @@ import type { RecordedEvent } from '../../../src/log/event.ts'
 import type { App } from '../../../src/model/app.ts'
 import type { ReplayReport } from '../../../src/model/replay-report.ts'
 import { createMemoryDatabase, memoryStorage } from '../../../src/storage/memory/index.ts'
+import { say, watch, words } from './lists.ts'
 import {
   append,
   count,
@@ -58,40 +59,6 @@ function projectorOf(log: FoldLog, options: Parameters<typeof appOf>[0] = {}) {
   })
   return { projector, folded, failures, drops, reports }
 }
-
-function watch(projector: Projector, projection: string, documentId: string) {
-  const life = new AbortController()
-  let seen = 0
-  let wake = () => {}
-  projector.watch(
-    projection,
-    documentId,
-    () => {
-      seen++
-      wake()
-    },
-    life.signal,
-  )
-  return {
-    /** How often it was called since last asked. */
-    calls: () => {
-      const calls = seen
-      seen = 0
-      return calls
-    },
-    called: () =>
-      new Promise<void>(resolve => {
-        wake = resolve
-        if (seen > 0) resolve()
-      }),
-    stop: () => life.abort(),
-  }
-}
-
-const say = (log: EventLog, streamName: string, ...words: unknown[]) =>
-  append(log, streamName, ...words.map(data => ({ data })))
-
-const words = (prefix: string, n: number) => Array.from({ length: n }, (_, i) => `${prefix}${i + 1}`)
 
 describe.each([
   { projection: 'words', documentId: 'a' },

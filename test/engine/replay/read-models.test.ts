@@ -259,7 +259,8 @@ describe('rows', () => {
     await logs[1].catchUp()
     await Promise.all([later.models.process(), old.models.process()])
     expect(await rowsIn(name)).toEqual([{ id: 'tea', n: 20, last: 'a' }])
-    expect((await old.followers.status('words')).phase).toBe('taken-over')
+    await old.models.process()
+    expect(await old.followers.status('words')).toMatchObject({ phase: 'taken-over', processedPosition: 2 })
     expect((await later.followers.status('words')).phase).toBe('current')
     const progress = async () => {
       const db = databaseNamed(name)

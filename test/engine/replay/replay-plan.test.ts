@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { PlaceRange } from '../../../src/engine/amendments/effective-order.ts'
+import type { PlaceRange } from '../../../src/engine/amendments/amendment-records.ts'
 import { changedTypes, earlyEnds, isMadeBy } from '../../../src/engine/replay/replay-plan.ts'
 
 type Types = Readonly<Record<string, readonly [last: number, handler: string | null]>>
@@ -77,5 +77,35 @@ describe('folding may end early', () => {
       [],
     )
     expect(ends(snapshotAt(5, { A: [5, 'a'] }, 'other'), snapshotAt(20, { A: [20, 'a'] }))).toEqual([])
+  })
+})
+
+describe('where the order was amended, folding may end early', () => {
+  const made = (position: number, amendedAt = 0) =>
+    snapshotAt(position, { A: [position, 'a'] }, 'b', amendedAt)
+  const old = [5, 20, 30].map(position => made(position))
+
+  test('behind the last place that was touched', () => {
+    expect(endsAfter({ first: 4, last: 5 }, ...old)).toEqual([
+      [5, [20, 30]],
+      [20, [30]],
+    ])
+    expect(endsAfter({ first: 4, last: 12 }, ...old)).toEqual([[20, [30]]])
+  })
+
+  test('not while a place that was touched lies ahead', () => {
+    expect(endsAfter({ first: 4, last: 25 }, ...old)).toEqual([])
+    expect(endsAfter({ first: 4, last: 99 }, ...old)).toEqual([])
+  })
+
+  test('not from one order to the other, unless they are the same up to there', () => {
+    expect(endsAfter({ first: 4, last: 5 }, made(5, 100), made(20))).toEqual([])
+    expect(endsAfter({ first: 4, last: 5 }, made(5), made(20, 100))).toEqual([])
+    expect(endsAfter({ first: 6, last: 8 }, made(5), made(20, 100))).toEqual([[5, [20]]])
+  })
+
+  test('not where a handler changed, too, and its type lies ahead', () => {
+    const changed = [5, 20, 30].map(position => snapshotAt(position, { B: [20, 'b1'] }))
+    expect(endsAfter({ first: 4, last: 5 }, ...changed)).toEqual([[20, [30]]])
   })
 })

@@ -74,19 +74,51 @@ export function foldLogOf(log: EventLog, overrides: Partial<FoldLog>): FoldLog {
   }
 }
 
-/** Does something once, after the first part of the first read. */
+/** Does something once, after the first part of a read that is meant, by default the first part of the first read. */
 export function interruptOnce<T, A extends unknown[]>(
   read: (...args: A) => AsyncIterable<T>,
   interrupt: () => Promise<void>,
+  isMeant: (part: T) => boolean = () => true,
 ): (...args: A) => AsyncIterable<T> {
   let isDue = true
   return async function* (...args) {
     for await (const part of read(...args)) {
       yield part
-      if (isDue) {
+      if (isDue && isMeant(part)) {
         isDue = false
         await interrupt()
       }
     }
+  }
+}
+
+/** The log as folds see it, of which one read of all stops behind a position until it is let go on. */
+export function haltingLog(log: EventLog, position: number) {
+  let haltAt = position
+  let reach = () => {}
+  let goOn = () => {}
+  const reached = new Promise<void>(resolve => {
+    reach = resolve
+  })
+  const released = new Promise<void>(resolve => {
+    goOn = resolve
+  })
+  const readAll = interruptOnce(
+    (...args: Parameters<EventLog['readAll']>) => log.readAll(...args),
+    () => {
+      reach()
+      return released
+    },
+    // Whoever reads one event looks what a snapshot stands on.
+    events => events.length > 1 && events.at(-1)!.metadata.globalPosition >= haltAt,
+  )
+  return {
+    log: foldLogOf(log, { readAll }),
+    /** It stands there. */
+    reached,
+    goOn: () => goOn(),
+    haltBehind(position: number) {
+      haltAt = position
+    },
   }
 }

@@ -1,13 +1,13 @@
 // Gives out a whole log as one file, part by part: each is asked for by position, so that nothing is kept in between.
 
-import { logFileBlocks, logFileStart } from '../integrity/log-file.ts'
-import type { Block, StoredBlock } from '../log/block.ts'
-import { BlockWriter } from '../log/block-writer.ts'
-import type { GlobalPosition } from '../log/event.ts'
-import type { HashProvider } from '../log/hash-provider.ts'
-import type { LogStorage } from '../storage/log-storage.ts'
-import { checkBlock } from './block-store.ts'
-import type { EventLog } from './event-log.ts'
+import { logFileBlocks, logFileStart } from '../../integrity/log-file.ts'
+import type { Block, StoredBlock } from '../../log/block.ts'
+import { BlockWriter } from '../../log/block-writer.ts'
+import type { GlobalPosition } from '../../log/event.ts'
+import type { HashProvider } from '../../log/hash-provider.ts'
+import type { LogStorage } from '../../storage/log-storage.ts'
+import { checkBlock } from '../block-store.ts'
+import type { EventLog } from '../event-log.ts'
 
 /** Bytes of blocks in one part, about. */
 const PART_BYTES = 1024 * 1024
@@ -16,11 +16,15 @@ type ExportParts = Readonly<{ storage: Pick<LogStorage, 'read'>; hash: HashProvi
 
 /** How the file begins, and how many entries it has. @throws `LogDamaged` when the log is not what was signed. */
 export async function exportStart(
-  log: Pick<EventLog, 'storeId' | 'proofs'>,
+  log: Pick<EventLog, 'storeId' | 'hash' | 'proofs' | 'cursor' | 'pendingCount'>,
 ): Promise<Readonly<{ bytes: Uint8Array<ArrayBuffer>; size: number }>> {
-  const { size, text } = await log.proofs.checkpoints.make()
-  const head = { storeId: log.storeId, size, exportedAt: Date.now(), checkpoint: text }
-  return { bytes: logFileStart(head), size }
+  let marks = { confirmedThrough: 0, pending: 0 }
+  // Of the log as the checkpoint has it: it may be another one when the checkpoint is signed.
+  const { size, text } = await log.proofs.checkpoints.make(() => {
+    marks = { confirmedThrough: log.cursor().confirmedThrough, pending: log.pendingCount() }
+  })
+  const head = { storeId: log.storeId, size, ...marks, exportedAt: Date.now(), checkpoint: text }
+  return { bytes: logFileStart(head, log.hash), size }
 }
 
 /**

@@ -1,0 +1,113 @@
+// Rules of sync that the simulator must notice the absence of: of the client's state machine and its shell, of what the
+// server admits, of taking up again what is pending, and of writing at all.
+
+import type { Mutation } from './mutations.ts'
+
+const SIMULATOR = ['test/simulation/first-histories.test.ts']
+const MODEL = ['test/simulation/model-check.test.ts']
+
+const of = (
+  file: string,
+  rule: string,
+  [find, replace]: readonly [string, string],
+  tests = SIMULATOR,
+): Mutation => ({ file, rule, find, replace, tests })
+
+const state = 'src/sync/sync-state.ts'
+const admission = 'src/engine/admit-job.ts'
+const rebase = 'src/engine/remote-job.ts'
+
+export const SIMULATED_RULES: readonly Mutation[] = [
+  of(state, 'one request at a time', [
+    "if (state.request !== null || state.timer?.purpose === 'retry') return state",
+    "if (state.timer?.purpose === 'retry') return state",
+  ]),
+  of(state, 'offline nothing is requested', ['|| !state.online || state.isHalted', '|| state.isHalted']),
+  of(state, 'a pull comes before a push', [
+    'input.standing, isPullDue: true }',
+    'input.standing, isPullDue: false }',
+  ]),
+  of(state, 'a hint causes a pull', [
+    'return isPullDue || hinted > standing.position ||',
+    'return isPullDue ||',
+  ]),
+  of(state, 'behind a failure there is a wait', [
+    "if (state.request !== null || state.timer?.purpose === 'retry') return state",
+    'if (state.request !== null) return state',
+  ]),
+  of(state, 'what is pending is pushed', [
+    "if (state.standing.pending > 0) return begin('push', reached)",
+    "if (state.standing.pending < 0) return begin('push', reached)",
+  ]),
+  of(state, 'a push that was too large gets smaller', [
+    'return { ...next, pushBytes: half, pushLimit: half }',
+    'return next',
+  ]),
+  of('src/sync/sync-loop.ts', 'a receipt is a page only right behind what is here', [
+    'if (accepted === 0 || after !== cursor.serverPosition || epoch !== cursor.epoch) return',
+    'if (accepted === 0 || after === null) return',
+  ]),
+  of(admission, 'a commit stands on the heads of its streams', [
+    'if (streamVersion !== head.version + 1 || !equalBytes(previous, head.hash)) {',
+    'if (false) {',
+  ]),
+  of(admission, 'what is here already is accepted once more', [
+    'if (!recorded || !equalBytes(recorded.hash, entry.hash)) {',
+    'if (recorded) {',
+  ]),
+  of(rebase, 'only the very same commit is confirmed', [
+    'a.length === b.length && a.every((entry, i) => equalBytes(entry.hash, b[i]!.hash))',
+    'a.length === b.length',
+  ]),
+  of(rebase, 'a page that another tab took in is not taken in again', [
+    'if (page.epoch === cursor.epoch && page.after < cursor.serverPosition) return NOTHING',
+    '',
+  ]),
+  of(rebase, 'what the server has already is not taken up again', [
+    'const left = tail.filter(({ entries }) => !entries.some(({ eventId }) => ids.has(eventIdOf(eventId))))',
+    'const left = tail.filter(({ entries }) => entries.length > 0 && ids)',
+  ]),
+  of(rebase, 'what is taken up again stands behind the server’s', ['  rewindTail(tail, draft)\n', '']),
+  of(rebase, 'what was taken up again is superseded where it was', [
+    'const from = tail[0]?.firstPosition ?? null',
+    'const from = tail[0] ? null : null',
+  ]),
+  of(rebase, 'a command is decided again', ["if (note && 'command' in note) {", 'if (!note) {']),
+  of(rebase, 'what would stand on no other base is rejected', [
+    "if (note?.onConflict === 'reject') {",
+    'if (false) {',
+  ]),
+  of(rebase, 'a rejection is kept with what was rejected', [
+    'for (const rejection of rejected) addRejection(draft, rejection)',
+    '',
+  ]),
+  of('src/engine/writer.ts', 'nothing is written over what another tab wrote first', [
+    "if (outcome.type === 'conflict') {",
+    "if (outcome.type === 'conflict' && outcome.head < 0) {",
+  ]),
+  of('src/server/log-exchange.ts', 'nothing is taken that was meant for another log', [
+    'if (meant === epoch) return',
+    'if (epoch) return',
+  ]),
+  of(
+    state,
+    'in the model: offline nothing is requested',
+    ['|| !state.online || state.isHalted', '|| state.isHalted'],
+    MODEL,
+  ),
+  of(
+    state,
+    'in the model: what is pending is pushed',
+    [
+      "if (state.standing.pending > 0) return begin('push', reached)",
+      "if (state.standing.pending < 0) return begin('push', reached)",
+    ],
+    MODEL,
+  ),
+  of(
+    state,
+    'in the model: a hint causes a pull',
+    ['return isPullDue || hinted > standing.position ||', 'return isPullDue ||'],
+    MODEL,
+  ),
+]
