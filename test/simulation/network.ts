@@ -61,6 +61,7 @@ export function networkOf(parts: NetworkParts): Fetch {
   async function request(url: string, init: RequestInit): Promise<Response> {
     const { pathname } = new URL(url)
     const isPush = init.method === 'POST'
+    const isPull = !isPush && pathname === '/v1/log'
     const label = `${process.name} ${isPush ? 'POST' : 'GET'} ${pathname}`
     rules.begins(isPush)
     let isOpen = true
@@ -77,7 +78,7 @@ export function networkOf(parts: NetworkParts): Fetch {
       }
       if (!isOpen) throw broken()
       if (answer.status >= 500 || answer.isCut) rules.failed()
-      else if (!isPush && answer.status === 200) rules.toldOf(endToldBy(answer.body))
+      else if (isPull && answer.status === 200) rules.toldOf(endToldBy(answer.body))
       end()
       return new Response(answer.isCut ? cutBody(answer.body) : answer.body, answer)
     } catch (error) {

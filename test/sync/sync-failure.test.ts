@@ -19,10 +19,10 @@ test.each<[string, SyncFailure, 'stop' | 'wait']>([
   ['a token that may not', refused(403, 'forbidden'), 'stop'],
   ['a push that is not taken', refused(400, 'malformed'), 'wait'],
   ['a server in trouble', refused(503, 'unavailable'), 'wait'],
-  ['a log that is behind', refused(409, 'ahead-of-server'), 'stop'],
+  ['a log that is behind', refused(409, 'ahead-of-server'), 'wait'],
   ['no network', { type: 'unreachable', message: 'fetch failed', timedOut: false }, 'wait'],
   ['another program', { type: 'rubbish', message: 'no JSON' }, 'wait'],
-  ['another log', { type: 'epoch-changed', expected: 'a', actual: 'b' }, 'stop'],
+  ['another log', { type: 'epoch-changed', expected: 'a', actual: 'b' }, 'wait'],
 ])('%s: the error that the page is shown names the way out', (_, failure, type) => {
   const verdict = verdictOn(failure)
   expect(verdict).toMatchObject({ type, error: { recovery: expect.stringMatching(WAYS_OUT) } })
