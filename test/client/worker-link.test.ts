@@ -113,9 +113,12 @@ describe('deadlines', () => {
   })
 
   test('a worker that answers other calls lives on after it', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] })
     const worker = fakeWorker({ rejections: () => never(), streamVersion: async () => ok(3) })
-    const store = await open(worker, 20)
-    await expect(store.rejections()).rejects.toMatchObject({ code: 'worker-timeout' })
+    const store = await open(worker, 1_000)
+    const refused = expect(store.rejections()).rejects.toMatchObject({ code: 'worker-timeout' })
+    await vi.advanceTimersByTimeAsync(1_000)
+    await refused
     await worker.called('ping')
     expect(await store.streamExists('a')).toBe(true)
     expect(store.health().getSnapshot().phase).toBe('ready')
