@@ -15,6 +15,28 @@ const total: ProjectionDefinition<Total, Bought | Event<'Refunded', { cents: num
   snapshot: { every: 10 },
 }
 
+/** All customers of a shop, in the background. */
+const spent: ProjectionDefinition<number, Bought | Event<'Refunded', { cents: number }>> = {
+  canHandle: ['Bought', 'Refunded'],
+  categories: ['cart'],
+  handling: 'async',
+  getDocumentId: () => 'everybody',
+  initialState: () => 0,
+  evolve: {
+    Bought: (cents, { data }) => cents + data.cents,
+    Refunded: (cents, { data }) => cents - data.cents,
+  },
+  snapshot: { every: 500 },
+}
+
+const spentDoubled: typeof spent = {
+  ...spent,
+  evolve: {
+    Bought: (cents, { data }) => cents + data.cents,
+    Refunded: (cents, { data }) => cents - 2 * data.cents,
+  },
+}
+
 /** Pushes into the array that it was given. */
 const mutating: ProjectionDefinition<{ cents: number[] }, Bought> = {
   canHandle: ['Bought'],
@@ -40,8 +62,8 @@ const upcasters: App['upcasters'] = [
 ]
 
 export const releases = {
-  first: { upcasters, projections: { total, mutating } },
-  second: { upcasters, projections: { total: doubled, mutating } },
+  first: { upcasters, projections: { total, mutating, spent } },
+  second: { upcasters, projections: { total: doubled, mutating, spent: spentDoubled } },
 } satisfies Record<string, App>
 
 export type ReplayApp = (typeof releases)['first']
