@@ -15,7 +15,8 @@ const of = (
 
 const state = 'src/sync/sync-state.ts'
 const admission = 'src/engine/admit-job.ts'
-const rebase = 'src/engine/remote-job.ts'
+const page = 'src/engine/remote-job.ts'
+const rebase = 'src/engine/rebase.ts'
 
 export const SIMULATED_RULES: readonly Mutation[] = [
   of(state, 'one request at a time', [
@@ -55,29 +56,29 @@ export const SIMULATED_RULES: readonly Mutation[] = [
     'if (!recorded || !equalBytes(recorded.hash, entry.hash)) {',
     'if (recorded) {',
   ]),
-  of(rebase, 'only the very same commit is confirmed', [
+  of(page, 'only the very same commit is confirmed', [
     'a.length === b.length && a.every((entry, i) => equalBytes(entry.hash, b[i]!.hash))',
     'a.length === b.length',
   ]),
-  of(rebase, 'a page that another tab took in is not taken in again', [
+  of(page, 'a page that another tab took in is not taken in again', [
     'if (page.epoch === cursor.epoch && page.after < cursor.serverPosition) return NOTHING',
     '',
   ]),
-  of(rebase, 'what the server has already is not taken up again', [
+  of(page, 'what the server has already is not taken up again', [
     'const left = tail.filter(({ entries }) => !entries.some(({ eventId }) => ids.has(eventIdOf(eventId))))',
     'const left = tail.filter(({ entries }) => entries.length > 0 && ids)',
   ]),
-  of(rebase, 'what is taken up again stands behind the server’s', ['  rewindTail(tail, draft)\n', '']),
-  of(rebase, 'what was taken up again is superseded where it was', [
+  of(page, 'what is taken up again stands behind the server’s', ['  rewindTail(tail, draft)\n', '']),
+  of(page, 'what was taken up again is superseded where it was', [
     'const from = tail[0]?.firstPosition ?? null',
     'const from = tail[0] ? null : null',
   ]),
   of(rebase, 'a command is decided again', ["if (note && 'command' in note) {", 'if (!note) {']),
   of(rebase, 'what would stand on no other base is rejected', [
-    "if (note?.onConflict === 'reject') {",
-    'if (false) {',
+    "if (note?.onConflict === 'reject') throw",
+    'if (false) throw',
   ]),
-  of(rebase, 'a rejection is kept with what was rejected', [
+  of(page, 'a rejection is kept with what was rejected', [
     'for (const rejection of rejected) addRejection(draft, rejection)',
     '',
   ]),
