@@ -1,13 +1,9 @@
 // The loop with everything of the platform: its fetch, its clock, a socket in between.
 
 import { afterEach, expect, test } from 'vitest'
-import { createEventStore } from '../../src/engine/event-store.ts'
-import { openLog } from '../../src/engine/open-log.ts'
 import { listen } from '../../src/server/node.ts'
-import { memoryStorage } from '../../src/storage/memory/index.ts'
-import type { LoopStatus } from '../../src/sync/status-of.ts'
-import { createSyncLoop } from '../../src/sync/sync-loop.ts'
-import { createServer, STORE, TOKEN } from './sync-world.ts'
+import { startHttpDevice } from './http-device.ts'
+import { createServer } from './sync-world.ts'
 
 const ends: (() => Promise<void>)[] = []
 afterEach(async () => {
@@ -21,23 +17,9 @@ async function serve() {
 }
 
 async function startDevice(url: string) {
-  const log = await openLog({ storage: memoryStorage(), storeId: STORE })
-  const looks: (() => void)[] = []
-  const onStatus = () => {
-    for (const look of looks.splice(0)) look()
-  }
-  const loop = createSyncLoop({ log, url, token: () => TOKEN, onStatus })
-  loop.start()
-  ends.push(async () => {
-    await loop.stop()
-    await log.close()
-  })
-
-  async function until(fits: (status: LoopStatus) => boolean): Promise<LoopStatus> {
-    while (!fits(loop.status())) await new Promise<void>(resolve => looks.push(resolve))
-    return loop.status()
-  }
-  return { store: createEventStore(log), loop, until }
+  const device = await startHttpDevice(url)
+  ends.push(device.stop)
+  return device
 }
 
 test('what one device appends reaches another that only listens', async () => {
