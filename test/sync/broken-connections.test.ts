@@ -3,16 +3,10 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { listen } from '../../src/server/node.ts'
 import { createMemoryDatabase } from '../../src/storage/memory/index.ts'
-import { type Clock, systemClock } from '../../src/sync/clock.ts'
 import { openFaultyProxy, type Wire, type WireFault } from '../support/faulty-proxy.ts'
+import { hastyClock } from './hasty-clock.ts'
 import { type HttpDevice, startHttpDevice } from './http-device.ts'
 import { createServer } from './sync-world.ts'
-
-const HASTE = 20
-const hasty: Clock = {
-  ...systemClock,
-  setTimeout: (callback, delayMs) => systemClock.setTimeout(callback, delayMs / HASTE),
-}
 
 const ALL = Number.POSITIVE_INFINITY
 
@@ -31,7 +25,10 @@ const FAULTS: readonly (readonly [string, WireFault])[] = [
 async function startDevices() {
   const server = await listen(createServer({}, createMemoryDatabase()))
   const proxy = await openFaultyProxy(server.url)
-  const devices = [await startHttpDevice(proxy.url, hasty), await startHttpDevice(server.url, hasty)] as const
+  const devices = [
+    await startHttpDevice(proxy.url, hastyClock),
+    await startHttpDevice(server.url, hastyClock),
+  ] as const
   onTestFinished(async () => {
     for (const { stop } of devices) await stop()
     await proxy.close()

@@ -253,9 +253,9 @@ export function createServer(
   return serverOver(() => memoryStorage({ database }), limits, signing)
 }
 
-function serverOver(
+export function serverOver(
   openStorage: () => LogStorage,
-  limits: SyncServerLimits,
+  limits: SyncServerLimits = {},
   signing: ServerSigning | null = { name: 'sync.test', keyPair },
 ): SyncServer {
   return createSyncServer({
