@@ -2,6 +2,7 @@
 
 import { BATCH, compare, IN_FLIGHT } from './driver/compare.ts'
 import { doorSizes } from './driver/door-sizes.ts'
+import { liveClients } from './driver/live-clients.ts'
 import { browserVersion, machine } from './driver/machine.ts'
 import { pluginCost } from './driver/plugin-cost.ts'
 import { runScenario } from './driver/run-scenario.ts'
@@ -19,16 +20,39 @@ const COMPARISONS: Readonly<Record<string, Readonly<{ title: string; measures: r
   replay: { title: 'Replay after a new start', measures: ['replay', 'open and replay'] },
 }
 
+type Outside = Readonly<{
+  title: string
+  notes: readonly string[]
+  /** Where it is left out, one round tells as much as many. */
+  rounds?: number
+  measure: (rounds: number) => Promise<Row[]>
+}>
+
 /** What is not measured in a browser. */
-const DOOR_SIZES = 'door-sizes'
-const PLUGIN_COST = 'plugin-cost'
+const OUTSIDE: Readonly<Record<string, Outside>> = {
+  'door-sizes': { title: 'What is loaded', notes: [], measure: doorSizes },
+  'plugin-cost': {
+    title: 'The build plugin',
+    notes: ['The floor is the same without the plugin.'],
+    rounds: 5,
+    measure: pluginCost,
+  },
+  'live-clients': {
+    title: 'Live clients',
+    notes: [
+      'The demo’s server, on PGlite, is a process of its own; all 500 clients are another one. 50 events a round, one ' +
+        'every 200 ms, so 25,000 delays; each begins with the append, so the 25 ms are in it that a device waits for more to send.',
+    ],
+    rounds: 5,
+    measure: liveClients,
+  },
+}
 
 const EVENTS = 100_000
 const FEWER_EVENTS = 20_000
 const QUICK_EVENTS = 5_000
 const QUICK_NOTE = 'A quick run: a twentieth of the events that the names tell of. No figures to quote.'
 const ROUNDS = 5
-const PLUGIN_NOTE = 'The floor is the same without the plugin.'
 
 export type RunOptions = Readonly<{
   /** A twentieth of everything, one round, nothing stored: shows that it works. */
@@ -42,7 +66,7 @@ export type RunOptions = Readonly<{
 }>
 
 export async function benchmarkNames(): Promise<string[]> {
-  return [...Object.keys(COMPARISONS), ...(await namesIn('scenarios')), DOOR_SIZES, PLUGIN_COST]
+  return [...Object.keys(COMPARISONS), ...(await namesIn('scenarios')), ...Object.keys(OUTSIDE)]
 }
 
 /**
@@ -51,9 +75,7 @@ export async function benchmarkNames(): Promise<string[]> {
  */
 export async function runBenchmarks(names: readonly string[], options: RunOptions): Promise<boolean> {
   const comparisons = names.filter(name => name in COMPARISONS)
-  const scenarios = names.filter(
-    name => !(name in COMPARISONS) && name !== DOOR_SIZES && name !== PLUGIN_COST,
-  )
+  const scenarios = names.filter(name => !(name in COMPARISONS) && !(name in OUTSIDE))
   const { isQuick, isProfiled = false, subjects = await namesIn('subjects') } = options
   await buildSite({
     subjects: comparisons.length > 0 ? subjects : [],
@@ -81,14 +103,12 @@ export async function runBenchmarks(names: readonly string[], options: RunOption
       ),
     )
   }
-  if (names.includes(DOOR_SIZES)) {
-    const measured = { benchmark: DOOR_SIZES, title: 'What is loaded', rounds: 1, notes: [] }
-    await attempt(doorSizes().then(rows => report({ ...facts, ...measured, rows }, options)))
-  }
-  if (names.includes(PLUGIN_COST)) {
-    const rounds = roundsOf(options) ?? ROUNDS
-    const measured = { benchmark: PLUGIN_COST, title: 'The build plugin', rounds, notes: [PLUGIN_NOTE] }
-    await attempt(pluginCost(rounds).then(rows => report({ ...facts, ...measured, rows }, options)))
+  for (const benchmark of names.filter(name => name in OUTSIDE)) {
+    const { title, notes, measure, ...usual } = OUTSIDE[benchmark]!
+    const rounds = usual.rounds === undefined ? 1 : (roundsOf(options) ?? usual.rounds)
+    await attempt(
+      measure(rounds).then(rows => report({ benchmark, ...facts, title, notes, rounds, rows }, options)),
+    )
   }
   if (isStored(options)) await updateReadme()
   return isFine

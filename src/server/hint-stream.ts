@@ -34,16 +34,14 @@ export function hintStream({ store, epoch, access, onEnd }: HintStreamOptions): 
           ended.abort('closed')
           controller.close()
         }
-        store.liveClients++
         log.onChange(() => tellHead(controller), ended.signal)
         ended.signal.addEventListener('abort', () => {
           clearTimeout(timer)
-          store.signal.removeEventListener('abort', stop)
-          store.liveClients--
+          store.liveClients.delete(stop)
           onEnd(ended.signal.reason)
         })
+        store.liveClients.add(stop)
         if (store.signal.aborted) stop()
-        else store.signal.addEventListener('abort', stop)
 
         function wakeLater() {
           return setTimeout(wake, Math.min(HEARTBEAT_MS, access.dueInMs()))

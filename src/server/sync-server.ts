@@ -205,7 +205,7 @@ export function createSyncServer(options: SyncServerOptions): SyncServer {
     const { store, release } = await stores.hold(storeId)
     try {
       const epoch = await refresh(store)
-      if (store.liveClients >= limits.maxLiveClients) {
+      if (store.liveClients.size >= limits.maxLiveClients) {
         throw new HttpFailure(429, 'too-many-clients', 'No room for another live client')
       }
       const onError = (error: unknown) => report(error, { storeId, request: 'GET /v1/hints' })

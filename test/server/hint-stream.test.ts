@@ -51,6 +51,21 @@ describe('hints', () => {
     await stream.cancel()
   })
 
+  test('to many at once are no leak: Node warns of none, and all of them end with the server', async () => {
+    const warnings: Error[] = []
+    const onWarning = (warning: Error) => warnings.push(warning)
+    process.on('warning', onWarning)
+    const server = serve()
+    const listeners = await Promise.all(Array.from({ length: 20 }, () => listen(server)))
+    for (const { next } of listeners) await next()
+    await server.server.close()
+    for (const { next } of listeners) expect(await next()).toBeUndefined()
+    // It tells of them only when nothing else is left to do.
+    await new Promise(resolve => setImmediate(resolve))
+    process.off('warning', onWarning)
+    expect(warnings).toEqual([])
+  })
+
   test('are heard of by every client of a store, and by those of no other', async () => {
     const server = serve()
     const epoch = await server.epoch()
