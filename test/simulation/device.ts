@@ -207,7 +207,15 @@ export class Device {
   #wish(ids: readonly string[], policy: Wish['policy']): Wish {
     const { ledger, scheduler } = this.#parts
     const askedAt = scheduler.now
-    const wish = { ids, author: this.author, policy, askedAt, writtenAt: Infinity, firstHash: null }
+    const wish = {
+      ids,
+      author: this.author,
+      policy,
+      askedAt,
+      writtenAt: Infinity,
+      firstHash: null,
+      confirmedIn: new Set<string>(),
+    }
     const kept: Wish = { ...wish, isDropped: false }
     ledger.wish(kept)
     return kept

@@ -16,6 +16,8 @@ export type Wish = {
   writtenAt: number
   /** Hash of its first event as it was first written. */
   firstHash: string | null
+  /** Epochs of the server in which a device has seen it confirmed. */
+  readonly confirmedIn: Set<string>
   /** The application has taken note that it was rejected. */
   isDropped: boolean
 }
@@ -73,12 +75,13 @@ export class Ledger {
   deviceWritten(author: string, disk: Disk): void {
     const view = viewOf(disk)
     this.#checkConfirmed(view)
+    for (const { id } of view.confirmed) this.#wishes.get(id)?.confirmedIn.add(view.epoch)
     const seen = new Set<string>()
     for (const { id } of [...view.confirmed, ...view.pending]) {
       holds(!seen.has(id), () => `1, 3: event ${id} is twice in one log`)
       seen.add(id)
     }
-    checkTanks([...view.confirmed, ...view.pending])
+    this.#checkTanks([...view.confirmed, ...view.pending])
     for (const wish of this.#byAuthor.get(author) ?? []) {
       const first = view.pending.find(({ id }) => id === wish.ids[0])
       wish.firstHash ??= first?.hash ?? null
@@ -115,7 +118,7 @@ export class Ledger {
     }
     this.#checkWhole(entries, ids)
     this.#checkOrder(entries)
-    checkTanks(entries)
+    this.#checkTanks(entries)
   }
 
   /** A commit is there whole or not at all; one that stood for its base alone, on that base (rule 7). */
@@ -127,7 +130,7 @@ export class Ledger {
         wish.ids.every(one => ids.has(one)),
         () => `7: only a part of the commit of ${id} is there`,
       )
-      if (wish.policy !== 'reject' || id !== wish.ids[0]) continue
+      if (wish.policy !== 'reject' || id !== wish.ids[0] || this.#wasLost(wish)) continue
       holds(hash === wish.firstHash, () => `7: ${id} stands on another base than its author saw`)
     }
   }
@@ -142,20 +145,25 @@ export class Ledger {
       lastAsked.set(author, Math.max(last, askedAt))
     }
   }
+
+  /** Rule 7, in the domain's words: commands are decided on what is there. */
+  #checkTanks(entries: readonly DiskEntry[]): void {
+    const levels = new Map<string, number>()
+    for (const { id, type, streamName, data } of entries) {
+      if (type !== 'Filled') continue
+      const level = (levels.get(streamName) ?? 0) + (JSON.parse(data) as { by: number }).by
+      holds(level <= TANK || this.#wasLost(this.#wishes.get(id)), () => `7: ${streamName} overflows`)
+      levels.set(streamName, level)
+    }
+  }
+
+  /** Confirmed on a server that was put back since: it comes again as it is, whatever the server has got meanwhile. */
+  #wasLost(wish: Wish | undefined): boolean {
+    return [...(wish?.confirmedIn ?? [])].some(epoch => epoch !== this.serverEpoch)
+  }
 }
 
 function isThere(id: string, { confirmed, pending, rejected }: DeviceView): boolean {
   const isIt = (entry: DiskEntry) => entry.id === id
   return pending.some(isIt) || confirmed.some(isIt) || rejected.has(id)
-}
-
-/** Rule 7, in the domain's words: commands are decided on what is there. */
-function checkTanks(entries: readonly DiskEntry[]): void {
-  const levels = new Map<string, number>()
-  for (const { type, streamName, data } of entries) {
-    if (type !== 'Filled') continue
-    const level = (levels.get(streamName) ?? 0) + (JSON.parse(data) as { by: number }).by
-    holds(level <= TANK, () => `7: ${streamName} overflows`)
-    levels.set(streamName, level)
-  }
 }
