@@ -401,6 +401,12 @@ export const MUTATIONS: readonly Mutation[] = [
     plan,
   ),
   of(
+    'src/engine/admit-job.ts',
+    'what is here already is accepted once more',
+    ['if (!recorded || !equalBytes(recorded.hash, entry.hash)) {', 'if (recorded) {'],
+    'test/server/sync-server.test.ts',
+  ),
+  of(
     'src/engine/remote-job.ts',
     'a rejection is kept',
     ['for (const rejection of rejected) addRejection(draft, rejection)', ''],

@@ -52,10 +52,6 @@ export const SIMULATED_RULES: readonly Mutation[] = [
     'if (streamVersion !== head.version + 1 || !equalBytes(previous, head.hash)) {',
     'if (false) {',
   ]),
-  of(admission, 'what is here already is accepted once more', [
-    'if (!recorded || !equalBytes(recorded.hash, entry.hash)) {',
-    'if (recorded) {',
-  ]),
   of(page, 'only the very same commit is confirmed', [
     'a.length === b.length && a.every((entry, i) => equalBytes(entry.hash, b[i]!.hash))',
     'a.length === b.length',

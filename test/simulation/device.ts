@@ -33,7 +33,12 @@ export type DeviceParts = Readonly<{
 type Loop = Readonly<{ sync: SyncLoop; rules: RequestRules }>
 
 /** `log` is null until it is open. */
-export type Tab = { readonly process: Process; log: EventLog | null; loop: Loop | null }
+export type Tab = {
+  readonly process: Process
+  log: EventLog | null
+  loop: Loop | null
+  isClosing: boolean
+}
 
 /** Streams that all devices write to. */
 const STREAMS = ['a', 'b', 'c']
@@ -70,7 +75,7 @@ export class Device {
     const process = new Process(`${name} tab ${++this.#opened}`, () => {
       this.tabs = this.tabs.filter(tab => tab !== opening)
     })
-    const opening: Tab = { process, log: null, loop: null }
+    const opening: Tab = { process, log: null, loop: null, isClosing: false }
     this.tabs.push(opening)
     openLog({ storage: disk.openFor(process), storeId: STORE, app: tankApp, now: scheduler.clock.now }).then(
       log => {
@@ -82,7 +87,9 @@ export class Device {
     )
   }
 
-  async closeTab({ process, log, loop }: Tab): Promise<void> {
+  async closeTab(tab: Tab): Promise<void> {
+    const { process, log, loop } = tab
+    tab.isClosing = true
     loop?.rules.over()
     await loop?.sync.stop()
     await log?.close()
@@ -92,7 +99,8 @@ export class Device {
   lead(tab: Tab): void {
     const { scheduler, server } = this.#parts
     const { process, log } = tab
-    if (!log || tab.loop) return
+    // As a worker does, whose wish to lead ends before all else.
+    if (!log || tab.loop || tab.isClosing) return
     const { name } = process
     const rules = new RequestRules({
       name,
