@@ -35,6 +35,8 @@ const HEADLINES: readonly (readonly [benchmark: string, measures: readonly strin
   ['main-thread', ['longest stretch while 100,000 events are imported']],
   ['door-sizes', ['the page, minified, gzip', 'the worker, minified, gzip']],
   ['sync', ['pushed to the server', 'pulled by a second device']],
+  ['live-clients', ['appended on one device until 500 others have heard of it, p99']],
+  ['read-models', ['events in the rows, from nothing']],
   ['growth', ['append, cost at 100,000 streams against 10', 'replay, cost at 100,000 streams against 10']],
 ]
 
