@@ -77,6 +77,13 @@ export const recordedHashes = async (log: EventLog) =>
 
 export type Documents = readonly (readonly [projection: string, id: string])[]
 
+/** All that there is of the streams `a` and `b`. */
+export const DOCUMENTS: Documents = [
+  ['words', 'a'],
+  ['words', 'b'],
+  ['all', 'all'],
+]
+
 export const projectorOn = (log: EventLog): Projector => createProjector({ log, app: { projections } })
 
 export async function hashesBy(projector: Projector, documents: Documents) {

@@ -13,7 +13,7 @@ import type { Amendment } from '../../src/model/amendment.ts'
 import type { Conflict } from '../../src/model/merge.ts'
 import { createMemoryDatabase, memoryStorage } from '../../src/storage/memory/index.ts'
 import {
-  type Documents,
+  DOCUMENTS,
   hashesBy,
   projectorOn,
   read,
@@ -30,12 +30,6 @@ import { type Device, FAULTS, nextTurn, STORE, SyncWorld, tankApp } from './sync
 vi.setConfig({ testTimeout: 120_000 })
 
 const STREAMS = ['a', 'b'] as const
-const DOCUMENTS: Documents = [
-  ['words', 'a'],
-  ['words', 'b'],
-  ['all', 'all'],
-]
-
 /** What counts, with its place among the events of its stream and of all; the same for all replicas that have the same. */
 async function everythingIn(log: EventLog): Promise<string[]> {
   const lines: string[] = []

@@ -10,19 +10,13 @@ import { createSha256 } from '../../src/log/sha256/create-sha256.ts'
 import type { Amendment } from '../../src/model/amendment.ts'
 import { createMemoryDatabase, memoryStorage } from '../../src/storage/memory/index.ts'
 import { exported } from '../support/exported-log.ts'
-import { type Documents, read, say, saying, serverLog, start, stateHashes } from './amended-devices.ts'
+import { DOCUMENTS, read, say, saying, serverLog, start, stateHashes } from './amended-devices.ts'
 import { type Device, FAULTS, nextTurn, STORE, SyncWorld } from './sync-world.ts'
 
 // Nothing here waits for time to pass; this is for a machine that is busy.
 vi.setConfig({ testTimeout: 120_000 })
 
 const hash = await createSha256()
-
-const DOCUMENTS: Documents = [
-  ['words', 'a'],
-  ['words', 'b'],
-  ['all', 'all'],
-]
 
 /** Every event that counts, with its id, its status and its place. */
 async function everythingIn(log: EventLog): Promise<string[]> {
