@@ -1,93 +1,94 @@
-// Tells live clients how far the log reaches, as server-sent events. Positions only: what they mean is pulled.
+// A live client, as a body of server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html): carries out
+// what the state machine of the stream says.
 
-import type { Hint } from '../protocol/sync-messages.ts'
-import type { EndReason, LiveAccess } from './live-access.ts'
+import { Exchange } from './exchange.ts'
+import type { AccessNow, EndReason, Question, StreamEffect } from './server-io.ts'
 import type { ServedStore } from './store-registry.ts'
-
-/** Comments sent while nothing happens, so that both ends notice a dead connection. */
-const HEARTBEAT_MS = 15_000
 
 const encoder = new TextEncoder()
 
 export type HintStreamOptions = Readonly<{
   store: ServedStore
-  epoch: string
-  access: LiveAccess
-  /** Called once, when the client goes away, may not listen any more, or the store is closed. */
-  onEnd: (reason: EndReason | 'closed') => void
+  question: Extract<Question, { type: 'hints' }>
+  /** Whose the stream is, asked again while it lives. */
+  access: () => Promise<AccessNow>
 }>
 
-/**
- * `head` events (https://html.spec.whatwg.org/multipage/server-sent-events.html): one at once, one after growth; and an
- * `end` when the client's credentials do not hold any more.
- */
-export function hintStream({ store, epoch, access, onEnd }: HintStreamOptions): ReadableStream<Uint8Array> {
-  const { log } = store
+/** Called once, when the client goes away, may not listen any more, or the store is closed. */
+export type OnEnd = (reason: EndReason | 'closed') => void
+
+export type HintStream = Readonly<{
+  exchange: Exchange
+  /** Once, when the exchange was answered that it may begin. */
+  open: (onEnd: OnEnd) => ReadableStream<Uint8Array>
+}>
+
+export function hintStream({ store, question, access }: HintStreamOptions): HintStream {
   const ended = new AbortController()
-  let told = ''
+  let timer: ReturnType<typeof setTimeout> | undefined
+  let onEnd: OnEnd = () => {}
+  let controller: ReadableStreamDefaultController<Uint8Array> | null = null
+  const exchange = new Exchange(store, question, {}, run)
 
-  return new ReadableStream<Uint8Array>(
-    {
-      start(controller) {
-        let timer = wakeLater()
-        const stop = (): void => {
-          ended.abort('closed')
-          controller.close()
-        }
-        log.onChange(() => tellHead(controller), ended.signal)
-        ended.signal.addEventListener('abort', () => {
-          clearTimeout(timer)
-          store.liveClients.delete(stop)
-          onEnd(ended.signal.reason)
-        })
-        store.liveClients.add(stop)
-        if (store.signal.aborted) stop()
-
-        function wakeLater() {
-          return setTimeout(wake, Math.min(HEARTBEAT_MS, access.dueInMs()))
-        }
-
-        async function wake(): Promise<void> {
-          const reason = await access.check()
-          if (ended.signal.aborted) return
-          if (reason === null) {
-            beat(controller)
-            timer = wakeLater()
-            return
-          }
-          // Whether or not the client reads: it is the last that is kept for it.
-          controller.enqueue(messageOf('end', { reason }))
-          controller.close()
-          ended.abort(reason)
-        }
-      },
-      // Called first of all, and then whenever the client has read what was sent.
-      pull: tellHead,
-      cancel: () => ended.abort('closed'),
+  return {
+    exchange,
+    open(whenEnded) {
+      onEnd = whenEnded
+      store.live.add(exchange)
+      if (store.state.isClosed) exchange.dispatch({ type: 'closed' })
+      const inform = (): void => exchange.dispatch({ type: 'grew', standing: exchange.standing() })
+      store.log.onChange(inform, ended.signal)
+      return new ReadableStream(
+        {
+          start: opened => {
+            controller = opened
+            if (ended.signal.aborted) opened.close()
+          },
+          // Called first of all, and then whenever the client has read what was sent.
+          pull: () => exchange.dispatch({ type: 'reads', standing: exchange.standing() }),
+          cancel: () => {
+            controller = null
+            exchange.dispatch({ type: 'left' })
+          },
+        },
+        { highWaterMark: 1 },
+      )
     },
-    // No queue is built up for a client that does not read: when it does, it gets the newest head.
-    { highWaterMark: 1 },
-  )
-
-  function tellHead(controller: Controller): void {
-    const [position, erasures] = [log.head(), log.erasures.count]
-    const state = `${position} ${erasures}`
-    if (state === told || !hasRoom(controller)) return
-    // Set first: a client that waits for it makes the stream pull again before `enqueue` returns.
-    told = state
-    controller.enqueue(messageOf('head', { position, epoch, erasures } satisfies Hint))
   }
 
-  function beat(controller: Controller): void {
-    if (hasRoom(controller)) controller.enqueue(encoder.encode(':\n\n'))
+  function run(effect: StreamEffect): void {
+    switch (effect.type) {
+      case 'hint':
+        controller?.enqueue(messageOf('head', effect.hint))
+        break
+      case 'beat':
+        controller?.enqueue(encoder.encode(':\n\n'))
+        break
+      case 'schedule':
+        clearTimeout(timer)
+        timer = setTimeout(() => exchange.dispatch({ type: 'timer' }), effect.delayMs)
+        break
+      case 'cancelTimer':
+        clearTimeout(timer)
+        break
+      case 'checkAccess':
+        void access().then(known => exchange.dispatch({ type: 'accessKnown', access: known }))
+        break
+      case 'end':
+        end(effect.reason)
+        break
+    }
+  }
+
+  function end(reason: EndReason | 'closed'): void {
+    ended.abort()
+    store.live.delete(exchange)
+    // Whether or not the client reads: it is the last that is kept for it.
+    if (reason !== 'closed') controller?.enqueue(messageOf('end', { reason }))
+    controller?.close()
+    onEnd(reason)
   }
 }
-
-type Controller = ReadableStreamDefaultController<Uint8Array>
 
 const messageOf = (event: string, data: unknown): Uint8Array =>
   encoder.encode(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`)
-
-function hasRoom({ desiredSize }: Controller): boolean {
-  return desiredSize !== null && desiredSize > 0
-}

@@ -1,6 +1,6 @@
 // Tells a log and telemetry what was answered. Neither can take an answer with it when it fails.
 
-import type { HintStreamOptions } from './hint-stream.ts'
+import type { OnEnd } from './hint-stream.ts'
 import {
   type RequestLog,
   type RequestRecord,
@@ -52,10 +52,7 @@ export class Observers {
     this.#tell(() => this.#telemetry?.stream(1))
   }
 
-  streamEnded(
-    { requestId, storeId, subject, startedAt }: RequestRecord,
-    reason: Parameters<HintStreamOptions['onEnd']>[0],
-  ): void {
+  streamEnded({ requestId, storeId, subject, startedAt }: RequestRecord, reason: Parameters<OnEnd>[0]): void {
     const durationMs = performance.now() - startedAt
     this.#tell(() => this.#telemetry?.stream(-1))
     this.#tell(() => this.#log?.({ event: 'stream-ended', requestId, storeId, subject, reason, durationMs }))

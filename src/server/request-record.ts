@@ -1,6 +1,6 @@
 // What is told of requests, to a log and to telemetry: what was asked and what came of it, never what was in it.
 
-import type { EndReason } from './live-access.ts'
+import type { EndReason } from './server-io.ts'
 
 /** One answered request. No path, header, body, token or message is in it: those may hold what is nobody's business. */
 export type RequestLog = Readonly<{

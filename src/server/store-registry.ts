@@ -6,20 +6,19 @@ import { openLog } from '../engine/open-log.ts'
 import type { NoteSigner } from '../integrity/note-key.ts'
 import type { LogStorage } from '../storage/log-storage.ts'
 import { epochOf } from './epoch.ts'
+import type { Exchange } from './exchange.ts'
 import { HttpFailure } from './http-failure.ts'
+import { closeStore, initialStoreState, type StoreState } from './server-state.ts'
 import { logSignerOf, type ServerSigning } from './signing.ts'
 
 export type ServedStore = {
   readonly log: EventLog
-  /** As long as it is the same, the log is what was opened: {@link StoreRegistry.hold} opens another one. */
-  readonly epoch: string
-  /** Aborted when the log is closed: what outlives a request ends with it. */
-  readonly signal: AbortSignal
-  /**
-   * Hint streams that are open, by what ends each when the log is closed. Not listeners of the signal: Node warns of a
-   * leak from the eleventh.
-   */
-  readonly liveClients: Set<() => void>
+  /** What its exchanges share. */
+  state: StoreState
+  /** Streams of hints that are open: they end with the log. */
+  readonly live: Set<Exchange>
+  /** Its database holds another log now: whoever comes next opens that one. */
+  readonly leave: () => void
   /** Who signs its checkpoints; null where nobody does. */
   readonly signer: NoteSigner | null
 }
@@ -32,6 +31,7 @@ export type StoreRegistryOptions = Readonly<{
   /** Stores that stay open while nobody uses them. */
   maxIdle: number
   signing: ServerSigning | undefined
+  limits: StoreState['limits']
   /** Told what goes wrong beside a request. */
   onError: (error: unknown, storeId: string) => void
 }>
@@ -68,17 +68,7 @@ export class StoreRegistry {
     this.#slots.set(storeId, slot)
     slot.users++
     const store = await this.#opened(storeId, slot)
-    const release = once(() => this.#release(slot))
-    try {
-      if ((await epochOf(store.log)) === store.epoch) return { store, release }
-    } catch (error) {
-      release()
-      throw error
-    }
-    // The database was restored: what was read of it is not what it holds.
-    release()
-    if (this.#slots.get(storeId) === slot) this.#close(storeId, slot)
-    return this.hold(storeId)
+    return { store, release: once(() => this.#release(slot)) }
   }
 
   async #opened(storeId: string, slot: Slot): Promise<ServedStore> {
@@ -107,11 +97,14 @@ export class StoreRegistry {
   async #openStore(storeId: string, closed: AbortController): Promise<ServedStore> {
     const onError = (error: unknown): void => this.#options.onError(error, storeId)
     const storage = await this.#options.openStorage(storeId)
+    // Whoever comes next opens it anew.
+    const close = (): void => {
+      const slot = this.#slots.get(storeId)
+      if (slot?.closed === closed) this.#close(storeId, slot)
+    }
     storage.onLost(error => {
       onError(error)
-      const slot = this.#slots.get(storeId)
-      // Whoever comes next opens it anew.
-      if (slot?.closed === closed) this.#close(storeId, slot)
+      close()
     })
     const { signing } = this.#options
     let signer: NoteSigner | null = null
@@ -126,12 +119,11 @@ export class StoreRegistry {
       // Before anybody asks: two requests that ask at once must not make two.
       const epoch = await epochOf(log)
       signer = signing ? await logSignerOf(signing, storeId, epoch) : null
-      const { signal } = closed
-      const liveClients: ServedStore['liveClients'] = new Set()
-      signal.addEventListener('abort', () => {
-        for (const end of liveClients) end()
-      })
-      return { log, epoch, signal, liveClients, signer }
+      const state = initialStoreState(epoch, this.#options.limits)
+      const store: ServedStore = { log, state, live: new Set(), leave: close, signer }
+      if (closed.signal.aborted) closeFor(store)
+      closed.signal.addEventListener('abort', () => closeFor(store))
+      return store
     } catch (error) {
       await log.close()
       throw error
@@ -158,6 +150,11 @@ export class StoreRegistry {
     const store = await opening.catch(() => null)
     await store?.log.close().catch(error => this.#options.onError(error, storeId))
   }
+}
+
+function closeFor(store: ServedStore): void {
+  store.state = closeStore(store.state)
+  for (const exchange of store.live) exchange.dispatch({ type: 'closed' })
 }
 
 function once(run: () => void): () => void {

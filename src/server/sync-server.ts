@@ -8,29 +8,22 @@ import { parseJson } from '../protocol/untrusted-json.ts'
 import type { Access } from './access.ts'
 import { corsFor } from './cors.ts'
 import { rotateEpoch } from './epoch.ts'
+import { Exchange, type Sent } from './exchange.ts'
 import { letIn, mayNot } from './gate.ts'
 import { createHealth } from './health.ts'
-import { type HintStreamOptions, hintStream } from './hint-stream.ts'
+import { type HintStream, hintStream, type OnEnd } from './hint-stream.ts'
 import { failureResponse, HttpFailure, httpFailureFrom } from './http-failure.ts'
-import { LiveAccess } from './live-access.ts'
-import {
-  answerHead,
-  answerPrefix,
-  answerPull,
-  answerPush,
-  type ExchangeParts,
-  pageRequestOf,
-  wholeNumber,
-} from './log-exchange.ts'
+import { liveAccess } from './live-access.ts'
+import { erasuresIn, type Granted, prefixIn, pullIn, pushOf, refusalOf, responseTo } from './log-exchange.ts'
 import { Observers } from './observers.ts'
 import { readBody } from './request-body.ts'
 import { beginRecord, type RequestRecord } from './request-record.ts'
 import { routeAt } from './routes.ts'
-import { answerErase, answerErasures } from './served-erasures.ts'
 import { answerCheckpoint, answerProof, answerTile } from './served-log.ts'
+import type { Question } from './server-io.ts'
 import { DEFAULT_LIMITS, type ErrorContext, type SyncServerOptions } from './server-options.ts'
 import { witnessOf } from './signing.ts'
-import { type ServedStore, StoreRegistry } from './store-registry.ts'
+import { type HeldStore, type ServedStore, StoreRegistry } from './store-registry.ts'
 import { answerAddCheckpoint, answerRegister, type WitnessParts } from './witness.ts'
 
 /** What the caller of `fetch` knows of a request and the request does not tell. */
@@ -72,6 +65,7 @@ export function createSyncServer(options: SyncServerOptions): SyncServer {
     openStorage: options.openStorage,
     maxIdle: limits.maxIdleStores,
     signing: options.signing,
+    limits,
     onError: (error, storeId) => report(error, { storeId, request: null }),
   })
   const observers = new Observers(options, error => report(error, { storeId: null, request: null }))
@@ -87,40 +81,29 @@ export function createSyncServer(options: SyncServerOptions): SyncServer {
   app.get('/healthz/ready', () => health.ready())
   if (options.cors) app.use(corsFor(options.cors.origins))
   app.use('/v1/*', checkAccess, checkMethod)
-  app.get('/v1/head', context =>
-    withStore(context, async ({ store, epoch }) => answerHead(store, epoch, limits, await witness)),
-  )
-  app.get('/v1/log', context => {
-    const page = pageRequestOf(context.req.query(), limits)
-    return withStore(context, parts => answerPull(page, parts))
-  })
-  app.get('/v1/prefix', context => {
-    const size = wholeNumber(context.req.query(), 'size', Number.MAX_SAFE_INTEGER)
-    return withStore(context, ({ store, epoch }) => answerPrefix(store, epoch, size))
-  })
+  app.get('/v1/head', context => answer(context, { type: 'head' }))
+  app.get('/v1/log', context => answer(context, pullIn(context.req.query())))
+  app.get('/v1/prefix', context => answer(context, prefixIn(context.req.query())))
   app.post('/v1/log', async context => {
     const push = decodePushRequest(await readBody(context.req.raw, limits.maxPushBytes))
-    return withStore(context, parts => answerPush(push, context.get('access'), parts))
+    return answer(context, pushOf(push, context.get('access')), { commits: push.commits })
   })
-  app.get('/v1/erasures', context => {
-    const after = wholeNumber(context.req.query(), 'after', 0)
-    return withStore(context, ({ store, epoch }) => answerErasures(store, epoch, after))
-  })
+  app.get('/v1/erasures', context => answer(context, erasuresIn(context.req.query())))
   app.post('/v1/erasures', async context => {
     if (!context.get('access').erase) throw mayNot('erase')
     const body = await readBody(context.req.raw, MAX_ERASURE_BYTES, 'application/json')
-    const request = decodeEraseRequest(parseJson(body, 'the body'))
-    return withStore(context, ({ store, epoch }) => answerErase(store, epoch, request))
+    const { epoch, ...erasure } = decodeEraseRequest(parseJson(body, 'the body'))
+    return answer(context, { type: 'erase', epoch }, { erasure })
   })
   app.get('/v1/hints', openHints)
   app.get('/v1/proof', context => {
     const { eventId = '' } = context.req.query()
-    return withStore(context, ({ store }) => answerProof(store, eventId))
+    return withStore(context, store => answerProof(store, eventId))
   })
   app.get('/v1/logs/:epoch/*', context => {
     const name = context.req.path.replace(/^\/v1\/logs\/[^/]+\//, '')
-    return withStore(context, ({ store, epoch }) => {
-      if (context.req.param('epoch') !== epoch) throw notFound()
+    return withStore(context, store => {
+      if (context.req.param('epoch') !== store.state.epoch) throw notFound()
       return name === 'checkpoint' ? answerCheckpoint(store) : answerTile(store, name)
     })
   })
@@ -167,12 +150,53 @@ export function createSyncServer(options: SyncServerOptions): SyncServer {
     await next()
   }
 
+  /**
+   * Asks a store, and asks once more of the log that there is now where the database was found to hold another. The store
+   * stays open until `then` is done, or the stream that was begun.
+   *
+   * @throws {@link HttpFailure} for what is refused
+   */
+  async function ask(
+    storeId: string,
+    begin: (store: ServedStore) => Exchange,
+    then: (answer: Granted, held: HeldStore) => Response | Promise<Response>,
+  ): Promise<Response> {
+    for (;;) {
+      const held = await stores.hold(storeId)
+      let isLive = false
+      try {
+        const answer = await begin(held.store).ask()
+        if (answer.type === 'again') continue
+        if (answer.type === 'refused') throw refusalOf(answer)
+        isLive = answer.type === 'hints'
+        return await then(answer, held)
+      } finally {
+        if (!isLive) held.release()
+      }
+    }
+  }
+
+  async function answer(context: Context<Env>, question: Question, sent: Sent = {}): Promise<Response> {
+    const { storeId } = context.get('access')
+    const parts = { sent, limits, witness: await witness, record: context.env.record }
+    let exchange: Exchange
+    return ask(
+      storeId,
+      store => (exchange = new Exchange(store, question, sent)),
+      (answer, { store }) => responseTo(answer, { ...parts, store, found: exchange.found }),
+    )
+  }
+
+  /** For one read or one write of its own: of the log that the database holds now. */
   function withStore(
     context: Context<Env>,
-    answer: (parts: ExchangeParts) => Response | Promise<Response>,
+    answer: (store: ServedStore) => Response | Promise<Response>,
   ): Promise<Response> {
-    return stores.use(context.get('access').storeId, async store =>
-      answer({ store, epoch: await refresh(store), record: context.env.record }),
+    const { storeId } = context.get('access')
+    return ask(
+      storeId,
+      store => new Exchange(store, { type: 'other' }),
+      (_, { store }) => answer(store),
     )
   }
 
@@ -184,7 +208,7 @@ export function createSyncServer(options: SyncServerOptions): SyncServer {
     if (!cosigner) throw new HttpFailure(404, 'not-a-witness', 'This server signs nothing')
     const body = textOfNote(await readBody(context.req.raw, MAX_NOTE_BYTES, 'text/plain'))
     const { storeId } = context.get('access')
-    return withStore(context, ({ store: { log } }) =>
+    return withStore(context, ({ log }) =>
       answer(body, {
         storeId,
         storage: log.storage,
@@ -200,33 +224,24 @@ export function createSyncServer(options: SyncServerOptions): SyncServer {
   }
 
   async function openHints(context: Context<Env>): Promise<Response> {
-    const access = context.get('access')
-    const { storeId } = access
-    const { store, release } = await stores.hold(storeId)
-    try {
-      const epoch = await refresh(store)
-      if (store.liveClients.size >= limits.maxLiveClients) {
-        throw new HttpFailure(429, 'too-many-clients', 'No room for another live client')
-      }
-      const onError = (error: unknown) => report(error, { storeId, request: 'GET /v1/hints' })
-      const live = new LiveAccess({
-        request: context.req.raw,
-        access,
-        authorize,
-        recheckMs: limits.recheckMs,
-        onError,
-      })
-      const onEnd = watchStream(context.env.record, release)
+    const { storeId, expiresAt = null } = context.get('access')
+    const onError = (error: unknown) => report(error, { storeId, request: 'GET /v1/hints' })
+    const access = liveAccess({ request: context.req.raw, authorize, onError })
+    const question = { type: 'hints', storeId, expiresAt } as const
+    let stream: HintStream
+    const begin = (store: ServedStore) => {
+      stream = hintStream({ store, question, access })
+      return stream.exchange
+    }
+    return ask(storeId, begin, (_, { release }) => {
+      const body = stream.open(watchStream(context.env.record, release))
       // Without the second header a proxy such as nginx keeps hints back until it has a buffer full of them.
       const headers = { 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' }
-      return new Response(hintStream({ store, epoch, access: live, onEnd }), { headers })
-    } catch (error) {
-      release()
-      throw error
-    }
+      return new Response(body, { headers })
+    })
   }
 
-  function watchStream(record: RequestRecord, release: () => void): HintStreamOptions['onEnd'] {
+  function watchStream(record: RequestRecord, release: () => void): OnEnd {
     observers.streamBegan()
     return reason => {
       release()
@@ -251,12 +266,6 @@ export function createSyncServer(options: SyncServerOptions): SyncServer {
       // A hook that fails must not take the answer with it.
     }
   }
-}
-
-/** Other servers may write to the same database: no answer may be behind what one of them has acknowledged. */
-async function refresh({ log, epoch }: ServedStore): Promise<string> {
-  await Promise.all([log.catchUp(), log.erasures.refresh()])
-  return epoch
 }
 
 async function noteRoute(context: Context<Env>, next: Next): Promise<void> {

@@ -14,6 +14,7 @@ const of = (
 ): Mutation => ({ file, rule, find, replace, tests })
 
 const state = 'src/sync/sync-state.ts'
+const server = 'src/server/server-state.ts'
 const admission = 'src/engine/admit-job.ts'
 const page = 'src/engine/remote-job.ts'
 const rebase = 'src/engine/rebase.ts'
@@ -82,9 +83,9 @@ export const SIMULATED_RULES: readonly Mutation[] = [
     "if (outcome.type === 'conflict') {",
     "if (outcome.type === 'conflict' && outcome.head < 0) {",
   ]),
-  of('src/server/log-exchange.ts', 'nothing is taken that was meant for another log', [
-    'if (meant === epoch) return',
-    'if (epoch) return',
+  of(server, 'nothing is taken that was meant for another log', [
+    "if ('epoch' in question && question.epoch !== epoch) return answer(store, otherEpoch(epoch))",
+    '',
   ]),
   of(
     state,
