@@ -117,7 +117,13 @@ export function createSyncServer(options: SyncServerOptions): SyncServer {
       const record = beginRecord(request)
       return observers.request(request, record, () => respond(request, record, peer))
     },
-    rotateEpoch: storeId => stores.use(storeId, ({ log }) => rotateEpoch(log)),
+    rotateEpoch: storeId =>
+      stores.use(storeId, async ({ log, leave }) => {
+        const epoch = await rotateEpoch(log)
+        // Live clients hear of it at once: their streams end with the log that was open.
+        leave()
+        return epoch
+      }),
     close() {
       health.closing()
       return stores.close()

@@ -15,6 +15,7 @@ const of = (
 
 const state = 'src/sync/sync-state.ts'
 const server = 'src/server/server-state.ts'
+const live = 'src/server/live-state.ts'
 const admission = 'src/engine/admit-job.ts'
 const page = 'src/engine/remote-job.ts'
 const rebase = 'src/engine/rebase.ts'
@@ -106,6 +107,48 @@ export const SIMULATED_RULES: readonly Mutation[] = [
     state,
     'in the model: a hint causes a pull',
     ['return isPullDue || hinted > standing.position ||', 'return isPullDue ||'],
+    MODEL,
+  ),
+  of(
+    server,
+    'in the model: of a log that was put back in the middle of a request nothing is told',
+    [
+      'if (isReplaced(store, input.epoch)) return leave(store, request, input.epoch)\n      return answer(',
+      'return answer(',
+    ],
+    MODEL,
+  ),
+  of(
+    server,
+    'in the model: a request is looked at by the log that the database holds',
+    [
+      'if (isReplaced(store, input.epoch)) return leave(store, request, input.epoch)\n      return takeLook(',
+      'return takeLook(',
+    ],
+    MODEL,
+  ),
+  of(
+    server,
+    'in the model: there are no more streams than there is room for',
+    ['if (store.live >= limits.maxLiveClients) return answer(store, NO_ROOM)', ''],
+    MODEL,
+  ),
+  of(
+    server,
+    'in the model: a stream that is over is taken off the count',
+    ['live: shared.live - 1', 'live: shared.live'],
+    MODEL,
+  ),
+  of(
+    live,
+    'in the model: who does not read is sent nothing',
+    ['if (!hasRoom || !isNews) return [stream, []]', 'if (!isNews) return [stream, []]'],
+    MODEL,
+  ),
+  of(
+    live,
+    'in the model: live clients are told of growth',
+    ['return tell(stream, input.standing, store)', 'return [stream, []]'],
     MODEL,
   ),
 ]

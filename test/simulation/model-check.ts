@@ -5,9 +5,9 @@ import {
   check,
   fairTransition,
   initialModel,
+  isThere,
   lateArrives,
   type Model,
-  type ModelClient,
   transitions,
 } from './model.ts'
 import { holds, Violation } from './violation.ts'
@@ -66,21 +66,21 @@ export function checkModel({ bounds, maxStates, healEvery }: ModelCheckOptions):
   return { states: seen.size, transitions: gone, depth, isComplete: frontier.length === 0, healed }
 }
 
-/** Few clients make many states: each of them is written out once and has a number from then on. */
+/** Few clients and servers make many states: each of them is written out once and has a number from then on. */
 function createKeys(): (model: Model) => string {
   const numbers = new Map<string, number>()
-  const known = new WeakMap<ModelClient, number>()
-  return ({ log, clients, late }) => {
-    const ofClients = clients.map(client => known.get(client) ?? number(client))
-    return `${log.join()} ${ofClients.join()} ${JSON.stringify(late)}`
-  }
+  const known = new WeakMap<object, number>()
+  return ({ server, clients, late }) =>
+    `${numberOf(server)},${clients.map(numberOf)},${late && numberOf(late)}`
 
-  function number(client: ModelClient): number {
+  function numberOf(part: object): number {
+    const before = known.get(part)
+    if (before !== undefined) return before
     // All fields are plain values, made in one order.
-    const text = JSON.stringify(client)
+    const text = JSON.stringify(part)
     const number = numbers.get(text) ?? numbers.size
     numbers.set(text, number)
-    known.set(client, number)
+    known.set(part, number)
     return number
   }
 }
@@ -101,8 +101,8 @@ function heal(model: Model): void {
   holds(false, () => `8: there is no end: ${JSON.stringify(now)}`)
 }
 
-const isSame = ({ log, clients }: Model): boolean =>
-  clients.every(({ position, pending }) => position === log.length && pending.length === 0)
+const isSame = ({ server, clients }: Model): boolean =>
+  clients.every(client => isThere(server, client) && client.pending.length === 0)
 
 function tell(found: Found, look: () => void): void {
   try {

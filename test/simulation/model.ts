@@ -1,54 +1,65 @@
 // A small world around the client's state machine, as plain values: two clients, a server with one stream, and every
 // message that is under way. What can happen next is a list of states, so that all of them can be gone through.
 
-import type { PushReceipt } from '../../src/protocol/sync-messages.ts'
+import type { Answer, Question } from '../../src/server/server-io.ts'
+import type { SyncFailure } from '../../src/sync/sync-failure.ts'
 import type { PushedCommit, SyncEffect, SyncInput } from '../../src/sync/sync-io.ts'
 import { initialSyncState, type SyncState, step } from '../../src/sync/sync-state.ts'
+import {
+  ask,
+  type Commit,
+  type EventName,
+  give as giveServer,
+  goOn,
+  initialServer,
+  type ModelServer,
+  putBack,
+  type Served,
+  type Serving,
+} from './model-server.ts'
 import { holds } from './violation.ts'
 
-/** An event is its author and a count; on a log it stands on all that is before it. */
-type EventName = string
-
-/** A commit as its author would push it, and what it stands on. */
-type Commit = Readonly<{ event: EventName; base: number }>
-
 type Request = Readonly<{
-  effect: Extract<SyncEffect, { type: 'pull' | 'push' }>
-  /** Sent, then answered; a request that is given up is still answered, by a failure. */
-  phase: 'sent' | 'answered'
-  answer: Answer | null
+  effect: Extract<SyncEffect, { type: 'pull' | 'push' | 'rejoin' }>
   commits: readonly Commit[]
+  /** At the server, null on the way there. */
+  serving: Serving | null
+  /** On the way back. A request that is given up is still answered, by a failure. */
+  answer: Answer | null
 }>
-
-type Answer =
-  | Readonly<{ type: 'page'; next: number; head: number }>
-  | Readonly<{ type: 'receipt'; accepted: number; after: number | null; isStale: boolean }>
 
 export type ModelClient = Readonly<{
   sync: SyncState
-  /** What of the server's log is here, and what waits behind it. */
-  position: number
+  /** The log that it knows, what of it is here, and what waits behind it. */
+  epoch: string
+  confirmed: readonly EventName[]
   pending: readonly EventName[]
   appended: number
   request: Request | null
   hasTimer: boolean
-  hearsHints: boolean
+  wantsHints: boolean
+  /** Its stream at the server. */
+  stream: Serving | null
   /** A hint on its way. */
-  hint: number | null
+  hint: Hint | null
 }>
+
+type Hint = Extract<SyncInput, { type: 'hint' }>
 
 export type Model = Readonly<{
-  log: readonly EventName[]
+  server: ModelServer
   clients: readonly ModelClient[]
   /** A push that was sent twice, or was taken for lost, and comes late. */
-  late: readonly Commit[] | null
+  late: Readonly<{ epoch: string; commits: readonly Commit[] }> | null
 }>
 
-export type Bounds = Readonly<{ appends: number }>
+/** `restores`: how often the server's database is put back, once at most. */
+export type Bounds = Readonly<{ appends: number; restores: 0 | 1 }>
 
 export type Transition = Readonly<{ label: string; to: Model }>
 
 const EPOCH = 'e'
+const NEXT_EPOCH = 'f'
 /** Neither time nor chance decides what happens next, only how long it takes. */
 const MOMENT = { now: 0, chance: 0.5 }
 /** As if every commit was so large that two go into a push at first, and one into a smaller one. */
@@ -57,15 +68,17 @@ const COMMITS_A_PUSH = 2
 export function initialModel(clients: number): Model {
   const client: ModelClient = {
     sync: initialSyncState,
-    position: 0,
+    epoch: EPOCH,
+    confirmed: [],
     pending: [],
     appended: 0,
     request: null,
     hasTimer: false,
-    hearsHints: false,
+    wantsHints: false,
+    stream: null,
     hint: null,
   }
-  return { log: [], clients: Array.from({ length: clients }, () => client), late: null }
+  return { server: initialServer(EPOCH), clients: Array.from({ length: clients }, () => client), late: null }
 }
 
 /** Everything that can happen in this state. */
@@ -76,11 +89,22 @@ export function transitions(model: Model, bounds: Bounds): Transition[] {
     next.push({ label: 'a late push arrives', to: lateArrives(model) })
     next.push({ label: 'a late push is lost', to: { ...model, late: null } })
   }
+  if (bounds.restores === 1 && model.server.epoch === EPOCH) {
+    next.push({
+      label: 'the server is put back',
+      to: { ...model, server: putBack(model.server, NEXT_EPOCH) },
+    })
+  }
   return next
 }
 
 export function lateArrives(model: Model): Model {
-  return model.late ? admit({ ...model, late: null }, model.late).model : model
+  if (!model.late) return model
+  const { epoch, commits } = model.late
+  const question: Question = { type: 'push', epoch, commits: commits.length, forbidden: null }
+  let served = ask(model.server, question, commits)
+  while (served.serving.work) served = goOn(served.server, served.serving)
+  return withServer({ ...model, late: null }, served.server)
 }
 
 /** What a client that works, on a network that works, does next; null when it waits for nothing. */
@@ -89,15 +113,22 @@ export function fairTransition(model: Model, n: number): Transition | null {
   const { request, sync } = client
   if (sync.life === 'new') return named(model, n, 'starts', start(client))
   if (!sync.online) return named(model, n, 'is online', give(client, { type: 'online' }))
-  if (request?.phase === 'sent') return { label: `${n} is answered`, to: answerAtServer(model, n) }
-  if (request) return named(model, n, 'hears the answer', hear(model, client))
-  if (client.hint !== null) return named(model, n, 'hears a hint', hearHint(client))
-  const isDone = client.pending.length === 0 && client.position === model.log.length
+  if (request && !request.answer) return { label: `${n} is served`, to: serve(model, n) }
+  if (request) return named(model, n, 'hears the answer', hear(client))
+  if (client.hint !== null) return { label: `${n} hears a hint`, to: hearHint(model, n) }
+  const isDone = client.pending.length === 0 && isThere(model.server, client)
   if (isDone) return null
   if (client.hasTimer) return named(model, n, 'has waited', fire(client))
-  holds(client.hearsHints, () => `8: client ${n} waits for nothing`)
-  return named(model, n, 'is told of the head', give(client, hintOf(model.log.length)))
+  holds(client.wantsHints, () => `8: client ${n} waits for nothing`)
+  // Its stream is of a log that is no more, until anybody asks the server for anything.
+  if (client.stream)
+    return { label: 'somebody asks', to: withServer(model, ask(model.server, { type: 'head' }).server) }
+  return { label: `${n} asks for hints`, to: openHints(model, n) }
 }
+
+/** It has all that there is. */
+export const isThere = ({ epoch, log }: ModelServer, client: ModelClient): boolean =>
+  client.epoch === epoch && client.confirmed.length === log.length
 
 function ofPeople(model: Model, n: number, { appends }: Bounds): Transition[] {
   const client = model.clients[n]!
@@ -118,33 +149,37 @@ function ofPeople(model: Model, n: number, { appends }: Bounds): Transition[] {
 
 function ofWire(model: Model, n: number): Transition[] {
   const client = model.clients[n]!
-  const { request, hint } = client
+  const { request, stream, hint } = client
   const next: Transition[] = []
-  if (request?.phase === 'sent') {
-    next.push({ label: `${n} is answered`, to: answerAtServer(model, n) })
-    next.push(named(model, n, 'loses a request', fail(client)))
-    if (request.effect.type === 'push' && !model.late) {
-      next.push({ label: `${n} sends twice`, to: { ...model, late: request.commits } })
+  if (request && !request.answer) {
+    next.push({ label: `${n} is served`, to: serve(model, n) })
+    if (!request.serving) next.push(named(model, n, 'loses a request', fail(client)))
+    if (!request.serving && request.effect.type === 'push' && !model.late) {
+      const late = { epoch: request.effect.epoch, commits: request.commits }
+      next.push({ label: `${n} sends twice`, to: { ...model, late } })
     }
   }
-  if (request?.phase === 'answered') {
-    next.push(named(model, n, 'hears the answer', hear(model, client)))
+  if (request?.answer) {
+    next.push(named(model, n, 'hears the answer', hear(client)))
     next.push(named(model, n, 'loses an answer', fail(client)))
   }
-  if (client.hearsHints && hint !== model.log.length) {
-    next.push(named(model, n, 'is sent a hint', { ...client, hint: model.log.length }))
-  }
+  if (client.wantsHints && !stream) next.push({ label: `${n} asks for hints`, to: openHints(model, n) })
+  if (stream) next.push({ label: `${n} loses its hints`, to: loseHints(model, n) })
   if (hint !== null) {
-    next.push(named(model, n, 'hears a hint', hearHint(client)))
-    next.push(named(model, n, 'hears a hint of two', give(client, hintOf(hint))))
-    next.push(named(model, n, 'loses a hint', { ...client, hint: null }))
+    next.push({ label: `${n} hears a hint`, to: hearHint(model, n) })
+    next.push(named(model, n, 'hears a hint of two', give(client, hint)))
   }
   return next
 }
 
 function named(model: Model, n: number, what: string, client: ModelClient): Transition {
-  return { label: `${n} ${what}`, to: { ...model, clients: model.clients.with(n, client) } }
+  return { label: `${n} ${what}`, to: dropStreams(withClient(model, n, client)) }
 }
+
+const withClient = (model: Model, n: number, client: ModelClient): Model => ({
+  ...model,
+  clients: model.clients.with(n, client),
+})
 
 const start = (client: ModelClient): ModelClient =>
   give(client, { type: 'started', standing: standingOf(client) })
@@ -156,85 +191,165 @@ function append(client: ModelClient, n: number): ModelClient {
 }
 
 /** What is in the log stays, and all else is as at the first start. */
-function crash({ position, pending, appended }: ModelClient): ModelClient {
+function crash({ epoch, confirmed, pending, appended, stream }: ModelClient): ModelClient {
   const fresh = initialModel(1).clients[0]!
-  return { ...fresh, position, pending, appended }
+  return { ...fresh, epoch, confirmed, pending, appended, stream }
 }
 
 const fire = (client: ModelClient): ModelClient => give({ ...client, hasTimer: false }, { type: 'timer' })
 
-const hearHint = (client: ModelClient): ModelClient =>
-  give({ ...client, hint: null }, hintOf(client.hint ?? 0))
-
-const hintOf = (position: number): SyncInput => ({ type: 'hint', position, epoch: EPOCH, erasures: 0 })
-
 function fail(client: ModelClient): ModelClient {
-  const failure = { type: 'unreachable', message: '', timedOut: false } as const
-  const { request } = client
+  return failWith(client, { type: 'unreachable', message: '', timedOut: false })
+}
+
+function failWith(client: ModelClient, failure: SyncFailure): ModelClient {
+  const { effect, commits } = client.request!
   const next = { ...client, request: null }
-  if (request!.effect.type === 'pull') return give(next, { type: 'pullFailed', failure })
-  const { commits } = request!
+  if (effect.type !== 'push') return give(next, { type: `${effect.type}Failed`, failure })
   const sent = { commits: commits.length, bytes: commits.length, first: nameOf(commits[0]) }
   return give(next, { type: 'pushFailed', failure, sent })
 }
 
-function answerAtServer(model: Model, n: number): Model {
+/** A request comes to the server, or one more thing is done for it there. */
+function serve(model: Model, n: number): Model {
+  const { request } = model.clients[n]!
+  const { serving, commits } = request!
+  const question = questionOf(request!, model.clients[n]!)
+  let served = serving ? goOn(model.server, serving) : ask(model.server, question, commits)
+  if (served.answer?.type === 'again') served = ask(served.server, question, commits)
+  const client = {
+    ...model.clients[n]!,
+    request: { ...request!, serving: served.serving, answer: served.answer },
+  }
+  return withServer(withClient(model, n, client), served.server)
+}
+
+function questionOf({ effect, commits }: Request, { confirmed }: ModelClient): Question {
+  switch (effect.type) {
+    case 'pull':
+      return { type: 'pull', after: effect.after, maxBytes: Number.MAX_SAFE_INTEGER }
+    case 'push':
+      return { type: 'push', epoch: effect.epoch, commits: commits.length, forbidden: null }
+    case 'rejoin':
+      return { type: 'prefix', size: confirmed.length }
+  }
+}
+
+/** Live clients are told of what came; those of a log that was closed are left. */
+function withServer(model: Model, server: ModelServer): Model {
+  let next: Model = { ...model, server }
+  for (const [n, { stream }] of next.clients.entries()) {
+    if (!stream) continue
+    const { isClosed } = next.server.stores[stream.store]!
+    const standing = { head: server.log.length, erasures: 0 }
+    const input = isClosed ? ({ type: 'closed' } as const) : ({ type: 'grew', standing } as const)
+    next = streamed(next, n, giveServer(next.server, stream, input))
+  }
+  return next
+}
+
+function openHints(model: Model, n: number): Model {
+  const asked = ask(model.server, { type: 'hints', storeId: 's', expiresAt: null })
+  if (asked.answer?.type !== 'hints') return withServer(model, asked.server)
+  const client = give(model.clients[n]!, { type: 'hintsOpened' })
+  const opened = withServer(withClient(model, n, { ...client, stream: asked.serving }), asked.server)
+  return reads(opened, n)
+}
+
+function reads(model: Model, n: number): Model {
+  const { stream } = model.clients[n]!
+  if (!stream) return model
+  const standing = { head: model.server.log.length, erasures: 0 }
+  return streamed(model, n, giveServer(model.server, stream, { type: 'reads', standing }))
+}
+
+/** What a stream has to do, is done. */
+function streamed(model: Model, n: number, { server, serving, effects }: Served): Model {
+  let client: ModelClient = { ...model.clients[n]!, stream: serving }
+  for (const effect of effects) {
+    if (effect.type === 'hint') {
+      holds(client.hint === null, () => `server 6: client ${n} does not read, and is sent a hint`)
+      holds(effect.hint.position <= server.log.length, () => `server 6: a hint of ${effect.hint.position}`)
+      client = { ...client, hint: { type: 'hint', ...effect.hint } }
+    }
+    if (effect.type === 'end') client = give({ ...client, stream: null, hint: null }, { type: 'hintsClosed' })
+  }
+  return withClient({ ...model, server }, n, client)
+}
+
+/** The connection breaks: both notice. */
+function loseHints(model: Model, n: number): Model {
+  const { stream } = model.clients[n]!
+  return streamed(model, n, giveServer(model.server, stream!, { type: 'left' }))
+}
+
+/** Streams of clients that do not listen any more. */
+function dropStreams(model: Model): Model {
+  const n = model.clients.findIndex(({ stream, wantsHints }) => stream && !wantsHints)
+  return n === -1 ? model : dropStreams(loseHints(model, n))
+}
+
+function hearHint(model: Model, n: number): Model {
   const client = model.clients[n]!
-  const request = client.request!
-  if (request.effect.type === 'push') {
-    const { model: admitted, answer } = admit(model, request.commits)
-    return withRequest(admitted, n, { ...request, phase: 'answered', answer })
-  }
-  const head = model.log.length
-  // A page holds one commit: so pulls that are half done are states, too.
-  const next = Math.min(head, request.effect.after + 1)
-  return withRequest(model, n, { ...request, phase: 'answered', answer: { type: 'page', next, head } })
+  const { to } = named(model, n, '', give({ ...client, hint: null }, client.hint!))
+  return reads(to, n)
 }
 
-const withRequest = (model: Model, n: number, request: Request): Model => ({
-  ...model,
-  clients: model.clients.with(n, { ...model.clients[n]!, request }),
-})
-
-/** All streams are one here: a commit stands on the whole log, or is stale; what is there already is accepted. */
-function admit(model: Model, commits: readonly Commit[]): { model: Model; answer: Answer } {
-  const log = [...model.log]
-  const before = log.length
-  let accepted = 0
-  let isAllNew = true
-  for (const { event, base } of commits) {
-    const at = log.indexOf(event)
-    const isSame = at === base
-    if (at === -1 && base === log.length) log.push(event)
-    else if (isSame) isAllNew = false
-    else break
-    accepted++
-  }
-  const isStale = accepted < commits.length
-  const after = isAllNew && accepted > 0 ? before : null
-  return { model: { ...model, log }, answer: { type: 'receipt', accepted, after, isStale } }
-}
-
-function hear(model: Model, client: ModelClient): ModelClient {
-  const { answer, commits } = client.request!
+function hear(client: ModelClient): ModelClient {
+  const { answer, serving, commits, effect } = client.request!
   const next = { ...client, request: null }
-  if (answer!.type === 'page') {
-    const moved = take(next, model.log.slice(next.position, answer!.next))
-    return give(moved, { type: 'pullDone', standing: standingOf(moved), head: answer!.head })
+  switch (answer!.type) {
+    case 'page': {
+      const { epoch, head } = answer as Extract<Answer, { type: 'page' }>
+      if (epoch !== client.epoch) {
+        return failWith(client, { type: 'epoch-changed', expected: client.epoch, actual: epoch })
+      }
+      const moved = take(next, serving!.found)
+      return give(moved, { type: 'pullDone', standing: standingOf(moved), head })
+    }
+    case 'prefix': {
+      const { epoch } = answer as Extract<Answer, { type: 'prefix' }>
+      const moved = rejoin(next, epoch, serving!.found)
+      return give(moved, { type: 'rejoinDone', standing: standingOf(moved) })
+    }
+    case 'receipt': {
+      const { receipt } = answer as Extract<Answer, { type: 'receipt' }>
+      const { accepted, after, epoch } = receipt
+      const own = commits.slice(0, accepted).map(({ event }) => event)
+      const isNext = accepted > 0 && after === next.confirmed.length && epoch === next.epoch
+      const moved = isNext ? take(next, own) : next
+      const refused = nameOf(commits[accepted])
+      return give(moved, {
+        type: 'pushDone',
+        receipt: { ...receipt, checkpoint: null },
+        refused,
+        standing: standingOf(moved),
+      })
+    }
+    case 'refused': {
+      const { code, facts } = answer as Extract<Answer, { type: 'refused' }>
+      const isForeseen = code === 'epoch-changed' || code === 'ahead-of-server'
+      holds(isForeseen, () => `9: ${effect.type} was refused: ${code}`)
+      const actual = String(facts['epoch'])
+      holds(actual !== client.epoch, () => `9: ${effect.type} of ${actual} was refused: ${code}`)
+      return failWith(client, { type: 'epoch-changed', expected: client.epoch, actual })
+    }
+    default:
+      return holds(false, () => `server 1: ${effect.type} is answered by ${answer!.type}`) as never
   }
-  const { accepted, after, isStale } = answer as Extract<Answer, { type: 'receipt' }>
-  const own = commits.slice(0, accepted).map(({ event }) => event)
-  const moved = after === next.position ? take(next, own) : next
-  const receipt: PushReceipt = {
-    epoch: EPOCH,
-    accepted,
-    after,
-    head: model.log.length,
-    checkpoint: null,
-    refusal: isStale ? { reason: 'stale', detail: '' } : null,
+}
+
+/** What the server has not, or has otherwise, is pending again. */
+function rejoin(client: ModelClient, epoch: string, log: readonly EventName[]): ModelClient {
+  const { confirmed, pending } = client
+  const differs = confirmed.findIndex((event, i) => event !== log[i])
+  const same = differs === -1 ? confirmed.length : differs
+  return {
+    ...client,
+    epoch,
+    confirmed: confirmed.slice(0, same),
+    pending: [...confirmed.slice(same), ...pending],
   }
-  const refused = nameOf(commits[accepted])
-  return give(moved, { type: 'pushDone', receipt, refused, standing: standingOf(moved) })
 }
 
 const nameOf = (commit: Commit | undefined): PushedCommit | null =>
@@ -243,14 +358,14 @@ const nameOf = (commit: Commit | undefined): PushedCommit | null =>
 /** What came of the server's log is here, and what of it waited does not wait any more. */
 const take = (client: ModelClient, events: readonly EventName[]): ModelClient => ({
   ...client,
-  position: client.position + events.length,
+  confirmed: [...client.confirmed, ...events],
   pending: client.pending.filter(event => !events.includes(event)),
 })
 
-function standingOf({ position, pending }: ModelClient) {
+function standingOf({ epoch, confirmed, pending }: ModelClient) {
   return {
-    epoch: EPOCH,
-    position,
+    epoch,
+    position: confirmed.length,
     pending: pending.length,
     rejected: 0,
     erasures: { taken: 0, unsent: 0 },
@@ -259,11 +374,7 @@ function standingOf({ position, pending }: ModelClient) {
 
 function give(client: ModelClient, input: SyncInput): ModelClient {
   const [sync, effects] = step(client.sync, input, MOMENT)
-  const next = effects.reduce(run, { ...client, sync: withoutTime(sync) })
-  if (input.type !== 'hintsOpened' && sync.hints === 'opening' && next.hearsHints) {
-    return give(next, { type: 'hintsOpened' })
-  }
-  return next
+  return effects.reduce(run, { ...client, sync: withoutTime(sync) })
 }
 
 /** Counts that only lengthen waits, and times, would make endlessly many states of one. */
@@ -284,50 +395,59 @@ const some = (count: number): number => Math.min(1, count)
 function run(client: ModelClient, effect: SyncEffect): ModelClient {
   switch (effect.type) {
     case 'pull':
-    case 'push': {
+    case 'push':
+    case 'rejoin': {
       holds(client.request === null, () => 'sync 1: two requests are under way')
       holds(client.sync.online, () => 'sync 2: a request while it must be quiet')
       const isPush = effect.type === 'push'
       const commits = isPush
-        ? client.pending.slice(0, COMMITS_A_PUSH).map((event, i) => ({ event, base: client.position + i }))
+        ? client.pending
+            .slice(0, COMMITS_A_PUSH)
+            .map((event, i) => ({ event, base: client.confirmed.length + i }))
         : []
-      return { ...client, request: { effect, phase: 'sent', answer: null, commits } }
+      return { ...client, request: { effect, commits, serving: null, answer: null } }
     }
     case 'schedule':
       return { ...client, hasTimer: true }
     case 'cancelTimer':
       return { ...client, hasTimer: false }
     case 'openHints':
-      return { ...client, hearsHints: true }
+      return { ...client, wantsHints: true }
     case 'closeHints':
-      return { ...client, hearsHints: false, hint: null }
+      return { ...client, wantsHints: false, hint: null }
     case 'abortRequest':
       return client
     case 'erase':
       return holds(false, () => 'nothing is erased here') as never
-    case 'rejoin':
-      return holds(false, () => 'the server has one log for ever here') as never
     case 'setAside':
       return holds(false, () => 'nothing is refused for good here') as never
   }
 }
 
 /** What must hold in every state. The rules are numbered as in README.md. */
-export function check({ log, clients }: Model): void {
+export function check({ server, clients }: Model): void {
+  const { log, epoch } = server
   holds(new Set(log).size === log.length, () => `1: ${log} has an event twice`)
-  for (const [n, { position, pending, appended, sync, hasTimer, hearsHints }] of clients.entries()) {
-    holds(position <= log.length, () => `2: client ${n} has ${position} of ${log.length}`)
-    const confirmed = log.slice(0, position)
+  for (const [at, { live, limits }] of server.stores.entries()) {
+    const streams = clients.filter(({ stream }) => stream?.store === at).length
+    holds(live === streams && live <= limits.maxLiveClients, () => `server 7: ${live} of ${streams} streams`)
+  }
+  for (const [n, client] of clients.entries()) {
+    const { confirmed, pending, appended, sync, hasTimer, wantsHints } = client
+    const isSameLog = client.epoch === epoch
+    const isPrefix = confirmed.every((event, i) => log[i] === event)
+    holds(!isSameLog || isPrefix, () => `2: client ${n} has ${confirmed} of ${log}`)
     holds(!pending.some(event => confirmed.includes(event)), () => `3: client ${n} has an event twice`)
-    const own = [...confirmed.filter(event => event.startsWith(`${n}.`)), ...pending]
+    const own = [...confirmed, ...pending].filter(event => event.startsWith(`${n}.`))
     const written = Array.from({ length: appended }, (_, i) => `${n}.${i + 1}`)
     holds(own.join() === written.join(), () => `5, 6: client ${n} wrote ${written} and has ${own}`)
     const isQuiet = sync.life !== 'running' || !sync.online || sync.isHalted
-    holds(!isQuiet || (!hasTimer && !hearsHints), () => `sync 2: client ${n} is not quiet`)
+    holds(!isQuiet || (!hasTimer && !wantsHints), () => `sync 2: client ${n} is not quiet`)
     holds(!sync.isHalted, () => `9: client ${n} stopped: ${sync.error?.message}`)
-    holds(sync.life === 'new' || sync.standing.position === position, () => `sync 4: client ${n} is mistaken`)
+    const knows = sync.life === 'new' || sync.standing.position === confirmed.length
+    holds(knows, () => `sync 4: client ${n} is mistaken`)
     // Who is not quiet waits for something: an answer, a timer, or a hint.
-    const waits = clients[n]!.request !== null || hasTimer || hearsHints
+    const waits = client.request !== null || hasTimer || wantsHints
     holds(isQuiet || waits, () => `sync: client ${n} waits for nothing`)
   }
 }
