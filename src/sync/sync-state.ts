@@ -87,7 +87,8 @@ export const initialSyncState: SyncState = {
  * 2. Offline, halted, not started or stopped, nothing is requested, no hints are heard, and no timer runs.
  * 3. The request before each push was a pull that reached the end of the server's log as it was then, and no hint
  *    has named a later position after it. Hints that come in the middle of that pull wait for the one that follows
- *    the push: else a log that others write to all the time would never let this replica push.
+ *    the push: else a log that others write to all the time would never let this replica push. Where another tab went
+ *    back to what another log of the server has, that pull comes again.
  * 4. Only the log moves `standing`: neither a receipt nor a hint confirms anything here. A hint can but cause a pull.
  * 5. After a failure nothing is requested until the retry timer fires, the network returns, or the application pokes.
  * 6. Two answered pushes from one position of the server's log are separated by a wait, or by a commit that was set
@@ -169,11 +170,15 @@ function tryNow(state: SyncState): SyncState {
   return { ...state, timer: null, isPullDue: true, mayNotErase: false, failures: NO_FAILURES }
 }
 
-function takeLogChange(state: SyncState, standing: Standing, { now }: Moment): SyncState {
+function takeLogChange(before: SyncState, standing: Standing, { now }: Moment): SyncState {
+  const { epoch, position } = before.standing
+  // Another tab has gone back to what another log has of it: what was pulled to the end is not this one.
+  const isMovedBack = (epoch !== '' && standing.epoch !== epoch) || standing.position < position
+  const state = { ...before, standing, isPullDue: before.isPullDue || isMovedBack }
   const isBusy =
     state.request !== null || state.timer?.purpose === 'retry' || state.timer?.purpose === 'linger'
-  if (standing.pending === 0 || isBusy) return { ...state, standing }
-  return { ...state, standing, timer: { purpose: 'linger', at: now + LINGER_MS } }
+  if (standing.pending === 0 || isBusy) return state
+  return { ...state, timer: { purpose: 'linger', at: now + LINGER_MS } }
 }
 
 function takeTimer(state: SyncState): SyncState {
@@ -199,7 +204,7 @@ function takePage(
   { standing, head }: Readonly<{ standing: Standing; head: number }>,
   moment: Moment,
 ): SyncState {
-  const isPullDue = standing.position < head
+  const isPullDue = state.isPullDue || standing.position < head
   const next = { ...state, request: null, standing, isPullDue, lastContactAt: moment.now }
   const hasMoved = state.answeredAt !== null && standing.position > state.answeredAt
   if (state.answeredAt !== null && !hasMoved && standing.pending > 0) {
@@ -281,7 +286,8 @@ function takePushFailure(
 
 function takeNothingToPush(state: SyncState, standing: Standing): SyncState {
   // Where the count says otherwise, asking again at once would spin.
-  return { ...state, request: null, isPullDue: standing.pending === 0, standing: { ...standing, pending: 0 } }
+  const isPullDue = state.isPullDue || standing.pending === 0
+  return { ...state, request: null, isPullDue, standing: { ...standing, pending: 0 } }
 }
 
 function takeErased(state: SyncState, standing: Standing, { now }: Moment): SyncState {

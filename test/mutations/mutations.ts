@@ -472,4 +472,10 @@ export const MUTATIONS: readonly Mutation[] = [
     ['position <= pushed.through', 'true'],
     progress,
   ),
+  of(
+    'src/sync/sync-state.ts',
+    'what another tab went back to is pulled before anything is pushed to it',
+    ['isPullDue: before.isPullDue || isMovedBack', 'isPullDue: before.isPullDue'],
+    'test/sync/sync-state.test.ts',
+  ),
 ]

@@ -484,6 +484,33 @@ describe('a server with another log than before', () => {
     sync.give({ type: 'rejoinFailed', failure: refused(404, 'not-found') })
     expect(sync.status()).toMatchObject({ phase: 'stopped', error: { code: 'sync-protocol' } })
   })
+
+  describe('that another tab went back to', () => {
+    test('is pulled before anything is pushed to it', () => {
+      const sync = idle(3)
+      sync.give({ type: 'logChanged', standing: standing({ epoch: 'e2', position: 1, pending: 2 }) })
+      expect(sync.effects()).toContainEqual({ ...PULL, after: 1, epoch: 'e2' })
+      sync.give({ type: 'pullDone', standing: standing({ epoch: 'e2', position: 1, pending: 2 }), head: 1 })
+      expect(sync.types()).toContain('push')
+    })
+
+    test.each(['pull', 'push'] as const)('in the middle of a %s is pulled again', kind => {
+      const sync = kind === 'pull' ? started() : idle(3)
+      if (kind === 'push') {
+        sync.give({ type: 'logChanged', standing: standing({ position: 3, pending: 1 }) })
+        sync.give({ type: 'timer' })
+      }
+      expect(sync.types()).toContain(kind)
+      const moved = standing({ epoch: 'e2', position: 1, pending: 2 })
+      expect(sync.give({ type: 'logChanged', standing: moved })).toEqual([])
+      sync.give(
+        kind === 'pull'
+          ? { type: 'pullDone', standing: moved, head: 1 }
+          : { type: 'pushEmpty', standing: moved },
+      )
+      expect(sync.types()).toContain('pull')
+    })
+  })
 })
 
 describe('failures', () => {
