@@ -217,12 +217,18 @@ function serve(model: Model, n: number): Model {
   const question = questionOf(request!, model.clients[n]!)
   let served = serving ? goOn(model.server, serving) : ask(model.server, question, commits)
   if (served.answer?.type === 'again') served = ask(served.server, question, commits)
+  const named = epochIn(served.answer)
+  const isOfNow = named === null || named === model.server.epoch
+  holds(isOfNow, () => `server 4: ${n} is told of ${named}, and the database has another log`)
   const client = {
     ...model.clients[n]!,
     request: { ...request!, serving: served.serving, answer: served.answer },
   }
   return withServer(withClient(model, n, client), served.server)
 }
+
+const epochIn = (answer: Answer | null): string | null =>
+  answer?.type === 'receipt' ? answer.receipt.epoch : answer && 'epoch' in answer ? answer.epoch : null
 
 function questionOf({ effect, commits }: Request, { confirmed }: ModelClient): Question {
   switch (effect.type) {
