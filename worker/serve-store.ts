@@ -127,10 +127,12 @@ async function openStoreParts(
     replays.add(report)
     options.onReplayed?.(report)
   }
+  const target = syncTargetOf(options.sync, values)
   const log = await openLog({
     storage,
     storeId,
     app,
+    ...(target?.streams && { streams: target.streams }),
     ...(compaction && { compaction }),
     ...(snapshots && { snapshots }),
     onReplayed,
@@ -147,6 +149,7 @@ async function openStoreParts(
     const isBegunAnew = values.restore === true || values.importFrom !== undefined
     const opened = {
       log,
+      target,
       keys,
       place: storage.place,
       shelf,
@@ -164,6 +167,7 @@ async function openStoreParts(
 
 type OpenedLog = Readonly<{
   log: EventLog
+  target: SyncTarget | null
   keys: DeviceKeys
   place: string | undefined
   shelf: AnchorShelf
@@ -174,13 +178,12 @@ type OpenedLog = Readonly<{
 }>
 
 async function assemble(
-  { log, keys, place, shelf, anchorAtOpening, isBegunAnew, replays, onReplayed }: OpenedLog,
+  { log, target, keys, place, shelf, anchorAtOpening, isBegunAnew, replays, onReplayed }: OpenedLog,
   options: PortOptions,
   values: PageValues,
   page: PageApi,
 ): Promise<StoreParts> {
   const { app, onError } = options
-  const target = syncTargetOf(options.sync, values)
   const life = new AbortController()
   const syncLife = new AbortController()
   const name = await sharedNameOf(log.storage)
@@ -385,7 +388,13 @@ function syncTargetOf(sync: ServeStoreOptions['sync'], values: PageValues): Sync
   const { url, token } = { ...sync, ...values }
   if (url === undefined) return null
   const { serverKey } = sync ?? {}
-  return { url, ...(token !== undefined && { token }), ...(serverKey !== undefined && { serverKey }) }
+  const streams = values.streams ?? sync?.streams
+  return {
+    url,
+    ...(token !== undefined && { token }),
+    ...(serverKey !== undefined && { serverKey }),
+    ...(streams !== undefined && { streams }),
+  }
 }
 
 /** Snapshots that a new version, a rebase or an erasure made useless are nothing to tell. */

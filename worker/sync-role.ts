@@ -3,6 +3,7 @@
 import type { EventLog } from '../src/engine/event-log.ts'
 import type { ConfirmedSource } from '../src/engine/recovery/healing.ts'
 import type { LogCheckpoint } from '../src/log/proofs.ts'
+import type { StreamPattern } from '../src/log/stream-pattern.ts'
 import type { PlainError, PushMark, SyncStatus } from '../src/model/sync-status.ts'
 import type { Fetch, TokenSource } from '../src/sync/authorized-fetch.ts'
 import { confirmedCommits } from '../src/sync/confirmed-commits.ts'
@@ -24,6 +25,11 @@ export type SyncTarget = Readonly<{
    * with none, is taken in. Left out: the first one that it shows is its own from then on.
    */
   serverKey?: string
+  /**
+   * Which streams of the store this device holds: patterns, each a whole name or the beginning of names with a `*` at its
+   * end. Left out: all. See docs/partial-sync.md.
+   */
+  streams?: readonly StreamPattern[]
 }>
 
 /** What the page can do about sync. */
@@ -166,7 +172,8 @@ export class SyncRole implements SyncSwitch {
     const { log, target, signal } = this.#options
     if (!this.#isOnline) return Promise.resolve({ type: 'unanswered' })
     const access = { url: target.url, token: this.#tokens.source, fetch: globalFetch }
-    return confirmedCommits({ ...access, hash: log.hash, signal })(behind, take)
+    const { streams } = log.cursor()
+    return confirmedCommits({ ...access, hash: log.hash, streams, signal })(behind, take)
   }
 
   ended(): Promise<void> {
@@ -181,6 +188,7 @@ export class SyncRole implements SyncSwitch {
       url: target.url,
       token: this.#tokens.source,
       serverKey: target.serverKey,
+      streams: target.streams,
       onStatus: status => this.#tell(status),
       onPushed: mark => {
         this.#pushed = mark

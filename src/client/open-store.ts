@@ -1,6 +1,7 @@
 // Opens a store from the page: starts the worker, shakes hands, hands out the client.
 
 import { StoreError } from '../log/errors.ts'
+import type { StreamPattern } from '../log/stream-pattern.ts'
 import type { App } from '../model/app.ts'
 import type { ImportProgress } from '../model/import.ts'
 import type { IntegrityStatus } from '../model/integrity-status.ts'
@@ -25,6 +26,12 @@ export type OpenStoreOptions = Readonly<{
     /** Handed to the worker's `sync` and `storage` options, as is the token. */
     url?: string
     token?: string
+    /**
+     * Which streams of the store this device holds: patterns, each a whole name or the beginning of names with a `*` at
+     * its end, such as `['cart-*', 'settings']`. Left out: all. With another choice than before, the one before stays until
+     * all of it is confirmed and the server answers; then what matches is pulled anew.
+     */
+    streams?: readonly StreamPattern[]
     /**
      * Asked for a token when there is none, and when the server refuses the last one: once for all who wait, in the tab
      * that syncs, and again after a while where it throws. Null stops sync until `store.sync.setToken`, so whoever has

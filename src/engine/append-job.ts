@@ -17,6 +17,7 @@ import type { Draft } from './draft.ts'
 import type { EntryLookup } from './entry-lookup.ts'
 import { EventIdTable } from './event-id-table.ts'
 import type { AppendOutcome, AppendRequest, EncodedAppend } from './event-log.ts'
+import type { HeldStreams } from './held-streams.ts'
 import type { DraftHead } from './staged-run.ts'
 import type { Job } from './writer.ts'
 
@@ -24,6 +25,7 @@ export type AppendParts = Readonly<{
   lookup: EntryLookup
   /** By name. */
   merges: Readonly<Record<string, AnyMerge>>
+  held: HeldStreams
   now: () => number
 }>
 
@@ -219,12 +221,15 @@ function idConflict({ streamName, batch }: EncodedAppend, i: number, problem: st
   return new StoreError('id-conflict', `Event ${eventId}: ${problem}`, { eventId, streamName, problem })
 }
 
-function checkRequest({ appends, onConflict }: AppendRequest, { merges }: AppendParts): void {
+function checkRequest({ appends, onConflict }: AppendRequest, { merges, held }: AppendParts): void {
   // What cannot be read back from the commit's note must never be written there.
   if (onConflict !== undefined && !isOnConflict(onConflict)) throw noSuchPolicy(onConflict)
   if (typeof onConflict === 'object') mergeOf(merges, onConflict.merge)
   checkCommitSize(appends.map(({ batch }) => batch))
-  for (const { streamName } of appends) checkStreamName(streamName)
+  for (const { streamName } of appends) {
+    checkStreamName(streamName)
+    held.mustHold(streamName)
+  }
   // Within one batch the encoder has checked.
   if (appends.length > 1) checkIdsAcross(appends)
 }

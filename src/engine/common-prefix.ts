@@ -3,11 +3,11 @@
 
 import { CompactRange } from '../integrity/compact-range.ts'
 import { equalBytes } from '../log/bytes.ts'
-import type { GlobalPosition } from '../log/event.ts'
 import type { HashProvider } from '../log/hash-provider.ts'
 import type { BlockStore } from './block-store.ts'
 import type { SyncCursor } from './event-log.ts'
 import type { LogIndex } from './log-index.ts'
+import { type PageEnd, pageEnds } from './page-ends.ts'
 import { effectiveCommitsBehind } from './pending-tail.ts'
 
 /** RFC 6962 root of the first `size` entries of a server's log. */
@@ -16,8 +16,8 @@ export type ServerPrefix = Readonly<{ epoch: string; size: number; root: Uint8Ar
 /** Of so many entries, or of all where there are fewer. Null where there is no answer. */
 export type PrefixSource = (size: number) => Promise<ServerPrefix | null>
 
-/** The first entries of what was confirmed here, up to the end of a commit. */
-type Prefix = Readonly<{ tree: CompactRange; position: GlobalPosition }>
+/** The first entries of what was confirmed here, up to the end of a commit, or of a page. */
+type Prefix = PageEnd
 
 /** What the server's log and what is confirmed here have in common. */
 export type CommonPrefix = Prefix &
@@ -39,7 +39,8 @@ export async function commonPrefix(
   if (!all) return null
   const { epoch } = all
   let common: Prefix = { tree: new CompactRange(parts.hash), position: 0 }
-  let next = await goOn(common, all.size, cursor, parts)
+  const goOn = cursor.streams ? byPages(await pageEnds(parts)) : byCommits(cursor, parts)
+  let next = await goOn(common, all.size)
   // Nothing of this size or above is common.
   let end = all.size + 1
   while (common.tree.size < next.tree.size && next.tree.size < end) {
@@ -48,25 +49,33 @@ export async function commonPrefix(
     if (served?.epoch !== epoch) return null
     if (served.size === size && equalBytes(served.root, next.tree.root())) common = next
     else end = size
-    next = await goOn(common, Math.floor((common.tree.size + end) / 2), cursor, parts)
+    next = await goOn(common, Math.floor((common.tree.size + end) / 2))
   }
   return { ...common, epoch, cursor }
 }
 
-/** By whole commits up to a size, but by one at least where there is one. */
-async function goOn(
-  from: Prefix,
-  size: number,
-  { confirmedThrough }: SyncCursor,
-  { index, blocks, hash }: CommonPrefixParts,
-): Promise<Prefix> {
-  const tree = new CompactRange(hash, from.tree.size, from.tree.roots)
-  let { position } = from
-  for await (const { entries, lastPosition } of effectiveCommitsBehind(position, index, blocks)) {
-    const isOne = tree.size > from.tree.size
-    if (lastPosition > confirmedThrough || (isOne && tree.size + entries.length > size)) break
-    for (const entry of entries) tree.add(entry.hash)
-    position = lastPosition
+/** The longest prefix up to a size, but one that is longer than `from` where there is any. */
+type GoOn = (from: Prefix, size: number) => Promise<Prefix>
+
+/** By whole commits. */
+function byCommits({ confirmedThrough }: SyncCursor, { index, blocks, hash }: CommonPrefixParts): GoOn {
+  return async (from, size) => {
+    const tree = new CompactRange(hash, from.tree.size, from.tree.roots)
+    let { position } = from
+    for await (const { entries, lastPosition } of effectiveCommitsBehind(position, index, blocks)) {
+      const isOne = tree.size > from.tree.size
+      if (lastPosition > confirmedThrough || (isOne && tree.size + entries.length > size)) break
+      for (const entry of entries) tree.add(entry.hash)
+      position = lastPosition
+    }
+    return { tree, position }
   }
-  return { tree, position }
 }
+
+/** By pages: what lies within one is not all here. */
+const byPages =
+  (ends: readonly PageEnd[]): GoOn =>
+  async (from, size) => {
+    const longer = ends.filter(({ tree }) => tree.size > from.tree.size)
+    return longer.findLast(({ tree }) => tree.size <= size) ?? longer[0] ?? from
+  }

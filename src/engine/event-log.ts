@@ -7,6 +7,8 @@ import type { GlobalPosition, Hash, RecordedEvent, StreamVersion } from '../log/
 import type { EventBatch } from '../log/event-batch.ts'
 import type { ExpectedStreamVersion } from '../log/expected-version.ts'
 import type { HashProvider } from '../log/hash-provider.ts'
+import type { SkippedEntries } from '../log/skipped-entries.ts'
+import type { StreamPattern } from '../log/stream-pattern.ts'
 import type { RecordedAmendment } from '../model/amendment.ts'
 import type { EncodedAmendments } from '../model/encode-amendments.ts'
 import type {
@@ -69,6 +71,8 @@ export type SyncCursor = Readonly<{
   serverPosition: number
   /** Position here through which every effective entry is confirmed. */
   confirmedThrough: GlobalPosition
+  /** Of the streams that match, and of no others; all where it is left out. */
+  streams?: readonly StreamPattern[]
 }>
 
 /** The log grew, was confirmed, or not any more, lost what was erased, was healed, or all of it. Told after the index knows it, in order. */
@@ -89,14 +93,21 @@ export type LogChange = Readonly<{
   cursor: SyncCursor
 }>
 
-/** Whole commits of the server's log, in its order, behind `after`. */
+/** Whole commits of the server's log, or what of them is in the streams that match, in its order, behind `after`. */
 export type RemotePage = Readonly<{
   epoch: string
   after: number
   commits: readonly (readonly Entry[])[]
   /** Place in the server's log behind the last commit. */
   next: number
+  streams?: readonly StreamPattern[]
+  /** In order. */
+  skipped?: readonly SkippedEntries[]
 }>
+
+/** What a replica pulls. `next` is `after` at the end of the log. */
+export type CommitPage = Pick<RemotePage, 'commits' | 'next'> &
+  Readonly<{ skipped: readonly SkippedEntries[] }>
 
 export type ApplyOutcome = Readonly<{ confirmed: number; rebased: number; rejected: readonly Rejection[] }>
 
@@ -195,11 +206,12 @@ export interface EventLog {
   serverRootBehind(page: RemotePage): Promise<Uint8Array | null>
   /** The oldest pending commits, whole, up to `maxBytes` but at least one if there is any. */
   pendingCommits(maxBytes: number): Promise<readonly PendingCommit[]>
-  /** Effective commits behind a position, for a replica that pulls. `next` is `after` at the end of the log. */
+  /** Effective commits behind a position, for a replica that pulls: all, or what of them is in streams that match. */
   readCommits(
     after: GlobalPosition,
     maxBytes: number,
-  ): Promise<Readonly<{ commits: readonly (readonly Entry[])[]; next: GlobalPosition }>>
+    streams?: readonly StreamPattern[],
+  ): Promise<CommitPage>
   /**
    * Takes a commit that the server refuses out of the pending tail, as a rejection, and takes up again what stands
    * behind it. Atomic. Gives what was rejected: nothing where the commit is not pending any more.
@@ -211,6 +223,11 @@ export interface EventLog {
    * first.
    */
   rejoin(prefixOf: PrefixSource): Promise<RejoinOutcome | null>
+  /**
+   * Leaves what was confirmed of one choice of streams, to be pulled anew for another. False, and nothing is done, where
+   * something is pending.
+   */
+  resubscribe(streams: readonly StreamPattern[] | undefined): Promise<boolean>
   rejections(): Promise<readonly Rejection[]>
   acknowledgeRejection(id: string): Promise<void>
 

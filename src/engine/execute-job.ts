@@ -10,15 +10,17 @@ import { type CommandParts, foldDraft, planCommand, streamOf } from './command-p
 import type { Draft } from './draft.ts'
 import type { EntryLookup } from './entry-lookup.ts'
 import type { ExecuteRequest, ExecuteResult } from './event-log.ts'
+import type { HeldStreams } from './held-streams.ts'
 import type { Job } from './writer.ts'
 
 const DEFAULT_RETRIES = 10
 
-export type ExecuteParts = CommandParts & Readonly<{ lookup: EntryLookup }>
+export type ExecuteParts = CommandParts & Readonly<{ lookup: EntryLookup; held: HeldStreams }>
 
 /** @throws `InvalidEvent` or `StoreError` for a request that no state of the log would take. */
 export function executeJob(request: ExecuteRequest, parts: ExecuteParts): Job<ExecuteResult> {
   const streamName = streamOf(request, parts)
+  parts.held.mustHold(streamName)
   checkRequest(request)
   const retries = request.expectedStreamVersion === undefined ? (request.retries ?? DEFAULT_RETRIES) : 0
   let lastVersion: StreamVersion | null = null

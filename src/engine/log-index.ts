@@ -295,7 +295,7 @@ export class LogIndex {
   }
 
   /** Returns the first place at which something else counts now. */
-  #applyFact({ supersededFrom, ...cursor }: SyncFact): GlobalPosition | null {
+  #applyFact({ supersededFrom, tree: _, ...cursor }: SyncFact): GlobalPosition | null {
     let amended: PlaceRange | null = null
     if (supersededFrom !== null && supersededFrom < this.#head) {
       this.#supersede(supersededFrom, this.#head - 1)

@@ -70,6 +70,14 @@ export class LogProofs {
     return exportProof(eventId, await this.checkpoints.make(), this.#parts, options)
   }
 
+  /** @throws `StoreError` `unknown-event` */
+  async streamNameOf(eventId: string): Promise<string> {
+    await this.#options.idsReady()
+    const position = positionOf(eventId, this.#parts)
+    const block = await this.#options.blocks.holding(position)
+    return block.streamNameOf(position - block.firstPosition)
+  }
+
   /**
    * A tile of the log as it is served (c2sp.org/tlog-tiles): hashes, or the bytes that entries are hashed by. Null for
    * one that the log has not, or not so much of.

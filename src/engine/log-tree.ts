@@ -8,6 +8,7 @@ import {
   isPerfect,
   type LeafRange,
   NodeHasher,
+  perfectRanges,
   TILE_LEAVES,
 } from '../integrity/merkle-tree.ts'
 import { ByteWriter, equalBytes } from '../log/bytes.ts'
@@ -60,6 +61,11 @@ export class LogTree {
       hashes.set(this.#hasher.perfectRoot(this.#roots(from, from + perHash)), i * HASH_BYTES)
     }
     return hashes
+  }
+
+  /** Roots of the perfect subtrees that the leaves of a range are made of, from the left. The log must have them. */
+  subtreeRoots(range: LeafRange): Promise<Uint8Array[]> {
+    return this.#hashesOf(perfectRanges(range), range[1])
   }
 
   async inclusionProof(leafIndex: number, size: number): Promise<Uint8Array[]> {

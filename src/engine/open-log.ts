@@ -9,6 +9,7 @@ import { eventIdOf } from '../log/event-id.ts'
 import { HashChain } from '../log/hash-chain.ts'
 import type { HashProvider } from '../log/hash-provider.ts'
 import { createSha256 } from '../log/sha256/create-sha256.ts'
+import type { StreamPattern } from '../log/stream-pattern.ts'
 import type { App } from '../model/app.ts'
 import type { Verdict } from '../model/integrity-status.ts'
 import type { ReplayReport } from '../model/replay-report.ts'
@@ -26,12 +27,14 @@ import { type LogSigning, nobodySigns } from './checkpoint-book.ts'
 import { deciderOf } from './command-plan.ts'
 import { commonPrefix, type PrefixSource } from './common-prefix.ts'
 import { compactLog, keepsBlocks } from './compaction.ts'
+import { cutPage } from './cut-page.ts'
 import { EntryLookup } from './entry-lookup.ts'
 import type { ErasureRecord } from './erasure/erasure-record.ts'
 import { Erasures } from './erasure/erasures.ts'
-import type { EventLog, LogChange, RefusedCommit, RemotePage, SyncCursor } from './event-log.ts'
+import type { CommitPage, EventLog, LogChange, RefusedCommit, RemotePage, SyncCursor } from './event-log.ts'
 import { mustHave, progressOf } from './event-progress.ts'
 import { executeJob } from './execute-job.ts'
+import { HeldStreams } from './held-streams.ts'
 import { IdleUpkeep, type IdleUpkeepOptions } from './idle-upkeep.ts'
 import { IndexCheckpoint } from './index-checkpoint.ts'
 import { Listeners } from './listeners.ts'
@@ -48,6 +51,7 @@ import { rejoinJob } from './rejoin-job.ts'
 import { remoteJob } from './remote-job.ts'
 import { createDeciderFolds } from './replay/decider-folds.ts'
 import { SnapshotCleanup } from './replay/snapshot-cleanup.ts'
+import { resubscribeJob } from './resubscribe-job.ts'
 import { SavedIndex } from './saved-index.ts'
 import { type ServerTreeParts, serverTreeBehind } from './server-tree.ts'
 import { setAsideJob } from './set-aside-job.ts'
@@ -61,6 +65,8 @@ export type OpenLogOptions = Readonly<{
   storeId: string
   /** Its deciders carry out commands, and its upcasters are heard. */
   app?: App
+  /** The streams that are held of the server's log, and that can be appended to. Left out: all. */
+  streams?: readonly StreamPattern[]
   /** True on the server: what is in this log is confirmed by being there. */
   isAuthority?: boolean
   /** Milliseconds since the Unix epoch. */
@@ -108,6 +114,7 @@ class OpenLog implements EventLog {
   readonly proofs: LogProofs
   readonly erasures: Erasures
   readonly #options: OpenLogOptions
+  readonly #held: HeldStreams
   readonly #chain: HashChain
   readonly #blocks: BlockStore
   readonly healing: Healing
@@ -132,6 +139,7 @@ class OpenLog implements EventLog {
     this.hash = hash
     this.today = new TodaysEvents(options.app ?? {})
     checkMerges(options.app ?? {})
+    this.#held = new HeldStreams(options.streams)
     this.#chain = new HashChain(hash)
     this.#blocks = new BlockStore(this.storage, hash, position => this.#damages.tell(position))
     this.proofs = new LogProofs({
@@ -249,17 +257,19 @@ class OpenLog implements EventLog {
 
   async appendMany(requests: Parameters<EventLog['appendMany']>[0]): ReturnType<EventLog['appendMany']> {
     return this.#writer.submit(
-      appendJob(requests, { lookup: this.#lookup, now: this.#now, merges: this.#merges }),
+      appendJob(requests, { lookup: this.#lookup, now: this.#now, merges: this.#merges, held: this.#held }),
     )
   }
 
   async execute(request: Parameters<EventLog['execute']>[0]): ReturnType<EventLog['execute']> {
-    return this.#writer.submit(executeJob(request, { ...this.#commandParts, lookup: this.#lookup }))
+    return this.#writer.submit(
+      executeJob(request, { ...this.#commandParts, lookup: this.#lookup, held: this.#held }),
+    )
   }
 
   async amend(request: Parameters<EventLog['amend']>[0]): ReturnType<EventLog['amend']> {
     return this.#writer.submit(
-      amendJob(request, { lookup: this.#lookup, now: this.#now, index: this.#index }),
+      amendJob(request, { lookup: this.#lookup, now: this.#now, index: this.#index, held: this.#held }),
     )
   }
 
@@ -297,9 +307,9 @@ class OpenLog implements EventLog {
     return takeCommits(this.#tail.commits(), maxBytes)
   }
 
-  async readCommits(after: GlobalPosition, maxBytes: number): ReturnType<EventLog['readCommits']> {
-    const taken = await takeCommits(effectiveCommitsBehind(after, this.#index, this.#blocks), maxBytes)
-    return { commits: taken.map(({ entries }) => entries), next: taken.at(-1)?.lastPosition ?? after }
+  readCommits(...[after, maxBytes, streams]: Parameters<EventLog['readCommits']>): Promise<CommitPage> {
+    const commits = effectiveCommitsBehind(after, this.#index, this.#blocks)
+    return cutPage(commits, { after, maxBytes, streams, tree: this.proofs.tree })
   }
 
   rejections(): ReturnType<EventLog['rejections']> {
@@ -321,6 +331,10 @@ class OpenLog implements EventLog {
     return found ? this.#writer.submit(rejoinJob(found, { ...this.#serverTree, now: this.#now })) : null
   }
 
+  async resubscribe(streams: readonly StreamPattern[] | undefined): Promise<boolean> {
+    return this.#writer.submit(resubscribeJob(streams, { ...this.#serverTree, now: this.#now }))
+  }
+
   acknowledgeRejection(id: string): Promise<void> {
     return dropRejection(this.storage, id)
   }
@@ -334,6 +348,7 @@ class OpenLog implements EventLog {
   }
 
   readStream(...args: Parameters<EventLog['readStream']>): ReturnType<EventLog['readStream']> {
+    this.#held.mustHold(args[0])
     return this.#reader.readStream(...args)
   }
 

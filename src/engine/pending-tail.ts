@@ -14,7 +14,7 @@ export type TailCommit = PendingCommit &
 const ENTRY_OVERHEAD = 128
 
 /** At most: a name is sent once a block and not once an entry, but who writes long ones may use each only once. */
-function sizeOf({ payload, metadata, streamName, type }: Entry): number {
+export function sizeOf({ payload, metadata, streamName, type }: Entry): number {
   return payload.length + metadata.length + 3 * (streamName.length + type.length) + ENTRY_OVERHEAD
 }
 

@@ -4,7 +4,7 @@
 import type { CommonPrefix } from './common-prefix.ts'
 import type { RejoinOutcome, SyncCursor } from './event-log.ts'
 import { SERVER_TREE_KEY, type ServerTreeParts, serverTreeValue } from './server-tree.ts'
-import { REJOIN_FACT_TYPE, syncFactEntry } from './sync-fact.ts'
+import { partOf, REJOIN_FACT_TYPE, syncFactEntry } from './sync-fact.ts'
 import type { Job } from './writer.ts'
 
 export type RejoinParts = Pick<ServerTreeParts, 'index' | 'hash'> & Readonly<{ now: () => number }>
@@ -20,7 +20,8 @@ export function rejoinJob(found: CommonPrefix, { index, hash, now }: RejoinParts
       const unconfirmed = cursor.serverPosition - serverPosition
       const confirmedThrough = unconfirmed === 0 ? cursor.confirmedThrough : found.position
       draft.addValue(SERVER_TREE_KEY, await serverTreeValue(tree, hash))
-      const fact = { epoch, serverPosition, confirmedThrough, supersededFrom: null }
+      const part = partOf(cursor.streams, tree)
+      const fact = { epoch, serverPosition, confirmedThrough, supersededFrom: null, ...part }
       await draft.addSystemEntry(syncFactEntry(fact, now(), REJOIN_FACT_TYPE))
       return { serverPosition, unconfirmed }
     },

@@ -1,6 +1,7 @@
 // Takes in a page of the server's log: confirms what of the pending tail is in it; where the server has other
 // events first, supersedes the tail and takes it up again behind them. One draft, so all of it or nothing.
 
+import type { CompactRange } from '../integrity/compact-range.ts'
 import { equalBytes } from '../log/bytes.ts'
 import type { Entry } from '../log/entry.ts'
 import { StoreError } from '../log/errors.ts'
@@ -19,7 +20,7 @@ import type { PendingTail, TailCommit } from './pending-tail.ts'
 import { planTailAgain, rewindTail } from './rebase.ts'
 import { addRejection } from './rejections.ts'
 import { SERVER_TREE_KEY, type ServerTreeParts, serverTreeBehind, serverTreeValue } from './server-tree.ts'
-import { syncFactEntry } from './sync-fact.ts'
+import { partOf, syncFactEntry } from './sync-fact.ts'
 import type { Job } from './writer.ts'
 
 export type RemoteParts = CommandParts &
@@ -42,24 +43,47 @@ async function planPage(page: RemotePage, draft: Draft, parts: RemoteParts): Pro
   const { cursor } = parts.index
   // Another tab took this in already; the caller asks again from where the cursor is now.
   if (page.epoch === cursor.epoch && page.after < cursor.serverPosition) return NOTHING
+  // Another tab turned to other streams meanwhile.
+  if (page.epoch === cursor.epoch && !isSamePart(page, cursor)) return NOTHING
   checkPlace(page, cursor)
+  if (page.next === page.after && page.epoch === cursor.epoch) return NOTHING
+  const tree = await addServerTree(page, draft, parts)
+  const place: PlacedPage = { page, tree }
   if (page.commits.length === 0) {
-    if (page.epoch !== cursor.epoch)
-      await addFact(page, draft, parts, { through: cursor.confirmedThrough, from: null })
+    await addFact(place, draft, parts, { through: cursor.confirmedThrough, from: null })
     return NOTHING
   }
-  await addServerTree(page, draft, parts)
   const { matched, lastPosition, rest } = await matchTail(page.commits, parts.tail)
   if (matched === page.commits.length) {
-    await addFact(page, draft, parts, { through: lastPosition, from: null })
+    await addFact(place, draft, parts, { through: lastPosition, from: null })
     return { ...NOTHING, confirmed: countEvents(page.commits) }
   }
-  return planForeign({ page, foreign: page.commits.slice(matched), tail: rest }, draft, parts)
+  return planForeign({ place, foreign: page.commits.slice(matched), tail: rest }, draft, parts)
 }
 
-async function addServerTree(page: RemotePage, draft: Draft, { serverTree }: RemoteParts): Promise<void> {
-  const tree = await serverTreeBehind(page, serverTree)
-  if (tree) draft.addValue(SERVER_TREE_KEY, await serverTreeValue(tree, serverTree.hash))
+/** A page, and the tree of the server's log behind it. */
+type PlacedPage = Readonly<{ page: RemotePage; tree: CompactRange }>
+
+const notWhole = ({ after, next, epoch }: RemotePage): StoreError =>
+  new StoreError('sync-protocol', `The page does not hold what lies between ${after} and ${next}`, {
+    after,
+    next,
+    epoch,
+  })
+
+const isSamePart = ({ streams }: RemotePage, cursor: SyncCursor): boolean =>
+  JSON.stringify(streams) === JSON.stringify(cursor.streams)
+
+async function addServerTree(
+  page: RemotePage,
+  draft: Draft,
+  { serverTree }: RemoteParts,
+): Promise<CompactRange> {
+  // Never null: it is the next one.
+  const tree = (await serverTreeBehind(page, serverTree))!
+  if (tree.size !== page.next) throw notWhole(page)
+  draft.addValue(SERVER_TREE_KEY, await serverTreeValue(tree, serverTree.hash))
+  return tree
 }
 
 type TailMatch = Readonly<{ matched: number; lastPosition: GlobalPosition; rest: readonly TailCommit[] }>
@@ -86,15 +110,20 @@ function isSame(a: readonly Entry[], b: readonly Entry[]): boolean {
   return a.length === b.length && a.every((entry, i) => equalBytes(entry.hash, b[i]!.hash))
 }
 
-type ForeignPart = Readonly<{ page: RemotePage; foreign: RemotePage['commits']; tail: readonly TailCommit[] }>
+type ForeignPart = Readonly<{
+  place: PlacedPage
+  foreign: RemotePage['commits']
+  tail: readonly TailCommit[]
+}>
 
 async function planForeign(part: ForeignPart, draft: Draft, parts: RemoteParts): Promise<ApplyOutcome> {
-  const { page, foreign, tail } = part
+  const { place, foreign, tail } = part
+  const { page } = place
   const factPosition = draft.nextPosition
   const from = tail[0]?.firstPosition ?? null
   rewindTail(tail, draft)
   const conflicts = await Conflicts.before(tail, draft, parts)
-  await addFact(page, draft, parts, { through: factPosition + countEvents(foreign), from })
+  await addFact(place, draft, parts, { through: factPosition + countEvents(foreign), from })
   for (const commit of foreign) {
     await checkForeign(commit, page, draft, parts)
     for (const entry of commit) {
@@ -128,17 +157,13 @@ async function checkForeign(
 }
 
 async function addFact(
-  page: RemotePage,
+  { page, tree }: PlacedPage,
   draft: Draft,
   parts: RemoteParts,
   { through, from }: { through: GlobalPosition; from: GlobalPosition | null },
 ): Promise<void> {
-  const fact = {
-    epoch: page.epoch,
-    serverPosition: page.next,
-    confirmedThrough: through,
-    supersededFrom: from,
-  }
+  const cursor = { epoch: page.epoch, serverPosition: page.next, confirmedThrough: through }
+  const fact = { ...cursor, supersededFrom: from, ...partOf(page.streams, tree) }
   await draft.addSystemEntry(syncFactEntry(fact, parts.now()))
 }
 

@@ -2,7 +2,7 @@
 // enough to add leaves and to tell the root.
 
 import { HASH_BYTES, type HashProvider } from '../log/hash-provider.ts'
-import { NodeHasher } from './merkle-tree.ts'
+import { isPerfect, NodeHasher } from './merkle-tree.ts'
 
 export class CompactRange {
   readonly #hasher: NodeHasher
@@ -29,13 +29,25 @@ export class CompactRange {
   }
 
   add(leafHash: Uint8Array): void {
-    let node = leafHash
+    this.addSubtree(leafHash, 1)
+  }
+
+  /**
+   * Adds the leaves of a perfect subtree by its root.
+   *
+   * @param leaves a power of two, of which the size so far is a multiple
+   */
+  addSubtree(root: Uint8Array, leaves: number): void {
+    if (!isPerfect([this.#size, this.#size + leaves])) {
+      throw new RangeError(`No perfect subtree of ${leaves} leaves stands behind ${this.#size}`)
+    }
+    let node = root
     // Each bit that is carried makes one subtree of two.
-    for (let size = this.#size; size % 2 === 1; size = Math.floor(size / 2)) {
+    for (let count = this.#size / leaves; count % 2 === 1; count = Math.floor(count / 2)) {
       node = this.#hasher.node(this.#roots.pop()!, node)
     }
     this.#roots.push(node)
-    this.#size++
+    this.#size += leaves
   }
 
   root(): Uint8Array {

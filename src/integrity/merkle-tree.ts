@@ -52,6 +52,18 @@ export function halvesOf([start, end]: LeafRange): [LeafRange, LeafRange] {
   ]
 }
 
+/** The fewest perfect subtrees that leaves from start to end are made of, from the left. */
+export function perfectRanges([start, end]: LeafRange): LeafRange[] {
+  const ranges: LeafRange[] = []
+  for (let from = start; from < end; ) {
+    let leaves = 1
+    while (from + 2 * leaves <= end && isPerfect([from, from + 2 * leaves])) leaves *= 2
+    ranges.push([from, from + leaves])
+    from += leaves
+  }
+  return ranges
+}
+
 /** True for a subtree of 2^n leaves that begins at a multiple of 2^n. */
 export const isPerfect = ([start, end]: LeafRange): boolean =>
   isPowerOfTwo(end - start) && start % (end - start) === 0

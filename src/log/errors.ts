@@ -33,6 +33,8 @@ const RECOVERY = {
     'The projection did not come so far in time. Wait again, or ask for its status: it may have stopped at an event.',
   'unknown-merge':
     'The app that the worker serves has no merge of this name. Name one that it has, or update the app: what is pending stays.',
+  'not-subscribed':
+    'This replica syncs other streams of the store. Open it with a choice of `sync.streams` that the stream is in.',
   'merge-refused': 'The merge of the app refused. Show the reason; the events are kept with the rejection.',
   'command-refused': 'The decider refused the command. Show the reason; nothing was written.',
   'not-confirmed':

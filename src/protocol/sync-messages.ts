@@ -4,6 +4,7 @@ import { bytesOfHex, hexOf, utf8 } from '../log/bytes.ts'
 import type { HashProvider } from '../log/hash-provider.ts'
 import { epochIn } from './epoch-field.ts'
 import { type Commits, decodeFrames, encodeFrames } from './message-frames.ts'
+import { type PartOfLog, partFields, partIn } from './part-fields.ts'
 import { type Fields, fieldsOf, MalformedMessage, parseJson, position, text } from './untrusted-json.ts'
 
 export { MalformedMessage, type MessageFault } from './untrusted-json.ts'
@@ -25,7 +26,8 @@ export type PullResponse = Readonly<{
   /** Records in the server's list of erasures. */
   erasures: number
   commits: Commits
-}>
+}> &
+  Partial<PartOfLog>
 
 export type PushRequest = Readonly<{ epoch: string; commits: Commits }>
 
@@ -76,10 +78,11 @@ export type Hint = Readonly<{ position: number; epoch: string; erasures: number 
 export type ErrorBody = Readonly<{ code: string; message: string; facts: Readonly<Record<string, unknown>> }>
 
 export function encodePullResponse(
-  { commits, root, ...head }: PullResponse,
+  { commits, root, streams, skipped, ...head }: PullResponse,
   hash: HashProvider,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  return encodeFrames({ ...head, root: root && hexOf(root) }, commits, hash)
+  const part = partFields({ ...(streams && { streams }), ...(skipped && { skipped }) })
+  return encodeFrames({ ...head, root: root && hexOf(root), ...part }, commits, hash)
 }
 
 /** @throws {@link MalformedMessage} */
@@ -97,6 +100,7 @@ export function decodePullResponse(bytes: Uint8Array): PullResponse {
     root: fields['root'] === undefined || fields['root'] === null ? null : rootIn(fields),
     erasures: position(fields, 'erasures'),
     commits,
+    ...partIn(fields),
   }
 }
 

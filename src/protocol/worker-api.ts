@@ -5,6 +5,7 @@ import type { GlobalPosition, RecordedEvent, StreamVersion } from '../log/event.
 import type { OwnBatch } from '../log/event-batch.ts'
 import type { ExpectedStreamVersion } from '../log/expected-version.ts'
 import type { ConsistencyProof, InclusionProof, LogCheckpoint } from '../log/proofs.ts'
+import type { StreamPattern } from '../log/stream-pattern.ts'
 import type { RecordedAmendment } from '../model/amendment.ts'
 import type { EncodedAmendments } from '../model/encode-amendments.ts'
 import type { EraseOptions, Erasure } from '../model/erasure.ts'
@@ -43,6 +44,8 @@ export type PageValues = Readonly<{
   url?: string
   /** Bearer token for the sync server. */
   token?: string
+  /** Which streams of the store are synced; all where it is left out. */
+  streams?: readonly StreamPattern[]
   /** Begin the log anew with what can be read of what is pending. */
   restore?: boolean
   /** Put the log of this file in the place of what is stored; without `replace` only where there are no events. */

@@ -1,10 +1,9 @@
 // Who may do what: the application says so from the request, never from its path.
 
-/**
- * Streams by name. A pattern is a whole name, or the beginning of names with a `*` at its end: `cart-*` are all
- * streams that begin with `cart-`, `*` all there are. A `*` elsewhere is an error; for more than that, write a function.
- */
-export type StreamTest = readonly string[] | ((streamName: string) => boolean)
+import { isWithin, type StreamPattern, streamMatcher } from '../log/stream-pattern.ts'
+
+/** Streams by name. For more than patterns can say, write a function. */
+export type StreamTest = readonly StreamPattern[] | ((streamName: string) => boolean)
 
 /** What a request may do, and in which store. */
 export type Access = Readonly<{
@@ -48,15 +47,21 @@ export const mayAppend = ({ append }: Access): boolean =>
 /** @throws `TypeError` for a pattern that is none */
 export function streamTest({ append }: Access): (streamName: string) => boolean {
   if (typeof append === 'boolean') return () => append
-  if (typeof append === 'function') return append
-  const [names, prefixes] = [new Set<string>(), [] as string[]]
-  for (const pattern of append) {
-    const star = pattern.indexOf('*')
-    if (star !== -1 && star < pattern.length - 1) {
-      throw new TypeError(`"${pattern}" is no pattern of streams: a * stands at the end`)
-    }
-    if (star === -1) names.add(pattern)
-    else prefixes.push(pattern.slice(0, star))
-  }
-  return name => names.has(name) || prefixes.some(prefix => name.startsWith(prefix))
+  return typeof append === 'function' ? append : streamMatcher(append)
 }
+
+/** @throws `TypeError` for a pattern that is none */
+export function readTest(access: Pick<Access, 'read'>): (streamName: string) => boolean {
+  const patterns = readablePatterns(access)
+  return patterns ? streamMatcher(patterns) : () => true
+}
+
+/** Whether all that may be read with one access may be with another. */
+export function readsAsMuch(now: Pick<Access, 'read'>, before: Pick<Access, 'read'>): boolean {
+  const [patterns, wanted] = [readablePatterns(now), readablePatterns(before)]
+  return patterns === null || (wanted !== null && isWithin(wanted, patterns))
+}
+
+/** Of which streams a request may be told: null for all. None where it may not read. */
+export const readablePatterns = ({ read }: Pick<Access, 'read'>): readonly StreamPattern[] | null =>
+  typeof read === 'boolean' ? (read ? null : []) : read

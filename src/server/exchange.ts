@@ -2,6 +2,7 @@
 
 import type { Entry } from '../log/entry.ts'
 import type { Erasure } from '../model/erasure.ts'
+import type { PartOfLog } from '../protocol/part-fields.ts'
 import { epochOf } from './epoch.ts'
 import { erasuresBehind } from './served-erasures.ts'
 import type {
@@ -24,6 +25,8 @@ export type Sent = Readonly<{ commits?: Commits; erasure?: Erasure }>
 /** What was read of the log for an answer. */
 export type Found = {
   commits: Commits
+  /** Null where all of the log is given. */
+  part: PartOfLog | null
   erasures: readonly Erasure[]
   root: Uint8Array | null
   checkpoint: string | null
@@ -37,7 +40,7 @@ export type StreamHands = (effect: StreamEffect) => void
  * resolved.
  */
 export class Exchange {
-  readonly found: Found = { commits: [], erasures: [], root: null, checkpoint: null }
+  readonly found: Found = { commits: [], part: null, erasures: [], root: null, checkpoint: null }
   readonly #store: ServedStore
   readonly #sent: Sent
   readonly #hands: StreamHands
@@ -117,8 +120,9 @@ export class Exchange {
         await Promise.all([log.catchUp(), log.erasures.refresh()])
         return { type: 'looked', ...(await this.#seen()) }
       case 'readPage': {
-        const page = await log.readCommits(effect.after, effect.maxBytes)
+        const page = await log.readCommits(effect.after, effect.maxBytes, effect.streams)
         this.found.commits = page.commits
+        if (effect.streams) this.found.part = { streams: effect.streams, skipped: page.skipped }
         return { type: 'pageRead', next: page.next }
       }
       case 'admit':

@@ -1,6 +1,6 @@
 // Who is let in: how often somebody asks, who it is, and what that one may, all before a body is read.
 
-import { type Access, type Authorize, mayAppend } from './access.ts'
+import { type Access, type Authorize, mayAppend, readablePatterns } from './access.ts'
 import { HttpFailure } from './http-failure.ts'
 import type { RateLimiter } from './rate-limit.ts'
 import type { RequestRecord } from './request-record.ts'
@@ -39,7 +39,7 @@ export async function letIn(
   await count(rates.subject, subject && JSON.stringify([storeId, subject]))
   await count(rates.store, storeId)
   if (request.method === 'POST' && !mayAppend(access)) throw mayNot('append')
-  if (request.method !== 'POST' && !access.read) throw mayNot('read')
+  if (request.method !== 'POST' && readablePatterns(access)?.length === 0) throw mayNot('read')
   return access
 }
 

@@ -1,6 +1,7 @@
 // What a replica asks of a store's log, out of its request; and the answers of the state machine, as responses.
 
 import { formatVerifierKey, type NoteSigner } from '../integrity/note-key.ts'
+import { isWithin, type StreamPattern, streamMatcher } from '../log/stream-pattern.ts'
 import type { EraseReceipt, ErasuresPage } from '../protocol/erasure-messages.ts'
 import {
   encodePrefixResponse,
@@ -10,7 +11,7 @@ import {
   type PushRequest,
   type ServerHead,
 } from '../protocol/sync-messages.ts'
-import { type Access, streamTest } from './access.ts'
+import { type Access, readablePatterns, streamTest } from './access.ts'
 import type { Commits, Found, Sent } from './exchange.ts'
 import { HttpFailure } from './http-failure.ts'
 import type { RequestRecord } from './request-record.ts'
@@ -19,14 +20,37 @@ import type { ServedStore } from './store-registry.ts'
 
 export type ExchangeLimits = Readonly<{ maxPushBytes: number; maxPullBytes: number }>
 
+/** Of one pull: more would not fit into an address everywhere. */
+const MAX_PATTERNS = 100
+const MAX_PATTERNS_LENGTH = 4_096
+
 type Query = Readonly<Record<string, string>>
 
-/** @throws {@link HttpFailure} 400 */
-export const pullIn = (query: Query): Question => ({
-  type: 'pull',
-  after: wholeNumber(query, 'after', 0),
-  maxBytes: wholeNumber(query, 'maxBytes', Number.MAX_SAFE_INTEGER),
-})
+/**
+ * @param streams what is wanted of the log; none for all of it
+ * @throws {@link HttpFailure} 400; 403 for streams that may not be read
+ */
+export function pullIn(query: Query, streams: readonly StreamPattern[], access: Access): Question {
+  const after = wholeNumber(query, 'after', 0)
+  const maxBytes = wholeNumber(query, 'maxBytes', Number.MAX_SAFE_INTEGER)
+  checkPatterns(streams)
+  const readable = readablePatterns(access)
+  if (readable && (streams.length === 0 || !isWithin(streams, readable))) {
+    const message = 'This token may read some streams only. Sync no others than these'
+    throw new HttpFailure(403, 'forbidden', message, { streams: readable })
+  }
+  return { type: 'pull', after, maxBytes, ...(streams.length > 0 && { streams }) }
+}
+
+function checkPatterns(streams: readonly StreamPattern[]): void {
+  const length = streams.reduce((sum, pattern) => sum + pattern.length, 0)
+  try {
+    if (streams.length > MAX_PATTERNS || length > MAX_PATTERNS_LENGTH) throw new TypeError('too many streams')
+    streamMatcher(streams)
+  } catch (error) {
+    throw new HttpFailure(400, 'malformed', (error as TypeError).message, { name: 'streams' })
+  }
+}
 
 /** @throws {@link HttpFailure} 400 */
 export const prefixIn = (query: Query): Question => ({
@@ -80,7 +104,7 @@ export async function responseTo(answer: Granted, parts: AnswerParts): Promise<R
     case 'head':
       return Response.json(headOf(answer, parts))
     case 'page':
-      record.pulledEvents = answer.next - answer.after
+      record.pulledEvents = countOf(found.commits)
       return pageOf(answer, parts)
     case 'prefix': {
       const { epoch, size } = answer
@@ -122,8 +146,8 @@ async function pageOf(
   { type: _, ...page }: Extract<Answer, { type: 'page' }>,
   parts: AnswerParts,
 ): Promise<Response> {
-  const { root, checkpoint, commits } = parts.found
-  const message = { ...page, root, checkpoint, verifierKey: verifierKeyOf(parts), commits }
+  const { root, checkpoint, commits, part } = parts.found
+  const message = { ...page, root, checkpoint, verifierKey: verifierKeyOf(parts), commits, ...part }
   const headers = { 'content-type': 'application/octet-stream' }
   return new Response(await encodePullResponse(message, parts.store.log.hash), { headers })
 }

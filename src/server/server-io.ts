@@ -1,6 +1,7 @@
 // What goes into the server's state machine and what comes out of it: plain values, so that a run can be written down.
 
 import type { AdmitOutcome } from '../engine/event-log.ts'
+import type { StreamPattern } from '../log/stream-pattern.ts'
 import type { Hint, PushReceipt } from '../protocol/sync-messages.ts'
 import type { HttpStatus } from './http-failure.ts'
 
@@ -14,7 +15,7 @@ export type LogStanding = Readonly<{
 /** What somebody asks who was let in. What is sent or given out is no part of it: commits are but counted. */
 export type Question =
   | Readonly<{ type: 'head' }>
-  | Readonly<{ type: 'pull'; after: number; maxBytes: number }>
+  | Readonly<{ type: 'pull'; after: number; maxBytes: number; streams?: readonly StreamPattern[] }>
   | Readonly<{ type: 'prefix'; size: number }>
   /** `epoch` is that of the log that it is meant for, `forbidden` the first commit to a stream that is closed to its author. */
   | Readonly<{ type: 'push'; epoch: string; commits: number; forbidden: ForbiddenCommit | null }>
@@ -87,7 +88,7 @@ export type Refused = Readonly<{
 export type Work =
   /** Takes in what other servers on the database wrote, and then reads the epoch. */
   | Readonly<{ type: 'look' }>
-  | Readonly<{ type: 'readPage'; after: number; maxBytes: number }>
+  | Readonly<{ type: 'readPage'; after: number; maxBytes: number; streams?: readonly StreamPattern[] }>
   /** So many commits, from the first, up to the one that does not fit. */
   | Readonly<{ type: 'admit'; commits: number }>
   /** Of so many commits that were accepted, erases what the list of erasures names. */

@@ -177,7 +177,7 @@ function takeLook(store: StoreState, request: Asking, standing: LogStanding, now
       const { after } = question
       if (after > standing.head) return answer(store, aheadOfServer(after, standing.head, epoch))
       const maxBytes = Math.min(question.maxBytes, limits.maxPullBytes)
-      return work(store, request, { type: 'readPage', after, maxBytes })
+      return work(store, request, { ...question, type: 'readPage', maxBytes })
     }
     case 'prefix':
       return confirm(store, request, { type: 'prefix', size: Math.min(question.size, standing.head) })

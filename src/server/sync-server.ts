@@ -5,7 +5,7 @@ import { textOf } from '../log/bytes.ts'
 import { decodeEraseRequest } from '../protocol/erasure-messages.ts'
 import { decodePushRequest } from '../protocol/sync-messages.ts'
 import { parseJson } from '../protocol/untrusted-json.ts'
-import type { Access } from './access.ts'
+import { type Access, readTest } from './access.ts'
 import { corsFor } from './cors.ts'
 import { rotateEpoch } from './epoch.ts'
 import { Exchange, type Sent } from './exchange.ts'
@@ -82,7 +82,9 @@ export function createSyncServer(options: SyncServerOptions): SyncServer {
   if (options.cors) app.use(corsFor(options.cors.origins))
   app.use('/v1/*', checkAccess, checkMethod)
   app.get('/v1/head', context => answer(context, { type: 'head' }))
-  app.get('/v1/log', context => answer(context, pullIn(context.req.query())))
+  app.get('/v1/log', context =>
+    answer(context, pullIn(context.req.query(), context.req.queries('streams') ?? [], context.get('access'))),
+  )
   app.get('/v1/prefix', context => answer(context, prefixIn(context.req.query())))
   app.post('/v1/log', async context => {
     const push = decodePushRequest(await readBody(context.req.raw, limits.maxPushBytes))
@@ -98,13 +100,14 @@ export function createSyncServer(options: SyncServerOptions): SyncServer {
   app.get('/v1/hints', openHints)
   app.get('/v1/proof', context => {
     const { eventId = '' } = context.req.query()
-    return withStore(context, store => answerProof(store, eventId))
+    const isOpen = readTest(context.get('access'))
+    return withStore(context, store => answerProof(store, eventId, isOpen))
   })
   app.get('/v1/logs/:epoch/*', context => {
     const name = context.req.path.replace(/^\/v1\/logs\/[^/]+\//, '')
     return withStore(context, store => {
       if (context.req.param('epoch') !== store.state.epoch) throw notFound()
-      return name === 'checkpoint' ? answerCheckpoint(store) : answerTile(store, name)
+      return name === 'checkpoint' ? answerCheckpoint(store) : answerTile(store, name, context.get('access'))
     })
   })
   app.post('/v1/witness/keys', context => asWitness(context, answerRegister))
@@ -232,7 +235,7 @@ export function createSyncServer(options: SyncServerOptions): SyncServer {
   async function openHints(context: Context<Env>): Promise<Response> {
     const { storeId, expiresAt = null } = context.get('access')
     const onError = (error: unknown) => report(error, { storeId, request: 'GET /v1/hints' })
-    const access = liveAccess({ request: context.req.raw, authorize, onError })
+    const access = liveAccess({ request: context.req.raw, access: context.get('access'), authorize, onError })
     const question = { type: 'hints', storeId, expiresAt } as const
     let stream: HintStream
     const begin = (store: ServedStore) => {

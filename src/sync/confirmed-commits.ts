@@ -2,18 +2,25 @@
 
 import type { ConfirmedSource, ReadOutcome } from '../engine/recovery/healing.ts'
 import type { HashProvider } from '../log/hash-provider.ts'
+import type { StreamPattern } from '../log/stream-pattern.ts'
 import type { ServerAccess } from './authorized-fetch.ts'
 import { systemClock } from './clock.ts'
 import { type SyncFailure, verdictOn } from './sync-failure.ts'
 import { createTransport } from './transport.ts'
 
-export type ConfirmedCommitsOptions = ServerAccess & Readonly<{ hash: HashProvider; signal: AbortSignal }>
+export type ConfirmedCommitsOptions = ServerAccess &
+  Readonly<{
+    hash: HashProvider
+    /** Those that this replica holds; all where they are left out. */
+    streams?: readonly StreamPattern[] | undefined
+    signal: AbortSignal
+  }>
 
-export function confirmedCommits({ signal, ...access }: ConfirmedCommitsOptions): ConfirmedSource {
+export function confirmedCommits({ signal, streams, ...access }: ConfirmedCommitsOptions): ConfirmedSource {
   const transport = createTransport({ ...access, clock: systemClock })
   return async ({ epoch, position }, take) => {
     for (let after = position; ; ) {
-      const answer = await transport.pull(after, signal)
+      const answer = await transport.pull(after, signal, streams)
       if (answer.type !== 'ok') return outcomeOf(answer)
       const page = answer.value
       if (page.epoch !== epoch) return { type: 'refused', reason: 'the server has another log than before' }

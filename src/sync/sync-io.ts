@@ -16,6 +16,8 @@ export type Standing = Readonly<{
   rejected: number
   /** Records of the server's list of erasures that are here, and of the list here that the server has to be told of. */
   erasures: Readonly<{ taken: number; unsent: number }>
+  /** It holds other streams of the server's log than are wanted. */
+  isOtherPart?: boolean
 }>
 
 /** A commit by the hash of its last entry. */
@@ -54,6 +56,9 @@ export type SyncInput =
   /** It is not pending any more. */
   | Readonly<{ type: 'setAsideDone'; standing: Standing }>
   | Readonly<{ type: 'setAsideFailed'; failure: SyncFailure }>
+  /** It holds nothing of the server's log any more, unless something was appended meanwhile. */
+  | Readonly<{ type: 'resubscribeDone'; standing: Standing }>
+  | Readonly<{ type: 'resubscribeFailed'; failure: SyncFailure }>
 
 /** All but the last five are answered by one `…Done`, `…Failed` or `pushEmpty` each, aborted ones too. */
 export type SyncEffect =
@@ -65,6 +70,8 @@ export type SyncEffect =
   | Readonly<{ type: 'rejoin' }>
   /** Asks nobody: takes out of the pending tail what the server refuses for good. */
   | Readonly<{ type: 'setAside'; commit: RefusedCommit }>
+  /** Asks nobody: leaves what was confirmed of the streams that were wanted before. */
+  | Readonly<{ type: 'resubscribe' }>
   | Readonly<{ type: 'abortRequest' }>
   /** Takes the place of the timer before. */
   | Readonly<{ type: 'schedule'; delayMs: number }>

@@ -3,6 +3,7 @@
 import type { EventLog, RefusedCommit, RemotePage } from '../engine/event-log.ts'
 import { equalBytes, hexOf } from '../log/bytes.ts'
 import { isStoreError, StorageFailed, type StoreError } from '../log/errors.ts'
+import type { StreamPattern } from '../log/stream-pattern.ts'
 import type { PushMark, Rejection } from '../model/sync-status.ts'
 import type { PushReceipt } from '../protocol/sync-messages.ts'
 import type { Fetch, ServerAccess, TokenSource } from './authorized-fetch.ts'
@@ -24,6 +25,8 @@ export type SyncLoopOptions = Readonly<{
   token: TokenSource
   /** The key (vkey) that the server must sign with. Left out: the first one that it shows. */
   serverKey?: string | undefined
+  /** Of the server's log, the streams that match. Left out: all. */
+  streams?: readonly StreamPattern[] | undefined
   fetch?: Fetch
   clock?: Clock
   /** In [0, 1). */
@@ -58,6 +61,7 @@ export type SyncLoop = Readonly<{
  */
 export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
   const { log, clock = systemClock, random = Math.random, onStatus, onRejected } = options
+  const streams = inOneOrder(options.streams)
   const access: ServerAccess = {
     url: options.url,
     token: options.token,
@@ -124,6 +128,9 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
       case 'setAside':
         follow(setAside(effect.commit).then(dispatch))
         break
+      case 'resubscribe':
+        follow(resubscribe().then(dispatch))
+        break
       case 'abortRequest':
         request.abort()
         break
@@ -146,7 +153,7 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
 
   async function pull(after: number, epoch: string, signal: AbortSignal): Promise<SyncInput> {
     try {
-      const answer = await transport.pull(after, signal)
+      const answer = await transport.pull(after, signal, epoch === '' ? streams : log.cursor().streams)
       if (answer.type !== 'ok') return { type: 'pullFailed', failure: await judged(answer, epoch) }
       const page = answer.value
       if (epoch !== '' && page.epoch !== epoch) {
@@ -226,6 +233,15 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
     }
   }
 
+  async function resubscribe(): Promise<SyncInput> {
+    try {
+      await log.resubscribe(streams)
+      return { type: 'resubscribeDone', standing: standing() }
+    } catch (error) {
+      return { type: 'resubscribeFailed', failure: failureFrom(error) }
+    }
+  }
+
   async function tellRejected(rejections: readonly Rejection[]): Promise<void> {
     if (rejections.length === 0) return
     await countRejections()
@@ -260,7 +276,8 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
     const cursor = log.cursor()
     if (accepted === 0 || after !== cursor.serverPosition || epoch !== cursor.epoch) return
     const own = commits.slice(0, accepted)
-    const page = { epoch, after, commits: own, next: after + own.flat().length }
+    const part = cursor.streams && { streams: cursor.streams }
+    const page = { epoch, after, commits: own, next: after + own.flat().length, ...part }
     await applySigned(page, { next: page.next, checkpoint, verifierKey: null, isReceipt: true })
   }
 
@@ -302,10 +319,11 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
   }
 
   function standing(): Standing {
-    const { epoch, serverPosition } = log.cursor()
+    const { epoch, serverPosition, streams: held } = log.cursor()
     const { cursor } = log.erasures
     const erasures = { taken: cursor.takenOf(epoch), unsent: cursor.unsentTo(epoch).length }
-    return { epoch, position: serverPosition, pending: log.pendingCount(), rejected, erasures }
+    const isOtherPart = epoch !== '' && JSON.stringify(held) !== JSON.stringify(streams)
+    return { epoch, position: serverPosition, pending: log.pendingCount(), rejected, erasures, isOtherPart }
   }
 
   function follow(work: Promise<void>): void {
@@ -318,6 +336,10 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
     if (keys.some(key => before[key] !== after[key])) onStatus?.(after)
   }
 }
+
+/** So that the same choice is told by the same text. */
+const inOneOrder = (streams: readonly StreamPattern[] | undefined): readonly StreamPattern[] | undefined =>
+  streams && [...new Set(streams)].sort()
 
 /** Null for none. */
 const nameOf = (commit: RemotePage['commits'][number] | undefined): PushedCommit | null =>

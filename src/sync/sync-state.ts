@@ -15,7 +15,7 @@ export const PUSH_BYTES = 1024 * 1024
 /** Pushes that ran out of time become no smaller than this. */
 const SLOW_PUSH_BYTES = 16 * 1024
 
-type RequestKind = 'pull' | 'push' | 'erase' | 'rejoin' | 'setAside'
+type RequestKind = 'pull' | 'push' | 'erase' | 'rejoin' | 'setAside' | 'resubscribe'
 /** `after` is where `standing` was when it began. */
 type Request = Readonly<{ kind: RequestKind; after: number; isAborted: boolean }>
 type Timer = Readonly<{ purpose: 'retry' | 'linger' | 'poll'; at: number }>
@@ -53,7 +53,7 @@ export type SyncState = Readonly<{
   lastContactAt: number | null
 }>
 
-const NO_FAILURES = { pull: 0, push: 0, erase: 0, rejoin: 0, setAside: 0 }
+const NO_FAILURES = { pull: 0, push: 0, erase: 0, rejoin: 0, setAside: 0, resubscribe: 0 }
 
 export const initialSyncState: SyncState = {
   life: 'new',
@@ -101,6 +101,8 @@ export const initialSyncState: SyncState = {
  * 9. Once the server's log was found to be another one, nothing is pulled, pushed or erased until it is known what of it
  *    is the same. Found so again before all was confirmed, it is not asked at once but after a wait: of two servers that
  *    take turns at one address, neither can make this spin.
+ * 10. What was confirmed of other streams than are wanted is left only with nothing pending, and right behind an answer of
+ *    the server: what is left can be pulled anew.
  */
 export function step(
   state: SyncState,
@@ -142,7 +144,7 @@ function take(state: SyncState, input: SyncInput, moment: Moment): SyncState {
     case 'pullDone':
       return state.request?.kind === 'pull' ? takePage(state, input, moment) : state
     case 'pullFailed':
-      return state.request?.kind === 'pull' ? takeFailure(state, 'pull', input.failure, moment) : state
+      return state.request?.kind === 'pull' ? takePullFailure(state, input.failure, moment) : state
     case 'pushDone':
       return state.request?.kind === 'push' ? takeReceipt(state, input, moment) : state
     case 'pushFailed':
@@ -162,6 +164,12 @@ function take(state: SyncState, input: SyncInput, moment: Moment): SyncState {
     case 'setAsideFailed':
       return state.request?.kind === 'setAside'
         ? takeFailure(state, 'setAside', input.failure, moment)
+        : state
+    case 'resubscribeDone':
+      return state.request?.kind === 'resubscribe' ? takeResubscribed(state, input.standing) : state
+    case 'resubscribeFailed':
+      return state.request?.kind === 'resubscribe'
+        ? takeFailure(state, 'resubscribe', input.failure, moment)
         : state
   }
 }
@@ -227,6 +235,16 @@ function takePage(
   const hinted = standing.pending > 0 && !isPullDue ? 0 : state.hinted
   return { ...next, answeredAt: null, failures, error, hinted }
 }
+
+/** Where the streams that were wanted before may not be read any more, those that are wanted now perhaps may. */
+function takePullFailure(state: SyncState, failure: SyncFailure, moment: Moment): SyncState {
+  const isForbidden = failure.type === 'refused' && failure.status === 403
+  if (!isForbidden || !mayResubscribe(state.standing)) return takeFailure(state, 'pull', failure, moment)
+  return begin('resubscribe', { ...state, request: null, lastContactAt: moment.now })
+}
+
+const mayResubscribe = ({ isOtherPart, pending, erasures }: Standing): boolean =>
+  isOtherPart === true && pending === 0 && erasures.unsent === 0
 
 function waitForPush(state: SyncState, moment: Moment): SyncState {
   const message = 'The server answered a push, but its log did not move'
@@ -322,6 +340,10 @@ function takeRejoinFailure(state: SyncState, failure: SyncFailure, moment: Momen
   return halt(next, plainError('sync-protocol', message, { reason: 'epoch-changed', status: failure.status }))
 }
 
+function takeResubscribed(state: SyncState, standing: Standing): SyncState {
+  return { ...state, request: null, standing, isPullDue: true, hinted: 0 }
+}
+
 function takeSetAside(state: SyncState, standing: Standing): SyncState {
   return { ...state, request: null, standing, refused: null, isPullDue: true }
 }
@@ -371,6 +393,7 @@ function proceed(state: SyncState, { now, chance }: Moment): SyncState {
   }
   const reached: SyncState = { ...state, hints: state.hints === 'closed' ? 'opening' : state.hints }
   if (state.standing.erasures.unsent > 0 && !state.mayNotErase) return begin('erase', reached)
+  if (mayResubscribe(state.standing)) return begin('resubscribe', reached)
   if (state.timer?.purpose === 'linger') return reached
   if (state.standing.pending > 0) return begin('push', reached)
   if (reached.hints === 'open') return { ...reached, timer: null }
@@ -421,5 +444,7 @@ function requestFor({ standing, pushBytes, refused }: SyncState, kind: RequestKi
       return { type: 'rejoin' }
     case 'setAside':
       return { type: 'setAside', commit: refused! }
+    case 'resubscribe':
+      return { type: 'resubscribe' }
   }
 }

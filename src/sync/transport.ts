@@ -2,6 +2,7 @@
 
 import { textOf, utf8 } from '../log/bytes.ts'
 import type { HashProvider } from '../log/hash-provider.ts'
+import type { StreamPattern } from '../log/stream-pattern.ts'
 import {
   decodeEraseReceipt,
   decodeErasuresPage,
@@ -45,8 +46,15 @@ const SLOWEST_BYTES_PER_MS = 32
 export type Answer<T> = Readonly<{ type: 'ok'; value: T }> | SyncFailure
 
 export type Transport = Readonly<{
-  /** The next page behind a place in the server's log. A page moves on, or is at the end of the log. */
-  pull: (after: number, signal: AbortSignal) => Promise<Answer<PullResponse>>
+  /**
+   * The next page behind a place in the server's log, or what of it is in the streams that match. A page moves on, or is
+   * at the end of the log.
+   */
+  pull: (
+    after: number,
+    signal: AbortSignal,
+    streams?: readonly StreamPattern[],
+  ) => Promise<Answer<PullResponse>>
   /** How the server's log begins: of so many entries, or of all where there are fewer. */
   prefix: (size: number, signal: AbortSignal) => Promise<Answer<PrefixResponse>>
   push: (message: PushRequest, signal: AbortSignal) => Promise<Answer<PushReceipt>>
@@ -61,12 +69,13 @@ export function createTransport(options: TransportOptions): Transport {
   const { clock, hash } = options
 
   return {
-    async pull(after, signal) {
-      const path = `/v1/log?after=${after}&maxBytes=${PAGE_BYTES}`
+    async pull(after, signal, streams) {
+      const part = (streams ?? []).map(pattern => `&streams=${encodeURIComponent(pattern)}`).join('')
+      const path = `/v1/log?after=${after}&maxBytes=${PAGE_BYTES}${part}`
       const answer = await exchange({ path, accept: 'application/octet-stream' }, MAX_PAGE_BYTES, signal)
       if (answer.type !== 'ok') return answer
       const { status, bytes } = answer.value
-      return status === 200 ? decoded(() => pageOf(bytes, after)) : refusalOf(answer.value)
+      return status === 200 ? decoded(() => pageOf(bytes, after, streams)) : refusalOf(answer.value)
     },
 
     async prefix(size, signal) {
@@ -157,9 +166,17 @@ function decoded<T>(decode: () => T): Answer<T> {
   }
 }
 
-function pageOf(bytes: Uint8Array, after: number): PullResponse {
+function pageOf(
+  bytes: Uint8Array,
+  after: number,
+  streams: readonly StreamPattern[] | undefined,
+): PullResponse {
   const page = decodePullResponse(bytes)
-  const isEmpty = page.commits.length === 0
+  // A server that does not know of a choice of streams gives all of them.
+  if (JSON.stringify(page.streams) !== JSON.stringify(streams)) {
+    throw new MalformedMessage('unexpected', 'a page of other streams than were asked for')
+  }
+  const isEmpty = page.commits.length === 0 && !page.skipped?.length
   if (page.after === after && (isEmpty ? page.next === after : page.next > after)) {
     // An empty page is the end, whatever grew behind it since it was read: hints tell of that.
     return isEmpty ? { ...page, head: after } : page

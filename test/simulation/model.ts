@@ -385,13 +385,14 @@ function give(client: ModelClient, input: SyncInput): ModelClient {
 
 /** Counts that only lengthen waits, and times, would make endlessly many states of one. */
 function withoutTime(sync: SyncState): SyncState {
-  const { pull, push, erase, setAside, rejoin } = sync.failures
+  const { pull, push, erase, setAside, rejoin, resubscribe } = sync.failures
   const failures = {
     pull: some(pull),
     push: some(push),
     erase: some(erase),
     setAside: some(setAside),
     rejoin: some(rejoin),
+    resubscribe: some(resubscribe),
   }
   return { ...sync, failures, lastContactAt: null }
 }
@@ -427,6 +428,8 @@ function run(client: ModelClient, effect: SyncEffect): ModelClient {
       return holds(false, () => 'nothing is erased here') as never
     case 'setAside':
       return holds(false, () => 'nothing is refused for good here') as never
+    case 'resubscribe':
+      return holds(false, () => 'all streams are wanted here') as never
   }
 }
 

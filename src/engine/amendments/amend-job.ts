@@ -15,10 +15,11 @@ import type { AppendResult } from '../../model/event-store.ts'
 import { checkCommitSize, checkStreamName, noSuchPolicy, resultAt, stampFor } from '../append-job.ts'
 import { type Draft, ownEntry } from '../draft.ts'
 import type { AmendRequest } from '../event-log.ts'
+import type { HeldStreams } from '../held-streams.ts'
 import type { Job } from '../writer.ts'
 import { type OrderParts, versionedChanges } from './drafted-order.ts'
 
-export type AmendParts = OrderParts & Readonly<{ now: () => number }>
+export type AmendParts = OrderParts & Readonly<{ now: () => number; held: HeldStreams }>
 
 export function amendJob(request: AmendRequest, parts: AmendParts): Job<AppendResult> {
   // Alone: who is planned behind it folds what is written.
@@ -29,6 +30,7 @@ export function amendJob(request: AmendRequest, parts: AmendParts): Job<AppendRe
 async function planAmendment(request: AmendRequest, draft: Draft, parts: AmendParts): Promise<AppendResult> {
   const { streamName, batch, expectedStreamVersion: expected, onConflict } = request
   checkStreamName(streamName)
+  parts.held.mustHold(streamName)
   checkCommitSize([batch])
   if (onConflict !== undefined && (typeof onConflict === 'object' || !isOnConflict(onConflict)))
     throw noSuchPolicy(onConflict)
