@@ -2,10 +2,10 @@
 
 import { formatVerifierKey, type NoteSigner } from '../integrity/note-key.ts'
 import type { EraseReceipt, ErasuresPage } from '../protocol/erasure-messages.ts'
+import { FEATURES, PROTOCOL_VERSION } from '../protocol/negotiation.ts'
 import {
   encodePrefixResponse,
   encodePullResponse,
-  PROTOCOL_VERSION,
   type PushReceipt,
   type PushRequest,
   type ServerHead,
@@ -115,7 +115,7 @@ function headOf(
   const keys =
     signer && witness ? { log: formatVerifierKey(signer.key), witness: formatVerifierKey(witness.key) } : null
   const { maxPushBytes, maxPullBytes } = limits
-  return { protocol: PROTOCOL_VERSION, epoch, position, maxPushBytes, maxPullBytes, keys }
+  return { protocol: PROTOCOL_VERSION, epoch, position, maxPushBytes, maxPullBytes, features: FEATURES, keys }
 }
 
 async function pageOf(
@@ -123,7 +123,9 @@ async function pageOf(
   parts: AnswerParts,
 ): Promise<Response> {
   const { root, checkpoint, commits } = parts.found
-  const message = { ...page, root, checkpoint, verifierKey: verifierKeyOf(parts), commits }
+  const { maxPushBytes } = parts.limits
+  const told = { maxPushBytes, features: FEATURES }
+  const message = { ...page, ...told, root, checkpoint, verifierKey: verifierKeyOf(parts), commits }
   const headers = { 'content-type': 'application/octet-stream' }
   return new Response(await encodePullResponse(message, parts.store.log.hash), { headers })
 }
