@@ -61,6 +61,8 @@ const RECOVERY = {
     'The server cannot be reached. Pending events are kept, and sent as soon as it can be: nothing needs to be done.',
   'sync-protocol':
     'The server answered what the protocol does not allow. Pending events are kept. See that the address is that of a sync server of this store, and update what is older, the app or the server.',
+  'unsupported-protocol':
+    'App and server share no version of the sync protocol. Pending events are kept. Update the side that `facts.update` names: sync goes on by itself then.',
   'server-inconsistent':
     'The server signed a log that is not the one it has. Sync has stopped, pending events are kept. Keep the facts: they show it. After a restore its operator has to rotate the epoch.',
   aborted: 'The caller aborted the call.',

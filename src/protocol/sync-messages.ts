@@ -4,12 +4,11 @@ import { bytesOfHex, hexOf, utf8 } from '../log/bytes.ts'
 import type { HashProvider } from '../log/hash-provider.ts'
 import { epochIn } from './epoch-field.ts'
 import { type Commits, decodeFrames, encodeFrames } from './message-frames.ts'
+import { featuresIn, limitIn } from './negotiation.ts'
 import { type PartOfLog, partFields, partIn } from './part-fields.ts'
 import { type Fields, fieldsOf, MalformedMessage, parseJson, position, text } from './untrusted-json.ts'
 
 export { MalformedMessage, type MessageFault } from './untrusted-json.ts'
-
-export const PROTOCOL_VERSION = 1
 
 /** The server's log is another one when its epoch changed. Positions are places in the server's log. */
 export type PullResponse = Readonly<{
@@ -25,6 +24,9 @@ export type PullResponse = Readonly<{
   root: Uint8Array | null
   /** Records in the server's list of erasures. */
   erasures: number
+  /** Most bytes of a push that the server takes; null from servers of the first releases. */
+  maxPushBytes: number | null
+  features: readonly string[]
   commits: Commits
 }> &
   Partial<PartOfLog>
@@ -68,6 +70,7 @@ export type ServerHead = Readonly<{
   position: number
   maxPushBytes: number
   maxPullBytes: number
+  features: readonly string[]
   /** The verifier keys (vkeys) of this log's checkpoints, and of the server as a witness; null where it does not sign. */
   keys: Readonly<{ log: string; witness: string }> | null
 }>
@@ -99,6 +102,8 @@ export function decodePullResponse(bytes: Uint8Array): PullResponse {
     // Servers of the first releases do not say.
     root: fields['root'] === undefined || fields['root'] === null ? null : rootIn(fields),
     erasures: position(fields, 'erasures'),
+    maxPushBytes: limitIn(fields, 'maxPushBytes'),
+    features: featuresIn(fields),
     commits,
     ...partIn(fields),
   }
@@ -163,6 +168,7 @@ export function decodeHead(json: unknown): ServerHead {
     position: position(fields, 'position'),
     maxPushBytes: position(fields, 'maxPushBytes'),
     maxPullBytes: position(fields, 'maxPullBytes'),
+    features: featuresIn(fields),
     keys: fields['keys'] === null ? null : keysOf(fieldsOf(fields['keys'])),
   }
 }

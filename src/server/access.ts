@@ -9,10 +9,10 @@ export type StreamTest = readonly StreamPattern[] | ((streamName: string) => boo
 export type Access = Readonly<{
   storeId: string
   /**
-   * All of the store or nothing: what a replica has must have no gaps, or it could not prove to itself that it has
-   * what the server signed. What some may not read belongs in another store.
+   * All of the store, nothing, or the streams that match: then a replica has to say which of them it wants, by
+   * `sync.streams`, and gets no others. No function: the server must be able to tell whether what is wanted lies within.
    */
-  read: boolean
+  read: boolean | readonly StreamPattern[]
   /** To all streams, none, or those that a test lets through. A commit is let through whole or not at all. */
   append: boolean | StreamTest
   /** Whether it may have what is in events removed for good, for all replicas. Default false. */

@@ -3,10 +3,10 @@
 import { formatVerifierKey, type NoteSigner } from '../integrity/note-key.ts'
 import { isWithin, type StreamPattern, streamMatcher } from '../log/stream-pattern.ts'
 import type { EraseReceipt, ErasuresPage } from '../protocol/erasure-messages.ts'
+import { FEATURES, PROTOCOL_VERSION } from '../protocol/negotiation.ts'
 import {
   encodePrefixResponse,
   encodePullResponse,
-  PROTOCOL_VERSION,
   type PushReceipt,
   type PushRequest,
   type ServerHead,
@@ -139,7 +139,7 @@ function headOf(
   const keys =
     signer && witness ? { log: formatVerifierKey(signer.key), witness: formatVerifierKey(witness.key) } : null
   const { maxPushBytes, maxPullBytes } = limits
-  return { protocol: PROTOCOL_VERSION, epoch, position, maxPushBytes, maxPullBytes, keys }
+  return { protocol: PROTOCOL_VERSION, epoch, position, maxPushBytes, maxPullBytes, features: FEATURES, keys }
 }
 
 async function pageOf(
@@ -147,7 +147,10 @@ async function pageOf(
   parts: AnswerParts,
 ): Promise<Response> {
   const { root, checkpoint, commits, part } = parts.found
-  const message = { ...page, root, checkpoint, verifierKey: verifierKeyOf(parts), commits, ...part }
+  const { maxPushBytes } = parts.limits
+  const told = { maxPushBytes, features: FEATURES }
+  const proven = { root, checkpoint, verifierKey: verifierKeyOf(parts) }
+  const message = { ...page, ...told, ...proven, commits, ...part }
   const headers = { 'content-type': 'application/octet-stream' }
   return new Response(await encodePullResponse(message, parts.store.log.hash), { headers })
 }

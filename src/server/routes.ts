@@ -14,6 +14,7 @@ const ROUTES: readonly Route[] = [
   { name: '/v1/logs/:epoch/tile', path: /^\/v1\/logs\/[^/]+\/tile\/.+$/, methods: ['GET'] },
   { name: '/v1/witness/keys', path: /^\/v1\/witness\/keys$/, methods: ['POST'] },
   { name: '/v1/witness/add-checkpoint', path: /^\/v1\/witness\/add-checkpoint$/, methods: ['POST'] },
+  { name: '/versions', path: /^\/versions$/, methods: ['GET'] },
   { name: '/healthz', path: /^\/healthz$/, methods: ['GET', 'HEAD'] },
   { name: '/healthz/ready', path: /^\/healthz\/ready$/, methods: ['GET', 'HEAD'] },
 ]

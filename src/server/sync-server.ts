@@ -3,6 +3,12 @@
 import { type Context, Hono, type Next } from 'hono'
 import { textOf } from '../log/bytes.ts'
 import { decodeEraseRequest } from '../protocol/erasure-messages.ts'
+import {
+  FEATURES,
+  SERVED_VERSIONS,
+  type ServerVersions,
+  UNSUPPORTED_PROTOCOL,
+} from '../protocol/negotiation.ts'
 import { decodePushRequest } from '../protocol/sync-messages.ts'
 import { parseJson } from '../protocol/untrusted-json.ts'
 import { type Access, readTest } from './access.ts'
@@ -80,6 +86,7 @@ export function createSyncServer(options: SyncServerOptions): SyncServer {
   app.get('/healthz', () => health.live())
   app.get('/healthz/ready', () => health.ready())
   if (options.cors) app.use(corsFor(options.cors.origins))
+  app.get('/versions', () => Response.json(versionsOf(limits)))
   app.use('/v1/*', checkAccess, checkMethod)
   app.get('/v1/head', context => answer(context, { type: 'head' }))
   app.get('/v1/log', context =>
@@ -112,7 +119,7 @@ export function createSyncServer(options: SyncServerOptions): SyncServer {
   })
   app.post('/v1/witness/keys', context => asWitness(context, answerRegister))
   app.post('/v1/witness/add-checkpoint', context => asWitness(context, answerAddCheckpoint))
-  app.notFound(context => failed(notFound(), context.req.raw, context.env.record))
+  app.notFound(({ req, env }) => failed(nothingAt(req.path), req.raw, env.record))
   app.onError((error, context) => failed(error, context.req.raw, context.env.record))
 
   return {
@@ -297,6 +304,20 @@ function textOfNote(bytes: Uint8Array): string {
   } catch {
     throw new HttpFailure(400, 'malformed', 'The body is not UTF-8', { fault: 'proof' })
   }
+}
+
+const versionsOf = ({ maxPushBytes, maxPullBytes }: ServerVersions['limits']): ServerVersions => ({
+  versions: SERVED_VERSIONS,
+  features: FEATURES,
+  limits: { maxPushBytes, maxPullBytes },
+})
+
+/** Who asks in a version that is not served is told which are. */
+function nothingAt(path: string): HttpFailure {
+  const version = /^\/v(\d+)\//.exec(path)?.[1]
+  if (version === undefined || SERVED_VERSIONS.includes(Number(version))) return notFound()
+  const message = `Version ${version} of the protocol is not spoken here`
+  return new HttpFailure(404, UNSUPPORTED_PROTOCOL, message, { versions: SERVED_VERSIONS })
 }
 
 function notFound(): HttpFailure {

@@ -2,6 +2,7 @@
 
 import { type ErrorFacts, StoreError, type StoreErrorCode } from '../log/errors.ts'
 import type { PlainError } from '../model/sync-status.ts'
+import { PROTOCOL_VERSION, UNSUPPORTED_PROTOCOL, versionsIn } from '../protocol/negotiation.ts'
 
 export type SyncFailure =
   /** The server answered with an error. */
@@ -67,9 +68,22 @@ export function plainError(code: StoreErrorCode, message: string, facts: ErrorFa
 function verdictOnRefusal(failure: Extract<SyncFailure, { type: 'refused' }>): Verdict {
   const { status, code, message, retryAfterMs } = failure
   const facts = { ...failure.facts, status, reason: code }
+  if (sharesNoVersion(failure)) return wait(UNSUPPORTED_PROTOCOL, ...otherVersions(failure.facts))
   if (status === 401 || status === 403) return stop('sync-refused', message, facts)
   const verdict = wait(isPassing(status) ? 'sync-unreachable' : 'sync-refused', message, facts)
   return { ...verdict, retryAfterMs: retryAfterMs ?? 0 }
+}
+
+/** Nothing else that the server answers means anything here. */
+export const sharesNoVersion = (failure: SyncFailure): boolean =>
+  failure.type === 'refused' && failure.code === UNSUPPORTED_PROTOCOL
+
+/** Waited for, and not stopped at: nobody here hears of a server that was updated. */
+function otherVersions(told: ErrorFacts): [message: string, facts: ErrorFacts] {
+  const versions = versionsIn(told) ?? []
+  const update = versions.some(version => version > PROTOCOL_VERSION) ? 'app' : 'server'
+  const message = `The server speaks versions ${versions.join(', ')} of the sync protocol, and this app ${PROTOCOL_VERSION}: update the ${update}`
+  return [message, { versions, version: PROTOCOL_VERSION, update }]
 }
 
 /** Whether the same request may well be answered otherwise later. */

@@ -40,8 +40,8 @@ export type SyncInput =
   | Readonly<{ type: 'hintsClosed' }>
   /** The server ended them: the token does not hold any more. */
   | Readonly<{ type: 'hintsRefused' }>
-  /** A page is in the log. `head` is the end of the server's log when it answered. */
-  | Readonly<{ type: 'pullDone'; standing: Standing; head: number }>
+  /** A page is in the log. `head` is the end of the server's log when it answered, `maxPushBytes` what the server says of itself. */
+  | Readonly<{ type: 'pullDone'; standing: Standing; head: number; maxPushBytes: number | null }>
   | Readonly<{ type: 'pullFailed'; failure: SyncFailure }>
   /** `standing` may have moved: a receipt that says where the commits stand is as good as a page of them. */
   | Readonly<{ type: 'pushDone'; receipt: PushReceipt; refused: PushedCommit | null; standing: Standing }>

@@ -163,7 +163,7 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
       if (failure) return { type: 'pullFailed', failure }
       const taken = await takeErasures(page.epoch, page.erasures, exchange, signal)
       if (taken.type !== 'ok') return { type: 'pullFailed', failure: taken }
-      return { type: 'pullDone', standing: standing(), head: page.head }
+      return { type: 'pullDone', standing: standing(), head: page.head, maxPushBytes: page.maxPushBytes }
     } catch (error) {
       return { type: 'pullFailed', failure: failureFrom(error) }
     }

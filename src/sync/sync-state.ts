@@ -3,7 +3,14 @@
 import type { RefusedCommit } from '../engine/event-log.ts'
 import type { PlainError } from '../model/sync-status.ts'
 import { backoffMs } from './backoff.ts'
-import { isOtherLog, isPassing, plainError, type SyncFailure, verdictOn } from './sync-failure.ts'
+import {
+  isOtherLog,
+  isPassing,
+  plainError,
+  type SyncFailure,
+  sharesNoVersion,
+  verdictOn,
+} from './sync-failure.ts'
 import type { Moment, PushedCommit, Standing, SyncEffect, SyncInput } from './sync-io.ts'
 
 /** Local appends of this long go into one push. */
@@ -12,6 +19,8 @@ export const LINGER_MS = 25
 export const POLL_MS = 30_000
 /** Most bytes of commits in one push, but for a single commit: small enough for the usual limits of proxies. */
 export const PUSH_BYTES = 1024 * 1024
+/** What a push takes beside its commits, at most. */
+const PUSH_HEAD_BYTES = 512
 /** Pushes that ran out of time become no smaller than this. */
 const SLOW_PUSH_BYTES = 16 * 1024
 
@@ -49,6 +58,8 @@ export type SyncState = Readonly<{
   /** Bytes of the next push, and the most that the server is thought to take. */
   pushBytes: number
   pushLimit: number
+  /** The most that it says it takes; null where it does not say. */
+  maxPushBytes: number | null
   failures: Readonly<Record<RequestKind, number>>
   lastContactAt: number | null
 }>
@@ -74,6 +85,7 @@ export const initialSyncState: SyncState = {
   mayNotErase: false,
   pushBytes: PUSH_BYTES,
   pushLimit: PUSH_BYTES,
+  maxPushBytes: null,
   failures: NO_FAILURES,
   lastContactAt: null,
 }
@@ -95,7 +107,8 @@ export const initialSyncState: SyncState = {
  *    aside: a server that takes commits and does not show them, or calls them stale and has nothing newer, cannot make
  *    this spin.
  * 7. A push that was too large is followed by one of at most half its size, down to one commit. That one is set aside
- *    where the server itself says that it is too large, and halts where something in between says so.
+ *    where the server itself says that it is too large, and halts where something in between says so. Where the server
+ *    says what it takes, no push but one of a single commit is larger.
  * 8. A halt needs the application to act (`poked`). Nothing pending is given up by any input but a refusal of the server
  *    that is about the commit itself, and that commit only: it is set aside, which lists it as rejected.
  * 9. Once the server's log was found to be another one, nothing is pulled, pushed or erased until it is known what of it
@@ -209,11 +222,11 @@ function takeHint(
 
 function takePage(
   state: SyncState,
-  { standing, head }: Readonly<{ standing: Standing; head: number }>,
+  { standing, head, maxPushBytes }: Extract<SyncInput, { type: 'pullDone' }>,
   moment: Moment,
 ): SyncState {
   const isPullDue = state.isPullDue || standing.position < head
-  const next = { ...state, request: null, standing, isPullDue, lastContactAt: moment.now }
+  const next = { ...state, request: null, standing, isPullDue, maxPushBytes, lastContactAt: moment.now }
   const hasMoved = state.answeredAt !== null && standing.position > state.answeredAt
   if (state.answeredAt !== null && !hasMoved && standing.pending > 0) {
     // Offline nobody waits: the next pull tells once more.
@@ -318,7 +331,8 @@ function takeErased(state: SyncState, standing: Standing, { now }: Moment): Sync
 function takeEraseFailure(state: SyncState, failure: SyncFailure, moment: Moment): SyncState {
   const isRefusal =
     failure.type === 'refused' && failure.status >= 400 && failure.status < 500 && !isPassing(failure.status)
-  if (!isRefusal || failure.status === 401) return takeFailure(state, 'erase', failure, moment)
+  if (!isRefusal || failure.status === 401 || sharesNoVersion(failure))
+    return takeFailure(state, 'erase', failure, moment)
   const message = `The server does not erase for this replica: ${failure.message}`
   const error = plainError('sync-refused', message, { status: failure.status, reason: failure.code })
   const next = { ...state, request: null, isPullDue: true, lastContactAt: moment.now }
@@ -333,7 +347,7 @@ function takeRejoined(state: SyncState, standing: Standing, { now }: Moment): Sy
 
 /** A server of the first releases cannot say how its log begins. */
 function takeRejoinFailure(state: SyncState, failure: SyncFailure, moment: Moment): SyncState {
-  const isOld = failure.type === 'refused' && failure.status === 404
+  const isOld = failure.type === 'refused' && failure.status === 404 && !sharesNoVersion(failure)
   if (!isOld) return takeFailure(state, 'rejoin', failure, moment)
   const message = 'The server has another log than before, and cannot say what of it is the same'
   const next = { ...state, request: null, isPullDue: true, isRejoinDue: false, lastContactAt: moment.now }
@@ -431,13 +445,14 @@ function effectsBetween(before: SyncState, after: SyncState, { now }: Moment): S
   return effects
 }
 
-function requestFor({ standing, pushBytes, refused }: SyncState, kind: RequestKind): SyncEffect {
+function requestFor(state: SyncState, kind: RequestKind): SyncEffect {
+  const { standing, refused } = state
   const { epoch, position } = standing
   switch (kind) {
     case 'pull':
       return { type: 'pull', after: position, epoch }
     case 'push':
-      return { type: 'push', epoch, maxBytes: pushBytes }
+      return { type: 'push', epoch, maxBytes: budgetOf(state) }
     case 'erase':
       return { type: 'erase', epoch }
     case 'rejoin':
@@ -447,4 +462,9 @@ function requestFor({ standing, pushBytes, refused }: SyncState, kind: RequestKi
     case 'resubscribe':
       return { type: 'resubscribe' }
   }
+}
+
+/** What the server says of itself bounds each push; what was found out on the way comes on top of that. */
+function budgetOf({ pushBytes, maxPushBytes }: SyncState): number {
+  return maxPushBytes === null ? pushBytes : Math.min(pushBytes, Math.max(1, maxPushBytes - PUSH_HEAD_BYTES))
 }

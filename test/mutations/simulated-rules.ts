@@ -46,6 +46,10 @@ export const SIMULATED_RULES: readonly Mutation[] = [
     'return { ...next, pushBytes: half, pushLimit: half }',
     'return next',
   ]),
+  of(state, 'a push is no larger than the server says that it takes', [
+    'return maxPushBytes === null ? pushBytes :',
+    'return maxPushBytes !== 0 ? pushBytes :',
+  ]),
   of('src/sync/sync-loop.ts', 'a receipt is a page only right behind what is here', [
     'if (accepted === 0 || after !== cursor.serverPosition || epoch !== cursor.epoch) return',
     'if (accepted === 0 || after === null) return',

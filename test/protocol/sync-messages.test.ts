@@ -97,6 +97,8 @@ describe('push and pull', () => {
       verifierKey: 'key',
       root: null,
       erasures: 2,
+      maxPushBytes: 1_000,
+      features: ['streams'],
       commits,
     }
     expect(decodePullResponse(await encodePullResponse(page, hash))).toEqual(page)
@@ -112,6 +114,8 @@ describe('push and pull', () => {
       verifierKey: null,
       root: null,
       erasures: 0,
+      maxPushBytes: null,
+      features: [],
       commits: [],
     }
     expect(decodePullResponse(await encodePullResponse(page, hash))).toEqual(page)
@@ -354,9 +358,25 @@ describe('entries', () => {
 
 describe('messages in JSON', () => {
   const receipt = { epoch: 'e1', accepted: 2, after: 3, head: 5, checkpoint: null, refusal: null }
-  const head = { protocol: 1, epoch: 'e1', position: 5, maxPushBytes: 10, maxPullBytes: 20, keys: null }
+  const head = {
+    protocol: 1,
+    epoch: 'e1',
+    position: 5,
+    maxPushBytes: 10,
+    maxPullBytes: 20,
+    features: [],
+    keys: null,
+  }
   const place = { epoch: 'e1', after: 0, next: 0, head: 0 }
-  const page = { ...place, checkpoint: null, verifierKey: null, root: null, erasures: 0 }
+  const page = {
+    ...place,
+    checkpoint: null,
+    verifierKey: null,
+    root: null,
+    erasures: 0,
+    maxPushBytes: null,
+    features: [],
+  }
 
   test('come out as they went in', () => {
     const refusal = { reason: 'stale', detail: 'version 2 does not follow' }
@@ -384,11 +404,20 @@ describe('messages in JSON', () => {
     expect(decodeHead({ ...head, extra: 1 })).toEqual(head)
   })
 
+  test('of the first releases name no features; what is no list of names is refused', () => {
+    const { features: _, ...firstHead } = head
+    expect(decodeHead(firstHead)).toEqual(head)
+    for (const features of [null, 'streams', [1], {}, Array(101).fill('x')]) {
+      expect(faultOf(() => decodeHead({ ...head, features }))).toBe('unexpected')
+    }
+  })
+
   test('are refused with a field missing or of another type', () => {
+    const { features: _, ...firstHead } = head
     const wrong = [undefined, null, true, [], {}, -1, 1.5, 2 ** 53, Number.NaN, 'x'.repeat(70_000)]
     const cases: [(json: never) => unknown, Record<string, unknown>, nullable?: string[]][] = [
       [decodePushReceipt, receipt, ['after', 'refusal', 'checkpoint']],
-      [decodeHead, head, ['keys']],
+      [decodeHead, firstHead, ['keys']],
       [decodeErrorBody, { code: 'c', message: 'm' }],
     ]
     for (const [decode, good, nullable = []] of cases) {

@@ -12,6 +12,8 @@ export type Plan = Readonly<{
   devices: number
   /** Most bytes that the server takes in a push and gives in a page. */
   limits: Readonly<{ maxPushBytes: number; maxPullBytes: number }>
+  /** Most bytes that a proxy before it lets through, whatever the server says. */
+  proxyBytes: number
   actions: readonly Action[]
 }>
 
@@ -50,7 +52,8 @@ const SERVER_RESTORES: readonly ActionKind[] = ['backupServer', 'restoreServer']
 
 const ROOMY = { maxPushBytes: 1_000_000, maxPullBytes: 1_000_000 }
 /** A little more than the largest commit of a run takes. */
-const TIGHT = { maxPushBytes: 2_200, maxPullBytes: 700 }
+const COMMIT_BYTES = 2_200
+const TIGHT = { maxPushBytes: COMMIT_BYTES + 512, maxPullBytes: 700 }
 
 export function planOf(seed: number, storage: StorageKind): Plan {
   const random = new Random(seed)
@@ -62,11 +65,13 @@ export function planOf(seed: number, storage: StorageKind): Plan {
   const drawn = kinds.flatMap(kind => Array.from({ length: WEIGHTS[kind] }, () => kind))
   const devices = 2 + random.below(2)
   const count = 30 + random.below(31)
+  const limits = random.happens(0.3) ? TIGHT : ROOMY
   return {
     seed,
     storage,
     devices,
-    limits: random.happens(0.3) ? TIGHT : ROOMY,
+    limits,
+    proxyBytes: random.happens(0.5) ? COMMIT_BYTES : Number.POSITIVE_INFINITY,
     actions: Array.from({ length: count }, () => ({
       kind: random.pick(drawn),
       device: random.below(devices),

@@ -311,7 +311,7 @@ function hear(client: ModelClient): ModelClient {
         return failWith(client, { type: 'epoch-changed', expected: client.epoch, actual: epoch })
       }
       const moved = take(next, serving!.found)
-      return give(moved, { type: 'pullDone', standing: standingOf(moved), head })
+      return give(moved, { type: 'pullDone', standing: standingOf(moved), head, maxPushBytes: null })
     }
     case 'prefix': {
       const { epoch } = answer as Extract<Answer, { type: 'prefix' }>

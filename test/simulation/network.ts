@@ -77,6 +77,7 @@ export function networkOf(parts: NetworkParts): Fetch {
         rules.accepted(epoch, (JSON.parse(textOf(answer.body)) as { epoch: string }).epoch)
       }
       if (!isOpen) throw broken()
+      if (answer.status === 413) rules.tooLarge(textOf(answer.body))
       if (answer.status >= 500 || answer.isCut) rules.failed()
       else if (isPull && answer.status === 200) rules.toldOf(endToldBy(answer.body))
       end()

@@ -68,6 +68,13 @@ export class RequestRules {
     )
   }
 
+  /** By the server, or by what stands before it and says less of itself. */
+  tooLarge(body: string): void {
+    const { name, watch } = this.#parts
+    // No commit of a run is larger than the least that a server takes.
+    watch(() => holds(!body.includes('"too-large"'), () => `sync 7: ${name} pushes more than it was told`))
+  }
+
   failed(): void {
     // Who went offline in the meantime gave it up itself.
     if (this.#isOnline) this.#failedAt = this.#parts.now()

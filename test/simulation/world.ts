@@ -230,7 +230,15 @@ export class World {
         bearerToken(request) === TOKEN ? { storeId: STORE, read: true, append: true, erase: true } : null,
       limits: this.#plan.limits,
     })
-    return { process, http, fetch: http.fetch }
+    return { process, http, fetch: request => this.#throughProxy(request, http) }
+  }
+
+  async #throughProxy(request: Request, http: SyncServer): Promise<Response> {
+    const body = request.method === 'POST' ? await request.clone().arrayBuffer() : null
+    const isTooLarge = body !== null && body.byteLength > this.#plan.proxyBytes
+    return isTooLarge
+      ? new Response('<html>Request Entity Too Large</html>', { status: 413 })
+      : http.fetch(request)
   }
 }
 

@@ -415,6 +415,8 @@ test('what a newer release wrote stops sync with the way out, and nothing of it 
     verifierKey: null,
     root: null,
     erasures: 0,
+    maxPushBytes: null,
+    features: [],
     commits: [[newer]],
   }
   const body = await encodePullResponse(page, one.log.hash)

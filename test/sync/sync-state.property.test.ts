@@ -123,7 +123,7 @@ class World {
     this.hasReachedEnd = this.position === head
     this.hinted = 0
     if (this.hasReachedEnd && this.standing.pending === 0) this.hasRejoined = false
-    this.give({ type: 'pullDone', standing: this.standing, head })
+    this.give({ type: 'pullDone', standing: this.standing, head, maxPushBytes: null })
   }
 
   moveTo(position: number): void {

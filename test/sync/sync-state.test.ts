@@ -76,7 +76,7 @@ function started(facts: Partial<Standing> = {}) {
 /** Everything pulled, nothing pending, hints open. */
 function idle(position = 0) {
   const sync = started({ position })
-  sync.give({ type: 'pullDone', standing: standing({ position }), head: position })
+  sync.give({ type: 'pullDone', standing: standing({ position }), head: position, maxPushBytes: null })
   sync.give({ type: 'hintsOpened' })
   return sync
 }
@@ -84,7 +84,12 @@ function idle(position = 0) {
 /** In the middle of the push of a pending event. */
 function pushing(facts: Partial<Standing> = {}) {
   const sync = started({ pending: 1, ...facts })
-  sync.give({ type: 'pullDone', standing: standing({ pending: 1, ...facts }), head: facts.position ?? 0 })
+  sync.give({
+    type: 'pullDone',
+    standing: standing({ pending: 1, ...facts }),
+    head: facts.position ?? 0,
+    maxPushBytes: null,
+  })
   expect(sync.status().phase).toBe('pushing')
   return sync
 }
@@ -106,16 +111,26 @@ describe('the order of requests', () => {
 
   test('pulls page after page until it has reached the end, and only then pushes', () => {
     const sync = started({ pending: 1 })
-    expect(sync.give({ type: 'pullDone', standing: standing({ position: 5, pending: 1 }), head: 9 })).toEqual(
-      [{ ...PULL, after: 5 }],
-    )
-    sync.give({ type: 'pullDone', standing: standing({ position: 9, pending: 1 }), head: 9 })
+    expect(
+      sync.give({
+        type: 'pullDone',
+        standing: standing({ position: 5, pending: 1 }),
+        head: 9,
+        maxPushBytes: null,
+      }),
+    ).toEqual([{ ...PULL, after: 5 }])
+    sync.give({
+      type: 'pullDone',
+      standing: standing({ position: 9, pending: 1 }),
+      head: 9,
+      maxPushBytes: null,
+    })
     expect(sync.types()).toEqual(['openHints', 'push'])
   })
 
   test('opens the hints when it has caught up for the first time, and polls until they are open', () => {
     const sync = started()
-    expect(sync.give({ type: 'pullDone', standing: standing(), head: 0 })).toEqual([
+    expect(sync.give({ type: 'pullDone', standing: standing(), head: 0, maxPushBytes: null })).toEqual([
       { type: 'schedule', delayMs: POLL_MS * 0.75 },
       { type: 'openHints' },
     ])
@@ -127,7 +142,7 @@ describe('the order of requests', () => {
     const sync = pushing()
     expect(sync.give(answered())).toEqual([PULL])
     expect(sync.status().pending).toBe(1)
-    sync.give({ type: 'pullDone', standing: standing({ position: 1 }), head: 1 })
+    sync.give({ type: 'pullDone', standing: standing({ position: 1 }), head: 1, maxPushBytes: null })
     expect(sync.status()).toMatchObject({ pending: 0, serverPosition: 1 })
   })
 
@@ -135,14 +150,19 @@ describe('the order of requests', () => {
     const sync = pushing()
     sync.give(answered({ after: 0 }, { position: 1, pending: 0 }))
     expect(sync.status()).toMatchObject({ phase: 'pulling', pending: 0, serverPosition: 1 })
-    sync.give({ type: 'pullDone', standing: standing({ position: 1 }), head: 1 })
+    sync.give({ type: 'pullDone', standing: standing({ position: 1 }), head: 1, maxPushBytes: null })
     expect(sync.status().phase).toBe('idle')
   })
 
   test('pushes the rest after the pull that confirmed the first part', () => {
     const sync = pushing({ pending: 5 })
     sync.give(answered({ accepted: 2, head: 2 }))
-    sync.give({ type: 'pullDone', standing: standing({ position: 2, pending: 3 }), head: 2 })
+    sync.give({
+      type: 'pullDone',
+      standing: standing({ position: 2, pending: 3 }),
+      head: 2,
+      maxPushBytes: null,
+    })
     expect(sync.types()).toEqual(['push'])
   })
 
@@ -163,7 +183,7 @@ describe('the order of requests', () => {
   test('tells when it last heard of the server', () => {
     const sync = started()
     expect(sync.status().lastContactAt).toBeNull()
-    sync.give({ type: 'pullDone', standing: standing(), head: 0 }, { now: 7_000 })
+    sync.give({ type: 'pullDone', standing: standing(), head: 0, maxPushBytes: null }, { now: 7_000 })
     expect(sync.status().lastContactAt).toBe(7_000)
   })
 })
@@ -215,17 +235,22 @@ describe('hints', () => {
   test('that come during a pull cause another one only when it did not reach them', () => {
     const sync = started()
     sync.give({ type: 'hint', position: 5, epoch: EPOCH, erasures: 0 })
-    sync.give({ type: 'pullDone', standing: standing({ position: 4 }), head: 4 })
+    sync.give({ type: 'pullDone', standing: standing({ position: 4 }), head: 4, maxPushBytes: null })
     expect(sync.types()).toContain('pull')
     sync.give({ type: 'hint', position: 5, epoch: EPOCH, erasures: 0 })
-    sync.give({ type: 'pullDone', standing: standing({ position: 5 }), head: 5 })
+    sync.give({ type: 'pullDone', standing: standing({ position: 5 }), head: 5, maxPushBytes: null })
     expect(sync.types()).not.toContain('pull')
   })
 
   test('that come all the time do not keep this replica from pushing', () => {
     const sync = started({ pending: 1 })
     sync.give({ type: 'hint', position: 8, epoch: EPOCH, erasures: 0 })
-    sync.give({ type: 'pullDone', standing: standing({ position: 5, pending: 1 }), head: 5 })
+    sync.give({
+      type: 'pullDone',
+      standing: standing({ position: 5, pending: 1 }),
+      head: 5,
+      maxPushBytes: null,
+    })
     expect(sync.types()).toContain('push')
     expect(sync.give(answered({}, { position: 5 }))).toEqual([{ ...PULL, after: 5 }])
   })
@@ -233,7 +258,7 @@ describe('hints', () => {
   test('that lie cost one pull each', () => {
     const sync = idle()
     sync.give({ type: 'hint', position: 1e9, epoch: EPOCH, erasures: 0 })
-    sync.give({ type: 'pullDone', standing: standing(), head: 0 })
+    sync.give({ type: 'pullDone', standing: standing(), head: 0, maxPushBytes: null })
     expect(sync.status().phase).toBe('idle')
   })
 
@@ -275,7 +300,12 @@ describe('refusals of a push', () => {
     const sync = pushing()
     const stale = answered({ accepted: 0, head: 2, refusal: { reason: 'stale', detail: 'version 1' } })
     expect(sync.give(stale)).toEqual([PULL])
-    sync.give({ type: 'pullDone', standing: standing({ position: 2, pending: 1 }), head: 2 })
+    sync.give({
+      type: 'pullDone',
+      standing: standing({ position: 2, pending: 1 }),
+      head: 2,
+      maxPushBytes: null,
+    })
     expect(sync.types()).toEqual(['push'])
   })
 
@@ -285,12 +315,12 @@ describe('refusals of a push', () => {
     const waits = [1, 2, 3].map(() => {
       sync.give(stale)
       const [wait] = sync.give(
-        { type: 'pullDone', standing: standing({ pending: 1 }), head: 0 },
+        { type: 'pullDone', standing: standing({ pending: 1 }), head: 0, maxPushBytes: null },
         { chance: 0.5 },
       )
       expect(sync.status()).toMatchObject({ phase: 'waiting', error: { code: 'sync-protocol' } })
       sync.give({ type: 'timer' })
-      sync.give({ type: 'pullDone', standing: standing({ pending: 1 }), head: 0 })
+      sync.give({ type: 'pullDone', standing: standing({ pending: 1 }), head: 0, maxPushBytes: null })
       return wait
     })
     expect(waits).toEqual([250, 500, 1000].map(delayMs => ({ type: 'schedule', delayMs })))
@@ -299,7 +329,7 @@ describe('refusals of a push', () => {
   test('accepted, but never seen in the log: waits instead of spinning', () => {
     const sync = pushing()
     sync.give(answered())
-    sync.give({ type: 'pullDone', standing: standing({ pending: 1 }), head: 0 })
+    sync.give({ type: 'pullDone', standing: standing({ pending: 1 }), head: 0, maxPushBytes: null })
     expect(sync.status()).toMatchObject({ phase: 'waiting', pending: 1, error: { code: 'sync-protocol' } })
   })
 
@@ -309,10 +339,10 @@ describe('refusals of a push', () => {
       sync.give(answered())
       sync.give({ type: 'offline' })
       if (isBackFirst) sync.give({ type: 'online' })
-      sync.give({ type: 'pullDone', standing: standing({ pending: 1 }), head: 0 })
+      sync.give({ type: 'pullDone', standing: standing({ pending: 1 }), head: 0, maxPushBytes: null })
       if (!isBackFirst) sync.give({ type: 'online' })
       expect(sync.types()).toEqual(['pull'])
-      sync.give({ type: 'pullDone', standing: standing({ pending: 1 }), head: 0 })
+      sync.give({ type: 'pullDone', standing: standing({ pending: 1 }), head: 0, maxPushBytes: null })
       expect(sync.status()).toMatchObject({ phase: 'waiting', error: { code: 'sync-protocol' } })
     }
   })
@@ -321,7 +351,9 @@ describe('refusals of a push', () => {
     const sync = pushing()
     sync.give(answered())
     sync.give({ type: 'hint', position: 1, epoch: EPOCH, erasures: 0 })
-    expect(sync.give({ type: 'pullDone', standing: standing({ pending: 1 }), head: 0 })).toEqual([PULL])
+    expect(
+      sync.give({ type: 'pullDone', standing: standing({ pending: 1 }), head: 0, maxPushBytes: null }),
+    ).toEqual([PULL])
   })
 
   test('accepted and confirmed by the receipt while more came: the rest is pushed without a wait', () => {
@@ -329,7 +361,7 @@ describe('refusals of a push', () => {
     const placed = standing({ position: 1, pending: 2 })
     sync.give({ type: 'logChanged', standing: placed })
     sync.give(answered({ after: 0 }, placed))
-    sync.give({ type: 'pullDone', standing: placed, head: 1 })
+    sync.give({ type: 'pullDone', standing: placed, head: 1, maxPushBytes: null })
     expect(sync.types()).toContain('push')
   })
 
@@ -348,7 +380,12 @@ describe('refusals of a push', () => {
       expect(sync.give({ type: 'setAsideDone', standing: standing({ pending: 2, rejected: 1 }) })).toEqual([
         PULL,
       ])
-      sync.give({ type: 'pullDone', standing: standing({ pending: 2, rejected: 1 }), head: 0 })
+      sync.give({
+        type: 'pullDone',
+        standing: standing({ pending: 2, rejected: 1 }),
+        head: 0,
+        maxPushBytes: null,
+      })
       expect(sync.types()).toEqual(['push'])
       expect(sync.status()).toMatchObject({ phase: 'pushing', rejected: 1, error: null })
     },
@@ -358,7 +395,12 @@ describe('refusals of a push', () => {
     const sync = pushing()
     const refusal = { reason: 'id-reused', detail: 'event 1' } as const
     expect(sync.give(answered({ accepted: 0, refusal }))).toEqual([PULL])
-    sync.give({ type: 'pullDone', standing: standing({ position: 2, pending: 1 }), head: 2 })
+    sync.give({
+      type: 'pullDone',
+      standing: standing({ position: 2, pending: 1 }),
+      head: 2,
+      maxPushBytes: null,
+    })
     expect(sync.types()).toEqual(['push'])
     sync.give(answered({ accepted: 0, refusal }, { position: 2 }))
     expect(sync.effects()).toMatchObject([
@@ -388,7 +430,7 @@ describe('refusals of a push', () => {
     const sync = pushing()
     const budgets = [SENT, { ...SENT, commits: 2, bytes: 2_000 }].map(sent => {
       expect(sync.give({ type: 'pushFailed', failure: refused(413), sent })).toEqual([PULL])
-      sync.give({ type: 'pullDone', standing: standing({ pending: 1 }), head: 0 })
+      sync.give({ type: 'pullDone', standing: standing({ pending: 1 }), head: 0, maxPushBytes: null })
       return sync.state().pushBytes
     })
     expect(budgets).toEqual([2_000, 1_000])
@@ -408,7 +450,7 @@ describe('refusals of a push', () => {
       sync.give({ type: 'pushFailed', failure, sent: { ...SENT, bytes: sync.state().pushBytes } })
       expect(sync.status()).toMatchObject({ phase: 'waiting', error: { code: 'sync-unreachable' } })
       expect(sync.give({ type: 'timer' })).toEqual([PULL])
-      sync.give({ type: 'pullDone', standing: standing({ pending: 1 }), head: 0 })
+      sync.give({ type: 'pullDone', standing: standing({ pending: 1 }), head: 0, maxPushBytes: null })
       return sync.state().pushBytes / 1024
     })
     expect(budgets).toEqual([512, 256, 128, 64, 32, 16, 16, 16])
@@ -420,7 +462,12 @@ describe('refusals of a push', () => {
     const sync = pushing()
     sync.give({ type: 'pushFailed', failure: refused(413), sent: { ...SENT, bytes: 600_000 } })
     for (let position = 0; position < 3; position++) {
-      sync.give({ type: 'pullDone', standing: standing({ position, pending: 1 }), head: position })
+      sync.give({
+        type: 'pullDone',
+        standing: standing({ position, pending: 1 }),
+        head: position,
+        maxPushBytes: null,
+      })
       sync.give(answered())
       expect(sync.state().pushBytes).toBe(300_000)
     }
@@ -450,7 +497,7 @@ describe('a server with another log than before', () => {
     expect(sync.give({ type: 'rejoinDone', standing: inE2({ position: 2, pending: 3 }) })).toEqual([
       { type: 'pull', after: 2, epoch: 'e2' },
     ])
-    sync.give({ type: 'pullDone', standing: inE2({ position: 2, pending: 3 }), head: 2 })
+    sync.give({ type: 'pullDone', standing: inE2({ position: 2, pending: 3 }), head: 2, maxPushBytes: null })
     expect(sync.types()).toContain('push')
     expect(sync.status()).toMatchObject({ pending: 3, serverPosition: 2, error: null })
   })
@@ -490,7 +537,12 @@ describe('a server with another log than before', () => {
       const sync = idle(3)
       sync.give({ type: 'logChanged', standing: standing({ epoch: 'e2', position: 1, pending: 2 }) })
       expect(sync.effects()).toContainEqual({ ...PULL, after: 1, epoch: 'e2' })
-      sync.give({ type: 'pullDone', standing: standing({ epoch: 'e2', position: 1, pending: 2 }), head: 1 })
+      sync.give({
+        type: 'pullDone',
+        standing: standing({ epoch: 'e2', position: 1, pending: 2 }),
+        head: 1,
+        maxPushBytes: null,
+      })
       expect(sync.types()).toContain('push')
     })
 
@@ -505,11 +557,71 @@ describe('a server with another log than before', () => {
       expect(sync.give({ type: 'logChanged', standing: moved })).toEqual([])
       sync.give(
         kind === 'pull'
-          ? { type: 'pullDone', standing: moved, head: 1 }
+          ? { type: 'pullDone', standing: moved, head: 1, maxPushBytes: null }
           : { type: 'pushEmpty', standing: moved },
       )
       expect(sync.types()).toContain('pull')
     })
+  })
+})
+
+describe('other streams than before', () => {
+  const other = (facts: Partial<Standing> = {}) => standing({ position: 3, isOtherPart: true, ...facts })
+  const pulled = (facts: Partial<Standing> = {}): SyncInput => ({
+    type: 'pullDone',
+    standing: other(facts),
+    head: 3,
+    maxPushBytes: null,
+  })
+  const forbidden = { type: 'pullFailed', failure: refused(403, 'forbidden') } as const
+
+  test('are turned to when all was pulled, and pulled from the beginning', () => {
+    const sync = started({ position: 3, isOtherPart: true })
+    expect(sync.give(pulled())).toContainEqual({ type: 'resubscribe' })
+    sync.give({ type: 'resubscribeDone', standing: standing() })
+    expect(sync.effects()).toContainEqual({ ...PULL, after: 0 })
+  })
+
+  test('are not turned to while anything is pending, nor an erasure untold', () => {
+    const sync = started({ position: 3, isOtherPart: true, pending: 1 })
+    sync.give(pulled({ pending: 1 }))
+    expect(sync.types()).toContain('push')
+    const erasing = started({ position: 3, isOtherPart: true })
+    erasing.give(pulled({ erasures: { taken: 0, unsent: 1 } }))
+    expect(erasing.types()).toContain('erase')
+  })
+
+  test('are not turned to while nobody answers', () => {
+    const sync = started({ position: 3, isOtherPart: true })
+    sync.give({ type: 'pullFailed', failure: UNREACHABLE })
+    expect(sync.types()).not.toContain('resubscribe')
+  })
+
+  test('are turned to where those before may not be read any more', () => {
+    const sync = started({ position: 3, isOtherPart: true })
+    expect(sync.give(forbidden)).toContainEqual({ type: 'resubscribe' })
+  })
+
+  test('that may not be read either halt', () => {
+    const sync = started({ position: 3 })
+    sync.give(forbidden)
+    expect(sync.status()).toMatchObject({ phase: 'stopped', error: { code: 'sync-refused' } })
+  })
+
+  test('are tried for again where something was appended meanwhile, or the disk was full', () => {
+    const sync = started({ position: 3, isOtherPart: true })
+    sync.give(pulled())
+    expect(sync.give({ type: 'resubscribeDone', standing: other({ pending: 1 }) })).toContainEqual({
+      ...PULL,
+      after: 3,
+    })
+    const failing = started({ position: 3, isOtherPart: true })
+    failing.give(pulled())
+    failing.give({
+      type: 'resubscribeFailed',
+      failure: { type: 'local', error: plainError('storage-failed', 'full') },
+    })
+    expect(failing.status()).toMatchObject({ phase: 'waiting' })
   })
 })
 
@@ -537,7 +649,7 @@ describe('failures', () => {
     }
     expect(sync.give({ type: 'logChanged', standing: standing({ pending: 3 }) })).toEqual([])
     expect(sync.give({ type: 'poked' })).toEqual([PULL])
-    sync.give({ type: 'pullDone', standing: standing(), head: 0 })
+    sync.give({ type: 'pullDone', standing: standing(), head: 0, maxPushBytes: null })
     expect(sync.status().error).toBeNull()
   })
 
@@ -556,7 +668,7 @@ describe('failures', () => {
     expect(sync.status()).toMatchObject({ phase: 'waiting', pending: 2, retryAt: 1_250, error: { code } })
     expect(sync.give({ type: 'timer' })).toEqual([PULL])
     expect(sync.status().error?.code).toBe(code)
-    sync.give({ type: 'pullDone', standing: standing(), head: 0 })
+    sync.give({ type: 'pullDone', standing: standing(), head: 0, maxPushBytes: null })
     expect(sync.status()).toMatchObject({ phase: 'idle', error: null })
   })
 
@@ -579,7 +691,7 @@ describe('failures', () => {
       sync.give({ type: 'pullFailed', failure: UNREACHABLE })
       sync.give({ type: 'timer' })
     }
-    sync.give({ type: 'pullDone', standing: standing({ position: 1 }), head: 9 })
+    sync.give({ type: 'pullDone', standing: standing({ position: 1 }), head: 9, maxPushBytes: null })
     sync.give({ type: 'pullFailed', failure: UNREACHABLE })
     expect(sync.status().retryAt).toBe(1_250)
   })
@@ -589,7 +701,7 @@ describe('failures', () => {
     const delays = [1, 2, 3].map(() => {
       const [wait] = sync.give({ type: 'pushFailed', failure: refused(500), sent: SENT })
       sync.give({ type: 'timer' })
-      sync.give({ type: 'pullDone', standing: standing({ pending: 1 }), head: 0 })
+      sync.give({ type: 'pullDone', standing: standing({ pending: 1 }), head: 0, maxPushBytes: null })
       expect(sync.status().error?.code).toBe('sync-unreachable')
       return wait
     })
@@ -600,14 +712,24 @@ describe('failures', () => {
     const sync = pushing({ pending: 2 })
     const push = () => {
       sync.give({ type: 'timer' })
-      sync.give({ type: 'pullDone', standing: sync.state().standing, head: sync.state().standing.position })
+      sync.give({
+        type: 'pullDone',
+        standing: sync.state().standing,
+        head: sync.state().standing.position,
+        maxPushBytes: null,
+      })
     }
     for (let i = 0; i < 3; i++) {
       sync.give({ type: 'pushFailed', failure: refused(500), sent: SENT })
       push()
     }
     sync.give(answered())
-    sync.give({ type: 'pullDone', standing: standing({ position: 1, pending: 1 }), head: 1 })
+    sync.give({
+      type: 'pullDone',
+      standing: standing({ position: 1, pending: 1 }),
+      head: 1,
+      maxPushBytes: null,
+    })
     expect(sync.status()).toMatchObject({ phase: 'pushing', error: null })
     sync.give({ type: 'pushFailed', failure: refused(500), sent: SENT })
     expect(sync.status().retryAt).toBe(1_250)
@@ -617,7 +739,7 @@ describe('failures', () => {
     const sync = pushing()
     sync.give({ type: 'pushFailed', failure: UNREACHABLE, sent: SENT })
     sync.give({ type: 'timer' })
-    sync.give({ type: 'pullDone', standing: standing({ position: 1 }), head: 1 })
+    sync.give({ type: 'pullDone', standing: standing({ position: 1 }), head: 1, maxPushBytes: null })
     expect(sync.status()).toMatchObject({ phase: 'idle', pending: 0, error: null })
 
     sync.give({ type: 'logChanged', standing: standing({ position: 1, pending: 1 }) })
@@ -668,7 +790,7 @@ describe('offline', () => {
     const sync = idle()
     expect(sync.give({ type: 'offline' })).toEqual([{ type: 'closeHints' }])
     sync.give({ type: 'online' })
-    sync.give({ type: 'pullDone', standing: standing(), head: 0 })
+    sync.give({ type: 'pullDone', standing: standing(), head: 0, maxPushBytes: null })
     expect(sync.types()).toContain('openHints')
   })
 

@@ -9,7 +9,7 @@ import type { RecordedEvent } from '../../src/log/event.ts'
 import { encodeEvents } from '../../src/log/event-batch.ts'
 import type { App } from '../../src/model/app.ts'
 import type { PushMark, Rejection } from '../../src/model/sync-status.ts'
-import { bearerToken } from '../../src/server/access.ts'
+import { type Access, bearerToken } from '../../src/server/access.ts'
 import type { SyncServerLimits } from '../../src/server/server-options.ts'
 import type { ServerSigning } from '../../src/server/signing.ts'
 import { createSyncServer, type SyncServer } from '../../src/server/sync-server.ts'
@@ -64,12 +64,14 @@ export class SyncWorld {
   server: SyncServer
   database: MemoryDatabase = createMemoryDatabase()
   readonly #limits: SyncServerLimits
+  /** What the server lets everybody read. */
+  readable: Access['read'] = true
   /** That devices are opened with from now on. */
   app: App = tankApp
 
   constructor(limits: SyncServerLimits = {}) {
     this.#limits = limits
-    this.server = createServer(limits, this.database)
+    this.server = createServer(limits, this.database, undefined, () => this.readable)
   }
 
   /** Another server with an empty log, at the same address. */
@@ -93,7 +95,7 @@ export class SyncWorld {
   /** Another process at the same address, over the same database. */
   async restart(signing?: ServerSigning | null): Promise<void> {
     await this.server.close()
-    this.server = createServer(this.#limits, this.database, signing)
+    this.server = createServer(this.#limits, this.database, signing, () => this.readable)
   }
 
   /** Another server at the same address, over a storage of the test's own. */
@@ -102,11 +104,16 @@ export class SyncWorld {
     this.server = serverOver(openStorage, this.#limits)
   }
 
-  async openDevice(database = createMemoryDatabase(), storeId = STORE): Promise<Device> {
+  async openDevice(
+    database = createMemoryDatabase(),
+    storeId = STORE,
+    streams?: readonly string[],
+  ): Promise<Device> {
     const disk = { writesToFail: 0 }
     const storage = failingStorage(memoryStorage({ database }), disk)
-    const log = await openLog({ storage, storeId, app: this.app, now: this.clock.now })
-    const device = new Device(log, disk, this)
+    const part = streams && { streams }
+    const log = await openLog({ storage, storeId, app: this.app, now: this.clock.now, ...part })
+    const device = new Device(log, disk, this, streams)
     this.devices.push(device)
     return device
   }
@@ -161,13 +168,14 @@ export class Device {
   #open = 0
   #waiting: (() => void)[] = []
 
-  constructor(log: EventLog, disk: Disk, world: SyncWorld) {
+  constructor(log: EventLog, disk: Disk, world: SyncWorld, streams?: readonly string[]) {
     this.log = log
     this.disk = disk
     this.loop = createSyncLoop({
       log,
       url: 'http://server/',
       token: () => this.token,
+      streams,
       clock: world.clock,
       random: () => 0.5,
       fetch: (url, init) => this.#fetch(new Request(url, init), world),
@@ -249,20 +257,22 @@ export function createServer(
   limits: SyncServerLimits,
   database = createMemoryDatabase(),
   signing?: ServerSigning | null,
+  readable?: () => Access['read'],
 ): SyncServer {
-  return serverOver(() => memoryStorage({ database }), limits, signing)
+  return serverOver(() => memoryStorage({ database }), limits, signing, readable)
 }
 
 export function serverOver(
   openStorage: () => LogStorage,
   limits: SyncServerLimits = {},
   signing: ServerSigning | null = { name: 'sync.test', keyPair },
+  readable: () => Access['read'] = () => true,
 ): SyncServer {
   return createSyncServer({
     ...(signing && { signing }),
     openStorage,
     authorize: request =>
-      bearerToken(request) === TOKEN ? { storeId: STORE, read: true, append: true, erase: true } : null,
+      bearerToken(request) === TOKEN ? { storeId: STORE, read: readable(), append: true, erase: true } : null,
     limits,
   })
 }

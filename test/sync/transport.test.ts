@@ -51,6 +51,8 @@ async function page(facts: Partial<PullResponse> = {}): Promise<Response> {
     verifierKey: null,
     root: null,
     erasures: 0,
+    maxPushBytes: null,
+    features: [],
     commits: [[ENTRY]],
     ...facts,
   }
