@@ -35,6 +35,7 @@ describe('push and pull', () => {
       position: 0,
       maxPushBytes: 1000,
       maxPullBytes: 500,
+      features: [],
       keys: null,
     })
   })
