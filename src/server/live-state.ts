@@ -1,6 +1,14 @@
 // One stream of hints as a pure state machine: what it tells and when, and how long it may live.
 
-import type { AccessNow, EndReason, LogStanding, Question, ServerInput, StreamEffect } from './server-io.ts'
+import type {
+  AccessNow,
+  EndReason,
+  LogStanding,
+  Question,
+  ServerEffect,
+  ServerInput,
+  StreamEffect,
+} from './server-io.ts'
 import type { StoreState } from './server-state.ts'
 
 /** Comments are sent so often while nothing happens, so that both ends notice a dead connection. */
@@ -21,7 +29,7 @@ export type LiveStream = Readonly<{
 }>
 
 /** The stream, null when it is over, and what to do. */
-type Stepped = readonly [LiveStream | null, readonly StreamEffect[]]
+type Stepped = readonly [LiveStream | null, readonly ServerEffect[]]
 
 export function openStream(
   { storeId, expiresAt }: Extract<Question, { type: 'hints' }>,
@@ -40,6 +48,7 @@ export function stepStream(stream: LiveStream, input: ServerInput, store: StoreS
     case 'reads':
       return tell({ ...stream, hasRoom: true }, input.standing, store)
     case 'grew':
+    case 'looked':
       return tell(stream, input.standing, store)
     case 'timer':
       if (stream.wakesAt === null) return [stream, []]
@@ -67,10 +76,13 @@ function beat(stream: LiveStream, now: number): Stepped {
   return stream.hasRoom ? [next, [{ type: 'beat' }, ...effects]] : [next, effects]
 }
 
-/** The next look is due from now on, not from when this one is answered: nobody gains by being slow. */
+/**
+ * At the credentials, and at the log: another server on the database may have written to it, and nobody asks this one. The
+ * next look is due from now on, not from when this one is answered: nobody gains by being slow.
+ */
 function lookAgain(stream: LiveStream, { limits }: StoreState, now: number): Stepped {
   const recheckAt = now + limits.recheckMs
-  return [{ ...stream, recheckAt, wakesAt: null }, [{ type: 'checkAccess' }]]
+  return [{ ...stream, recheckAt, wakesAt: null }, [{ type: 'checkAccess' }, { type: 'look' }]]
 }
 
 function takeAccess(stream: LiveStream, access: AccessNow, now: number): Stepped {

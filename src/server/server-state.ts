@@ -88,8 +88,8 @@ export const asking = (question: Question): Asking => ({
  * 5. Of a push, what is before the first forbidden commit is admitted, and neither that nor what stands behind it.
  * 6. A hint never names more than the log has, nor the same twice. Who does not read gets none, and the newest when it does.
  * 7. There are never more streams than the limit. Each that was opened is taken off the count once.
- * 8. A stream does not outlive its credentials, and lives no longer than `recheckMs` without a look at them. While nobody
- *    can tell it lives on, to their end.
+ * 8. A stream does not outlive its credentials, and lives no longer than `recheckMs` without a look at them and at the log.
+ *    While nobody can tell whose it is it lives on, to their end.
  * 9. Of a closed store nothing more is begun, and its streams end.
  */
 export function step(state: ServerState, input: ServerInput, now: number): Stepped {
@@ -98,6 +98,10 @@ export function step(state: ServerState, input: ServerInput, now: number): Stepp
     case 'asking':
       return input.type === 'closed' ? [closed(state), []] : stepRequest(store, exchange, input, now)
     case 'live': {
+      // Reopening closes this log, and ends its streams.
+      if (input.type === 'looked' && isReplaced(store, input.epoch)) {
+        return [{ store: replaced(store, input.epoch), exchange }, [{ type: 'reopen' }]]
+      }
       const [stream, effects] = stepStream(exchange, input, store, now)
       const shared = input.type === 'closed' ? closed(state).store : store
       if (stream) return [{ store: shared, exchange: stream }, effects]
@@ -206,10 +210,13 @@ function takeLook(store: StoreState, request: Asking, standing: LogStanding, now
 
 /** The database has another log than the one that is open here. */
 function leave(store: StoreState, request: Asking, epoch: string): Stepped {
-  const replacedBy = epoch === store.epoch ? store.replacedBy! : epoch
-  const [state, effects] = answer({ ...store, replacedBy }, elsewhere(request, replacedBy))
+  const next = replaced(store, epoch)
+  const [state, effects] = answer(next, elsewhere(request, next.replacedBy!))
   return [state, [{ type: 'reopen' }, ...effects]]
 }
+
+const replaced = (store: StoreState, epoch: string): StoreState =>
+  epoch === store.epoch ? store : { ...store, replacedBy: epoch }
 
 /** Nothing was told yet. Who would have written hears of the other log: what it sent was meant for this one. */
 function elsewhere({ question }: Asking, epoch: string): Answer {

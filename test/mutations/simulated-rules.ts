@@ -151,6 +151,12 @@ export const SIMULATED_RULES: readonly Mutation[] = [
   ),
   of(
     live,
+    'in the model: a stream looks at the log again',
+    ["[{ type: 'checkAccess' }, { type: 'look' }]", "[{ type: 'checkAccess' }]"],
+    MODEL,
+  ),
+  of(
+    live,
     'in the model: live clients are told of growth',
     ['return tell(stream, input.standing, store)', 'return [stream, []]'],
     MODEL,

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { encodePushRequest } from '../../src/protocol/sync-messages.ts'
 import { type Access, Unavailable } from '../../src/server/index.ts'
+import { createMemoryDatabase, memoryStorage } from '../../src/storage/memory/index.ts'
 import { device, pendingOf, pushBody, say, serve, type TestServer } from './test-server.ts'
 
 afterEach(() => {
@@ -80,6 +81,37 @@ describe('hints', () => {
     const nothing = Symbol()
     expect(await Promise.race([other.read(), Promise.resolve(nothing)])).toBe(nothing)
     for (const hints of [left, right]) await hints.cancel()
+  })
+
+  test('tell within a minute of what another server on the database wrote, or that it is another one', async () => {
+    vi.useFakeTimers()
+    const database = createMemoryDatabase()
+    const openStorage = () => memoryStorage({ database })
+    const [one, two] = [serve({ openStorage }), serve({ openStorage })]
+    const epoch = await one.epoch()
+    const hints = await listen(one)
+    expect(await hints.next()).toBe(head(0, epoch))
+    const author = await device()
+    await say(author, 'a', 'one')
+    await two.post(await pushBody(author, epoch))
+    const next = hints.next()
+    await vi.advanceTimersByTimeAsync(15_000)
+    expect(await next).toBe(':\n\n')
+    for (let i = 0; i < 2; i++) {
+      await vi.advanceTimersByTimeAsync(15_000)
+      expect(await hints.next()).toBe(':\n\n')
+    }
+    await vi.advanceTimersByTimeAsync(15_000)
+    const told = [await hints.next(), await hints.next()]
+    expect(told).toContain(head(1, epoch))
+    await two.server.rotateEpoch('board')
+    let isOpen = true
+    const reading = (async () => {
+      while (isOpen) isOpen = (await hints.next()) !== undefined
+    })()
+    await vi.advanceTimersByTimeAsync(60_000)
+    await reading
+    expect(isOpen).toBe(false)
   })
 
   test('come with a heartbeat while nothing happens', async () => {

@@ -96,6 +96,7 @@ class World {
         return
       case 'look':
         assert(!this.store.isClosed, 'invariant 9')
+        if (one.isLive) return
         this.begin(one, effect)
         return
       case 'readPage':

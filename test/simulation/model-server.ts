@@ -45,7 +45,8 @@ export type Served = Readonly<{
 }>
 
 /** A page holds one commit: so pulls that are half done are states, too. And there is room for one live client. */
-const LIMITS = { maxPullBytes: 1, maxLiveClients: 1, recheckMs: 60_000 }
+export const RECHECK_MS = 60_000
+const LIMITS = { maxPullBytes: 1, maxLiveClients: 1, recheckMs: RECHECK_MS }
 
 export const initialServer = (epoch: string): ModelServer => ({
   epoch,
@@ -104,9 +105,9 @@ export function goOn(server: ModelServer, serving: Serving): Served {
   }
 }
 
-export function give(server: ModelServer, serving: Serving, input: ServerInput): Served {
+export function give(server: ModelServer, serving: Serving, input: ServerInput, now = 0): Served {
   const { store: at, exchange } = serving
-  const [next, effects] = step({ store: server.stores[at]!, exchange }, input, 0)
+  const [next, effects] = step({ store: server.stores[at]!, exchange }, input, now)
   const stores = server.stores.with(at, next.store)
   const work = (effects.find(({ type }) => WORK.includes(type)) as Work | undefined) ?? null
   const told = effects.find(({ type }) => type === 'answer') as

@@ -14,6 +14,7 @@ import {
   initialServer,
   type ModelServer,
   putBack,
+  RECHECK_MS,
   type Served,
   type Serving,
 } from './model-server.ts'
@@ -120,9 +121,8 @@ export function fairTransition(model: Model, n: number): Transition | null {
   if (isDone) return null
   if (client.hasTimer) return named(model, n, 'has waited', fire(client))
   holds(client.wantsHints, () => `8: client ${n} waits for nothing`)
-  // Its stream is of a log that is no more, until anybody asks the server for anything.
-  if (client.stream)
-    return { label: 'somebody asks', to: withServer(model, ask(model.server, { type: 'head' }).server) }
+  // Its stream is of a log that is no more, and nobody asks the server for anything.
+  if (client.stream) return { label: `${n} is looked at again`, to: lookAgain(model, n) }
   return { label: `${n} asks for hints`, to: openHints(model, n) }
 }
 
@@ -260,6 +260,14 @@ function openHints(model: Model, n: number): Model {
   const client = give(model.clients[n]!, { type: 'hintsOpened' })
   const opened = withServer(withClient(model, n, { ...client, stream: asked.serving }), asked.server)
   return reads(opened, n)
+}
+
+/** As after a minute. */
+function lookAgain(model: Model, n: number): Model {
+  const { stream } = model.clients[n]!
+  const due = giveServer(model.server, stream!, { type: 'timer' }, RECHECK_MS)
+  const looked = goOn(due.server, due.serving)
+  return withServer(streamed(model, n, looked), looked.server)
 }
 
 function reads(model: Model, n: number): Model {
