@@ -99,7 +99,11 @@ export async function runBenchmarks(names: readonly string[], options: RunOption
   for (const name of scenarios) {
     await attempt(
       runScenario(name, { isQuick, isProfiled, rounds: roundsOf(options), onProgress: console.log }).then(
-        run => report({ benchmark: name, ...facts, ...run, notes: isQuick ? [QUICK_NOTE] : [] }, options),
+        run =>
+          report(
+            { benchmark: name, ...facts, ...run, notes: [...run.notes, ...(isQuick ? [QUICK_NOTE] : [])] },
+            options,
+          ),
       ),
     )
   }

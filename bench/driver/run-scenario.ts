@@ -7,6 +7,7 @@ import { formatValue } from '../report/format.ts'
 import { REFERENCE_SUBJECT, type Row, rowsOf } from '../report/result.ts'
 import type { ScenarioFacts, ScenarioRound } from '../scenario.ts'
 import { profileText, withCpuProfile } from './cpu-profile.ts'
+import { type BenchDatabase, openBenchDatabase } from './database.ts'
 import { inPage } from './in-page.ts'
 import { BACKENDS, type Backend, createProfile, type Profile } from './profile.ts'
 import { type Site, serveSite } from './site.ts'
@@ -20,12 +21,14 @@ export type ScenarioOptions = Readonly<{
   onProgress: (line: string) => void
 }>
 
-export type ScenarioRun = Readonly<{ title: string; rounds: number; rows: Row[] }>
+export type ScenarioRun = Readonly<{ title: string; rounds: number; rows: Row[]; notes: string[] }>
 
 export async function runScenario(name: string, options: ScenarioOptions): Promise<ScenarioRun> {
+  let database: BenchDatabase | null = null
   try {
     const facts = await factsOf(name)
-    const server = facts.needsServer ? await startDemoServer() : null
+    if (facts.needsServer) database = await openBenchDatabase()
+    const server = database && (await startDemoServer(database.url))
     const site = await serveSite(server?.url)
     try {
       const syncUrl = server && `${site.url}/sync`
@@ -35,13 +38,16 @@ export async function runScenario(name: string, options: ScenarioOptions): Promi
         const measured = await runRounds(name, { ...facts, ...options, backend, rounds, site, syncUrl })
         rows.push(...rowsIn(measured, backend))
       }
-      return { title: facts.title, rounds, rows }
+      const notes = database ? [`The sync server is a process of its own, on ${database.name}.`] : []
+      return { title: facts.title, rounds, rows, notes }
     } finally {
       await site.close()
       await server?.close()
     }
   } catch (cause) {
     throw new Error(`The scenario ${name} failed`, { cause })
+  } finally {
+    await database?.drop()
   }
 }
 

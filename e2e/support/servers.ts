@@ -11,8 +11,8 @@ const at = (path: string): string => fileURLToPath(new URL(`../../${path}`, impo
 
 export type RunningServer = Readonly<{ url: string; close: () => Promise<void> }>
 
-/** The demo's server as `npm start` runs it, on a PGlite of its own. */
-export async function startDemoServer(): Promise<RunningServer> {
+/** The demo's server as `npm start` runs it, on a PGlite of its own unless a PostgreSQL database is named. */
+export async function startDemoServer(databaseUrl = ''): Promise<RunningServer> {
   // Beside the database stand its lock and the server's key.
   const folder = await mkdtemp(join(tmpdir(), 'streamdingo-demo-'))
   const child = spawn(process.execPath, ['--import', 'tsx', at('demo/server.ts')], {
@@ -22,7 +22,7 @@ export async function startDemoServer(): Promise<RunningServer> {
       PORT: '0',
       DEMO_DATA_DIR: join(folder, 'data'),
       TSX_TSCONFIG_PATH: at('demo/tsconfig.json'),
-      DATABASE_URL: '',
+      DATABASE_URL: databaseUrl,
     },
     stdio: ['ignore', 'pipe', 'inherit'],
   })

@@ -1,14 +1,16 @@
 // Takes commits that another replica wrote, exactly as they are, or says which is the first that does not fit.
 
 import { AMENDMENT_TYPE, newEventsIn, readAmendment } from '../log/amendment.ts'
-import { equalBytes, textOf } from '../log/bytes.ts'
+import { equalBytes, holdsAt, textOf } from '../log/bytes.ts'
 import { type Entry, KIND_AMENDMENT, KIND_EVENT } from '../log/entry.ts'
 import { hashedKind, isShared } from '../log/erased-entry.ts'
 import { SYSTEM_STREAM_PREFIX } from '../log/event.ts'
 import { eventIdOf } from '../log/event-id.ts'
 import type { HashChain } from '../log/hash-chain.ts'
+import { HASH_BYTES } from '../log/hash-provider.ts'
 import type { Draft } from './draft.ts'
 import type { EntryLookup } from './entry-lookup.ts'
+import { EventIdTable } from './event-id-table.ts'
 import type { AdmitOutcome } from './event-log.ts'
 import type { DraftHead } from './staged-run.ts'
 import type { Job } from './writer.ts'
@@ -18,17 +20,19 @@ export type AdmitParts = Readonly<{ lookup: EntryLookup; chain: HashChain }>
 type Refusal = NonNullable<AdmitOutcome['refusal']>
 
 export function admitJob(commits: readonly (readonly Entry[])[], parts: AdmitParts): Job<AdmitOutcome> {
+  // What they are does not depend on the draft.
+  const hashes = hashesOfCommits(commits, parts.chain)
   return {
     isAlone: false,
     async plan(draft) {
       const before = draft.nextPosition - 1
       let accepted = 0
       let isAllNew = true
-      for (const commit of commits) {
+      for (const [n, commit] of commits.entries()) {
         const known = commit.map(entry => draft.positionOfId(entry.eventId))
         const isNew = known.every(position => position === undefined)
         const refusal = isNew
-          ? await planCommit(commit, draft, parts)
+          ? await planCommit(commit, hashes[n]!, draft)
           : await compareKnown(commit, known, draft, parts.lookup)
         if (refusal) return outcome(refusal)
         isAllNew &&= isNew
@@ -45,12 +49,12 @@ export function admitJob(commits: readonly (readonly Entry[])[], parts: AdmitPar
 
 async function planCommit(
   commit: readonly Entry[],
+  hashes: Uint8Array,
   draft: Draft,
-  parts: AdmitParts,
 ): Promise<Refusal | null> {
-  const refusal = await checkLinks(commit, name => draft.head(name), parts.chain)
+  const refusal = await checkLinks(commit, hashes, draft)
   if (refusal) return refusal
-  for (const entry of commit) draft.place(entry)
+  draft.place(commit)
   draft.commit(null)
   return null
 }
@@ -71,32 +75,53 @@ async function compareKnown(
   return null
 }
 
-/** Whether every entry is what its hash says and stands on the head of its stream. Reads heads, changes nothing. */
+/** The hashes that the entries of commits should have, 32 bytes each: of all commits made together. */
+export function hashesOfCommits(
+  commits: readonly (readonly Entry[])[],
+  chain: HashChain,
+): readonly Uint8Array[] {
+  const hashes = chain.hashesOfEntries(commits.flat())
+  let end = 0
+  return commits.map(({ length }) => {
+    end += length * HASH_BYTES
+    return hashes.subarray(end - length * HASH_BYTES, end)
+  })
+}
+
+/**
+ * Whether every entry is what its hash says, `hashes` being those it should have, and stands on the head of its stream.
+ * Reads heads, changes nothing.
+ */
 export async function checkLinks(
   commit: readonly Entry[],
-  headOf: (streamName: string) => Promise<DraftHead>,
-  chain: HashChain,
+  hashes: Uint8Array,
+  draft: Draft,
 ): Promise<Refusal | null> {
+  // Awaited only where it must be: of thousands of commits, most find what they need.
+  for (const { streamName } of commit) if (!draft.knowsHead(streamName)) await draft.head(streamName)
   const heads = new Map<string, DraftHead>()
-  const ids = new Set<string>()
-  for (const entry of commit) {
+  const ids = new EventIdTable(16)
+  for (const [i, entry] of commit.entries()) {
     const { streamName, streamVersion, previous, hash } = entry
-    const head = heads.get(streamName) ?? (await headOf(streamName))
+    const head = heads.get(streamName) ?? draft.knownHead(streamName)
     const place = `version ${streamVersion} of stream "${streamName}"`
     if (!isShared(entry.kind) || streamName.startsWith(SYSTEM_STREAM_PREFIX)) {
       return { reason: 'invalid', detail: `${place} is no event of an application` }
     }
-    if (!equalBytes(chain.hashOf(entry), hash))
+    if (!holdsAt(hashes, i * HASH_BYTES, hash)) {
       return { reason: 'invalid', detail: `${place} does not match its hash` }
+    }
     if (streamVersion !== head.version + 1 || !equalBytes(previous, head.hash)) {
       return { reason: 'stale', detail: `${place} does not follow the head, version ${head.version}` }
     }
     if (entry.kind === KIND_AMENDMENT && !isAmendmentOf(commit, entry)) {
       return { reason: 'invalid', detail: `${place} is no amendment of its stream` }
     }
-    const id = eventIdOf(entry.eventId)
-    if (ids.has(id)) return { reason: 'id-reused', detail: `event ${id} stands twice in one commit` }
-    ids.add(id)
+    if (ids.positionOf(entry.eventId) !== undefined) {
+      const detail = `event ${eventIdOf(entry.eventId)} stands twice in one commit`
+      return { reason: 'id-reused', detail }
+    }
+    ids.add(entry.eventId)
     heads.set(streamName, { version: streamVersion, hash })
   }
   return null

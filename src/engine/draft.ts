@@ -10,8 +10,9 @@ import {
   batchOfEntry,
   type EntryRun,
   entryOfRun,
+  hashOfRun,
   type RunStamp,
-  runOfEntry,
+  runsOfEntries,
   type UnplacedEntry,
 } from '../log/entry-run.ts'
 import type { GlobalPosition, RecordedEvent, StreamVersion } from '../log/event.ts'
@@ -173,12 +174,15 @@ export class Draft {
     this.link(streamName, batchOfEntry(entry), { kind, recordedAt, salts })
   }
 
-  /** Stages an entry that is linked already; that it fits its stream's head is the caller's to know. */
-  place(entry: Entry): void {
-    this.#link()
-    const { streamName, streamVersion, previous, hash } = entry
-    const before = this.#heads.get(streamName) ?? { version: streamVersion - 1, hash: previous }
-    this.#stage({ ...runOfEntry(entry), before, follows: null }, { version: streamVersion, hash })
+  /** Stages entries that are linked already; that they fit their streams' heads is the caller's to know. */
+  place(entries: readonly Entry[]): void {
+    if (this.#linked < this.#runs.length) this.#link()
+    for (const run of runsOfEntries(entries)) {
+      const { streamName, firstVersion, previous, batch } = run
+      const before = this.#heads.get(streamName) ?? { version: firstVersion - 1, hash: previous }
+      const head = { version: firstVersion + batch.count - 1, hash: hashOfRun(run, batch.count - 1) }
+      this.#stage({ ...run, before, follows: null }, head)
+    }
     this.#linked = this.#runs.length
   }
 

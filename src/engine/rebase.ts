@@ -72,7 +72,7 @@ export async function rejectionFor(
 async function planCommitAgain(commit: TailCommit, draft: Draft, parts: AgainParts): Promise<void> {
   const { entries, note } = commit
   if (await standsAsItIs(entries, draft)) {
-    for (const entry of entries) draft.place(entry)
+    draft.place(entries)
     draft.commit(note)
     return
   }

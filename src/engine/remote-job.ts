@@ -8,7 +8,7 @@ import { StoreError } from '../log/errors.ts'
 import type { GlobalPosition } from '../log/event.ts'
 import { eventIdOf } from '../log/event-id.ts'
 import type { HashChain } from '../log/hash-chain.ts'
-import { checkLinks } from './admit-job.ts'
+import { checkLinks, hashesOfCommits } from './admit-job.ts'
 import type { AppendParts } from './append-job.ts'
 import type { CommandParts } from './command-plan.ts'
 import type { Draft } from './draft.ts'
@@ -124,13 +124,12 @@ async function planForeign(part: ForeignPart, draft: Draft, parts: RemoteParts):
   rewindTail(tail, draft)
   const conflicts = await Conflicts.before(tail, draft, parts)
   await addFact(place, draft, parts, { through: factPosition + countEvents(foreign), from })
-  for (const commit of foreign) {
-    await checkForeign(commit, page, draft, parts)
-    for (const entry of commit) {
-      const listed = parts.erasures.asListed(entry)
-      conflicts.takeRemote(listed, draft.nextPosition)
-      draft.place(listed)
-    }
+  const hashes = hashesOfCommits(foreign, parts.chain)
+  for (const [n, commit] of foreign.entries()) {
+    await checkForeign(commit, hashes[n]!, page, draft)
+    const listed = commit.map(entry => parts.erasures.asListed(entry))
+    for (const [i, entry] of listed.entries()) conflicts.takeRemote(entry, draft.nextPosition + i)
+    draft.place(listed)
     draft.commit(null)
   }
   await parts.erasures.draftUnlisted(foreign.flat(), draft)
@@ -143,11 +142,11 @@ async function planForeign(part: ForeignPart, draft: Draft, parts: RemoteParts):
 
 async function checkForeign(
   commit: readonly Entry[],
+  hashes: Uint8Array,
   page: RemotePage,
   draft: Draft,
-  parts: RemoteParts,
 ): Promise<void> {
-  const refusal = await checkLinks(commit, name => draft.head(name), parts.chain)
+  const refusal = await checkLinks(commit, hashes, draft)
   if (!refusal) return
   throw new StoreError('sync-protocol', `The server's log does not hold: ${refusal.detail}`, {
     ...refusal,

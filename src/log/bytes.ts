@@ -25,6 +25,12 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   return true
 }
 
+/** Whether bytes stand at a place in others. */
+export function holdsAt(all: Uint8Array, at: number, bytes: Uint8Array): boolean {
+  for (let i = 0; i < bytes.length; i++) if (all[at + i] !== bytes[i]) return false
+  return true
+}
+
 const DIGITS = utf8('0123456789abcdef')
 const codes: number[] = []
 /** As many arguments as every engine takes in one call. */

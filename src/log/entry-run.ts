@@ -1,11 +1,12 @@
 // Entries of one stream, one linked to the next, in columns: so an append needs no object an entry.
 
+import { equalBytes } from './bytes.ts'
 import { type Entry, SALT_BYTES } from './entry.ts'
 import type { StreamVersion } from './event.ts'
-import type { EventBatch } from './event-batch.ts'
+import { type EventBatch, typeColumnOf } from './event-batch.ts'
 import { ID_BYTES } from './event-id.ts'
 import { HASH_BYTES } from './hash-provider.ts'
-import { jsonColumnOf, jsonSlice } from './json-column.ts'
+import { jsonColumnOf, jsonColumnOfSlices, jsonSlice } from './json-column.ts'
 
 /** What the log adds to events before it knows their place. */
 export type RunStamp = Readonly<{
@@ -78,6 +79,55 @@ export function runOfEntry(entry: Entry): EntryRun {
     batch: batchOfEntry(entry),
     hashes,
   }
+}
+
+/** Entries in as few runs as they make: those of one stream that follow each other, recorded together. */
+export function runsOfEntries(entries: readonly Entry[]): EntryRun[] {
+  const runs: EntryRun[] = []
+  let start = 0
+  for (let i = 1; i <= entries.length; i++) {
+    if (i < entries.length && follows(entries[i]!, entries[i - 1]!)) continue
+    runs.push(i === start + 1 ? runOfEntry(entries[start]!) : runOfMany(entries.slice(start, i)))
+    start = i
+  }
+  return runs
+}
+
+function follows(entry: Entry, before: Entry): boolean {
+  return (
+    entry.streamName === before.streamName &&
+    entry.streamVersion === before.streamVersion + 1 &&
+    entry.kind === before.kind &&
+    entry.recordedAt === before.recordedAt &&
+    equalBytes(entry.previous, before.hash)
+  )
+}
+
+function runOfMany(entries: readonly Entry[]): EntryRun {
+  const { kind, streamName, streamVersion: firstVersion, previous, recordedAt } = entries[0]!
+  return {
+    kind,
+    streamName,
+    firstVersion,
+    previous,
+    recordedAt,
+    salts: joined(entries, SALT_BYTES, ({ salt }) => salt),
+    batch: {
+      count: entries.length,
+      ...typeColumnOf(entries),
+      ids: joined(entries, ID_BYTES, ({ eventId }) => eventId),
+      payloads: jsonColumnOfSlices(entries.map(({ payload }) => payload)),
+      metadata: jsonColumnOfSlices(entries.map(({ metadata }) => metadata)),
+    },
+    hashes: joined(entries, HASH_BYTES, ({ hash }) => hash),
+  }
+}
+
+/** Values of one width, one behind the other. */
+function joined(entries: readonly Entry[], width: number, of: (entry: Entry) => Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(entries.length * width)
+  for (let i = 0; i < entries.length; i++) bytes.set(of(entries[i]!), i * width)
+  return bytes
 }
 
 export function batchOfEntry({ eventId, type, schemaVersion, payload, metadata }: UnplacedEntry): EventBatch {

@@ -221,6 +221,14 @@ class TypeDictionary {
   }
 }
 
+/** The types of events as a batch has them. */
+export function typeColumnOf(events: readonly EventType[]): Pick<EventBatch, 'types' | 'typeOf'> {
+  const types = new TypeDictionary()
+  const typeOf = new Uint32Array(events.length)
+  for (let i = 0; i < events.length; i++) typeOf[i] = types.indexOf(events[i]!)
+  return { types: types.list, typeOf }
+}
+
 function checkSize(payload: string, metadata: string, path: string): void {
   // A UTF-16 unit takes three bytes at most, so most events need no count.
   if ((payload.length + metadata.length) * 3 <= MAX_EVENT_BYTES) return

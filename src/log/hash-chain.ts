@@ -73,6 +73,21 @@ export class HashChain {
     return this.#linkRuns(runs, bodies)
   }
 
+  /**
+   * Hashes of entries, each made of what it says that it links to. 32 bytes each. Together they take half as long as
+   * one by one.
+   */
+  hashesOfEntries(entries: readonly UnlinkedEntry[]): Uint8Array<ArrayBuffer> {
+    const bodies = this.#digestInBatches(entries.length, i => writeBody(this.#scratch, entries[i]!))
+    for (let i = 0; i < entries.length; i++) {
+      if (entries[i]!.kind === KIND_ERASED) setErasedBody(bodies, i, entries[i]!)
+    }
+    return this.#digestInBatches(entries.length, i => {
+      this.#scratch.u8(LEAF)
+      writeEntry(this.#scratch, entries[i]!, bodies.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES))
+    })
+  }
+
   /** Hashes of all entries of a block, each made of what the block says that it links to. 32 bytes each. */
   hashesOfBlock(block: Block): Uint8Array<ArrayBuffer> {
     const bodies = this.#digestInBatches(block.count, i => this.#writeBody(block, block.salts, i))
@@ -195,18 +210,18 @@ function setErasedBody(bodies: Uint8Array, i: number, entry: Parameters<typeof e
 export type EntryBody = Pick<UnlinkedEntry, 'salt' | 'payload' | 'metadata'>
 
 /** Salted, so that payload and salt can be erased without leaving a hash that can be guessed at. */
-export function bodyHashOf(
-  { salt, payload, metadata }: EntryBody,
-  hash: HashProvider,
-  scratch = new ByteWriter(),
-): Uint8Array {
+export function bodyHashOf(body: EntryBody, hash: HashProvider, scratch = new ByteWriter()): Uint8Array {
   scratch.reset()
-  scratch.raw(BODY_PREFIX)
-  scratch.raw(salt)
-  scratch.u32(payload.length)
-  scratch.raw(payload)
-  scratch.raw(metadata)
+  writeBody(scratch, body)
   return hash.digest(scratch.bytes())
+}
+
+function writeBody(writer: ByteWriter, { salt, payload, metadata }: EntryBody): void {
+  writer.raw(BODY_PREFIX)
+  writer.raw(salt)
+  writer.u32(payload.length)
+  writer.raw(payload)
+  writer.raw(metadata)
 }
 
 /** The hash of an entry, from its canonical bytes. */

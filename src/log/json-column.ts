@@ -28,6 +28,19 @@ export function jsonColumnOf(json: Uint8Array): JsonColumn {
   return { bytes: json, start: 0, ends: Uint32Array.of(json.length) }
 }
 
+/** A column of JSON values in UTF-8, copied together. */
+export function jsonColumnOfSlices(values: readonly Uint8Array[]): JsonColumn {
+  const bytes = new Uint8Array(values.reduce((sum, { length }) => sum + length + 1, 0)).fill(COMMA)
+  const ends = new Uint32Array(values.length)
+  let end = -1
+  for (let i = 0; i < values.length; i++) {
+    bytes.set(values[i]!, end + 1)
+    end += 1 + values[i]!.length
+    ends[i] = end
+  }
+  return { bytes, start: 0, ends }
+}
+
 /** Values `from` to `to - 1`, as a view. */
 export function jsonPart(column: JsonColumn, from: number, to: number): JsonColumn {
   return { bytes: column.bytes, start: jsonStart(column, from), ends: column.ends.subarray(from, to) }

@@ -12,9 +12,14 @@ export const MAX_JSON_DEPTH = 64
  * @throws {@link InvalidEvent} with the path of the first value that JSON cannot carry.
  */
 export function jsonTextOf(value: unknown, path: string): string {
+  checkFaithful(value, path)
+  return JSON.stringify(value)
+}
+
+/** Throws as {@link jsonTextOf} does, for a value whose text is there already. */
+export function checkFaithful(value: unknown, path: string): void {
   const refusal = findUnfaithful(value, 1)
   if (refusal) throw new InvalidEvent(path + refusal.path, refusal.problem)
-  return JSON.stringify(value)
 }
 
 type Refusal = { path: string; problem: string }

@@ -10,7 +10,7 @@ import { SYSTEM_STREAM_PREFIX } from '../log/event.ts'
 import { checkName, MAX_EVENT_BYTES, RESERVED_METADATA } from '../log/event-batch.ts'
 import type { HashProvider } from '../log/hash-provider.ts'
 import { jsonSlice } from '../log/json-column.ts'
-import { jsonTextOf, MAX_JSON_DEPTH } from '../log/json-text.ts'
+import { checkFaithful, MAX_JSON_DEPTH } from '../log/json-text.ts'
 import { fieldsOf, MalformedMessage, parseJson } from './untrusted-json.ts'
 
 export type Commits = readonly (readonly Entry[])[]
@@ -142,7 +142,7 @@ function checkEvent(payload: Uint8Array, metadata: Uint8Array): void {
     throw new MalformedMessage('entry', `an event of ${size} bytes, over the limit of ${MAX_EVENT_BYTES}`)
   }
   // JSON can write what no number holds, such as 1e999, and halves of characters.
-  jsonTextOf(parseJson(payload, 'a payload'), 'a payload')
+  checkFaithful(parseJson(payload, 'a payload'), 'a payload')
   // What the application gave stands one level deeper than it was given.
   checkMetadata(parseJson(metadata, 'metadata', MAX_JSON_DEPTH + 1))
 }
@@ -156,7 +156,7 @@ function checkMetadata(value: unknown): void {
   const custom = fieldsOf(metadata)
   const reserved = RESERVED_METADATA.find(name => Object.hasOwn(custom, name))
   if (reserved) throw new MalformedMessage('entry', `metadata that sets ${reserved}, as the log alone does`)
-  jsonTextOf(Object.keys(fields), 'metadata')
+  checkFaithful(Object.keys(fields), 'metadata')
   // Also what nobody knows: it would be stored, and given out to whoever does.
-  for (const part of Object.values(fields)) jsonTextOf(part, 'metadata')
+  for (const part of Object.values(fields)) checkFaithful(part, 'metadata')
 }
