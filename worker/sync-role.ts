@@ -10,6 +10,8 @@ import type { LoopStatus } from '../src/sync/status-of.ts'
 import type { SyncLoop, SyncLoopOptions } from '../src/sync/sync-loop.ts'
 import { type WitnessAnswer, WitnessClient } from '../src/sync/witness-client.ts'
 import { Leadership } from './leadership.ts'
+import { SilenceWatch } from './silence-watch.ts'
+import { SYNC_TIMINGS, type SyncTimings } from './sync-timings.ts'
 import type { TabChannel } from './tab-channel.ts'
 import { TokenKeeper } from './token-keeper.ts'
 import { WaitingHere } from './waiting-here.ts'
@@ -84,12 +86,9 @@ export type SyncRoleOptions = Readonly<{
   onWitnessed: (answer: WitnessAnswer, checkpoint: LogCheckpoint) => void
   /** The server contradicted itself. */
   onInconsistent: (error: PlainError) => void
+  timings?: SyncTimings
   signal: AbortSignal
 }>
-
-const HEARTBEAT_MS = 5_000
-/** A leader not heard for so long is taken for frozen. Some more by chance, so that not all tabs steal at once. */
-const SILENCE_MS = 20_000
 
 export class SyncRole implements SyncSwitch {
   readonly #options: SyncRoleOptions
@@ -108,11 +107,13 @@ export class SyncRole implements SyncSwitch {
   #unwitnessed: LogCheckpoint | null = null
   /** Non-null while this tab leads. */
   #witness: WitnessClient | null = null
-  #silence: ReturnType<typeof setTimeout> | undefined
+  readonly #timings: SyncTimings
+  readonly #silence: SilenceWatch
 
   constructor(options: SyncRoleOptions) {
     this.#options = options
-    const { log, name, signal, channel, target, renewToken } = options
+    const { log, name, signal, channel, target, renewToken, timings = SYNC_TIMINGS } = options
+    this.#timings = timings
     this.#waiting = new WaitingHere({ log, onChange: () => this.#waitingChanged(), signal })
     this.#status = restingStatus('follower', log, this.#waiting)
     this.#tokens = new TokenKeeper({
@@ -121,6 +122,12 @@ export class SyncRole implements SyncSwitch {
       onRenewed: token => channel.post({ type: 'set-token', token }),
     })
     this.#leadership = new Leadership({ name, signal, lead: lost => this.#lead(lost) })
+    this.#silence = new SilenceWatch({
+      name,
+      timings,
+      onSilent: () => this.#leadership.steal(),
+      signal,
+    })
   }
 
   async start(): Promise<void> {
@@ -175,7 +182,7 @@ export class SyncRole implements SyncSwitch {
 
   async #lead(lost: AbortSignal): Promise<void> {
     const { log, target, createLoop } = this.#options
-    clearTimeout(this.#silence)
+    this.#silence.stop()
     const loop = createLoop({
       log,
       url: target.url,
@@ -192,7 +199,7 @@ export class SyncRole implements SyncSwitch {
     this.#applyOnline()
     loop.start()
     this.#tell(loop.status())
-    const heartbeat = setInterval(() => this.#tell(loop.status()), HEARTBEAT_MS)
+    const heartbeat = setInterval(() => this.#tell(loop.status()), this.#timings.heartbeatMs)
     await aborted(lost)
     clearInterval(heartbeat)
     this.#loop = null
@@ -221,7 +228,6 @@ export class SyncRole implements SyncSwitch {
     for (const type of ['online', 'offline']) {
       globalThis.addEventListener?.(type, () => this.#applyOnline(), { signal })
     }
-    signal.addEventListener('abort', () => clearTimeout(this.#silence), { once: true })
   }
 
   #want(online: boolean): void {
@@ -277,10 +283,7 @@ export class SyncRole implements SyncSwitch {
   }
 
   #heard(): void {
-    clearTimeout(this.#silence)
-    if (this.#loop || this.#options.signal.aborted) return
-    const waitMs = SILENCE_MS * (1 + Math.random() / 2)
-    this.#silence = setTimeout(() => this.#leadership.steal(), waitMs)
+    if (!this.#loop) this.#silence.heard()
   }
 }
 
