@@ -76,10 +76,15 @@ export class Pages {
   }
 }
 
-function unlessLeft<T>(answer: Promise<T>, left: AbortSignal): Promise<{ value: T } | null> {
-  return new Promise((resolve, reject) => {
+async function unlessLeft<T>(answer: Promise<T>, left: AbortSignal): Promise<{ value: T } | null> {
+  const answered = new AbortController()
+  const leaving = new Promise<null>(resolve => {
     if (left.aborted) resolve(null)
-    left.addEventListener('abort', () => resolve(null), { once: true })
-    answer.then(value => resolve({ value }), reject)
+    left.addEventListener('abort', () => resolve(null), { signal: answered.signal })
   })
+  try {
+    return await Promise.race([leaving, answer.then(value => ({ value }))])
+  } finally {
+    answered.abort()
+  }
 }

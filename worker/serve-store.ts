@@ -36,6 +36,7 @@ import { serveEachPage, serveOnePage } from './serve-port.ts'
 import { sharedNameOf } from './shared-name.ts'
 import { type OpenedStore, StoreHost, type StoreOpener } from './store-host.ts'
 import { createSyncOff, SyncRole, type SyncSwitch, type SyncTarget } from './sync-role.ts'
+import type { SyncTimings } from './sync-timings.ts'
 import { TabChannel } from './tab-channel.ts'
 import { sayWeaklyKnown } from './weak-code.ts'
 import { underLock } from './web-lock.ts'
@@ -90,7 +91,9 @@ export function serveStore(options: ServeStoreOptions): void {
   else serveStoreOn(self as unknown as Comlink.Endpoint, serving)
 }
 
-type PortOptions = ServeStoreOptions & Required<Pick<ServeStoreOptions, 'onError'>>
+type PortOptions = ServeStoreOptions &
+  Required<Pick<ServeStoreOptions, 'onError'>> &
+  Readonly<{ timings?: SyncTimings }>
 
 /** As {@link serveStore} in a worker of one page, on any port. */
 export function serveStoreOn(port: Comlink.Endpoint, options: PortOptions): void {
@@ -247,6 +250,7 @@ async function assemble(
         channel,
         name,
         createLoop: createSyncLoop,
+        ...(options.timings && { timings: options.timings }),
         renewToken: () => pages.ask(page => page.freshToken()),
         onWitnessed: (answer, checkpoint) => void integrity.takeAnswer(answer, checkpoint),
         onInconsistent: error => void integrity.serverFound(error),

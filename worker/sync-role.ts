@@ -198,8 +198,12 @@ export class SyncRole implements SyncSwitch {
     this.#witness = new WitnessClient({ log, ...access, signal: lost })
     this.#applyOnline()
     loop.start()
-    this.#tell(loop.status())
-    const heartbeat = setInterval(() => this.#tell(loop.status()), this.#timings.heartbeatMs)
+    const beat = () => {
+      this.#tell(loop.status())
+      this.#readOn()
+    }
+    beat()
+    const heartbeat = setInterval(beat, this.#timings.heartbeatMs)
     await aborted(lost)
     clearInterval(heartbeat)
     this.#loop = null
@@ -210,8 +214,9 @@ export class SyncRole implements SyncSwitch {
 
   #listen(): void {
     const { channel, signal } = this.#options
-    channel.on('sync-status', ({ status, online, pushed }) => {
+    channel.on('sync-status', ({ status, online, pushed, head }) => {
       if (this.#loop) return
+      if (head !== undefined && head > this.#options.log.head()) this.#readOn()
       this.#isWanted = online
       // A tab with an older release says neither.
       this.#pushed = pushed ?? this.#pushed
@@ -273,8 +278,13 @@ export class SyncRole implements SyncSwitch {
     if (status.error?.code === 'server-inconsistent') this.#options.onInconsistent(status.error)
     this.#askWitness()
     this.#show(status)
-    const pushed = this.#pushed
-    this.#options.channel.post({ type: 'sync-status', status, online: this.#isWanted, pushed })
+    const [pushed, head] = [this.#pushed, this.#options.log.head()]
+    this.#options.channel.post({ type: 'sync-status', status, online: this.#isWanted, pushed, head })
+  }
+
+  /** What this tab was not told of, since a hint was lost. A storage that fails tells whoever uses it next. */
+  #readOn(): void {
+    this.#options.log.catchUp().catch(() => {})
   }
 
   #show(status: SyncStatus): void {

@@ -138,6 +138,8 @@ describe('sync', () => {
     oldestPendingAt: async () => oldestPendingAt,
     rejections: async () => rejections,
     erasures: { cursor: { unsentTo: () => [] } },
+    catchUp: async () => {},
+    head: () => 4,
     onChange: (listener: (change: LogChange) => void) => void listeners.push(listener),
   } as unknown as EventLog
   let oldestPendingAt: number | null
