@@ -204,15 +204,22 @@ describe('pages of one shared worker', () => {
     expect(await health(host)).toMatchObject({ phase: 'ready', restarts: 0, webLocks: true })
   })
 
-  test('that is killed with the process of one of them: the other gets a new one, and nothing is lost', async () => {
+  test('that is killed with the process of one of them: the others get a new one, though one is frozen', async () => {
     const host = await openTab('worker-killed', 'shared')
+    const frozen = await openTab('worker-killed', 'shared')
     const other = await openTab('worker-killed', 'shared')
     const device = await openDevice('worker-killed')
     await count(host, 0, 20)
+    const { thaw } = await freezeProcessOf(frozen, profile)
     const counting = count(other, 1, 200)
     await crash(host)
     await counting
-    await expectOnce(other, device, [...names(0, 20), ...names(1, 200)])
+    const all = [...names(0, 20), ...names(1, 200)]
+    await expectOnce(other, device, all)
+    expect(await health(other)).toMatchObject({ phase: 'ready', restarts: 1 })
+    thaw()
+    await count(frozen, 2, 10)
+    await expectOnce(frozen, device, [...all, ...names(2, 10)])
     expect(await sharedWorkers()).toBe(1)
   })
 

@@ -37,10 +37,10 @@ describe('a question', () => {
   test('goes to another page when the first one leaves before it answered', async () => {
     const pages = new Pages()
     const [one, other] = [page('one'), page('other')]
-    one.api.freshToken = () => never()
+    one.api.freshToken = vi.fn(() => never<string>())
     pages.add(one.api)
     const answer = pages.ask(({ freshToken }) => freshToken())
-    await Promise.resolve()
+    await vi.waitFor(() => expect(one.api.freshToken).toHaveBeenCalled())
     pages.add(other.api)
     pages.remove(one.api)
     expect(await answer).toBe('other')

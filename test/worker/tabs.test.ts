@@ -91,6 +91,18 @@ describe('growth', () => {
     ])
   })
 
+  test('that was made up, or is no number, keeps no tab from telling of its own', async () => {
+    const { tab } = sharedLog()
+    const [a, b] = [tab(), tab()]
+    const liar = new TabChannel(channelName, life().signal)
+    liar.post({ type: 'grew', head: 'far' as never })
+    liar.post({ type: 'grew', head: 1e9 })
+    await vi.waitFor(() => expect(a.log.catchUp).toHaveBeenCalled())
+    await vi.waitFor(() => expect(b.log.catchUp).toHaveBeenCalled())
+    a.append(5)
+    await vi.waitFor(() => expect(b.log.head()).toBe(5))
+  })
+
   test('that is known already is not read again', async () => {
     const { tab } = sharedLog()
     const [a, b] = [tab(), tab()]
