@@ -6,6 +6,9 @@ import { watchPage } from '../../worker/page-watch.ts'
 import { Pages } from '../../worker/pages.ts'
 import { FakeLocks } from './fake-locks.ts'
 
+// Nothing here waits for time to pass.
+vi.setConfig({ testTimeout: 5_000 })
+
 const never = <T>(): Promise<T> => new Promise(() => {})
 
 /** A page that answers with its name, unless it is silent. */

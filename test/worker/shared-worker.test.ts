@@ -3,6 +3,8 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { type OpenStoreOptions, openStore } from '../../src/client/open-store.ts'
 import type { StoreClient } from '../../src/client/store-client.ts'
+import { bearerToken } from '../../src/server/access.ts'
+import { createSyncServer } from '../../src/server/sync-server.ts'
 import { createMemoryDatabase, memoryStorage } from '../../src/storage/memory/index.ts'
 import type { ServeStoreOptions } from '../../worker/serve-store.ts'
 import { added, type CartEvent, cartApp } from './cart-app.ts'
@@ -143,5 +145,76 @@ describe('a page that closes', () => {
     await one.close()
     expect(await Promise.all(appends)).toHaveLength(50)
     expect((await other.readStream('cart-1')).currentStreamVersion).toBe(50)
+  })
+})
+
+describe('sync', () => {
+  test('is one loop for all pages, and a token is asked of a page that is still there', async () => {
+    let good = 'first'
+    const server = createSyncServer({
+      openStorage: () => memoryStorage(),
+      authorize: request =>
+        bearerToken(request) === good ? { storeId: 's', read: true, append: true } : null,
+    })
+    const pulls = vi.fn()
+    vi.stubGlobal('fetch', (url: string, init: RequestInit) => {
+      if (new URL(url).pathname === '/v1/hints') pulls()
+      return server.fetch(new Request(url, init))
+    })
+    const { page } = sharedWorker({ sync: { url: 'http://server.test' } })
+    const renewed: string[] = []
+    const open = (name: string) =>
+      page({
+        sync: {
+          token: 'first',
+          renewToken: () => {
+            renewed.push(name)
+            return good
+          },
+        },
+      })
+    const [one, other] = [await open('one'), await open('other')]
+    const isConfirmed = (store: CartStore, events: number) =>
+      vi.waitFor(() =>
+        expect(store.sync.status().getSnapshot()).toMatchObject({
+          phase: 'idle',
+          pending: 0,
+          serverPosition: events,
+        }),
+      )
+    await one.appendToStream('cart-1', [added('a')])
+    await Promise.all([isConfirmed(one, 1), isConfirmed(other, 1)])
+    expect(pulls).toHaveBeenCalledOnce()
+    await one.close()
+    good = 'second'
+    await other.appendToStream('cart-1', [added('b')])
+    await isConfirmed(other, 2)
+    expect(renewed).toEqual(['other'])
+    await other.close()
+    await server.close()
+  })
+
+  test('goes on with the token of a page that comes later', async () => {
+    let good = 'first'
+    const server = createSyncServer({
+      openStorage: () => memoryStorage(),
+      authorize: request =>
+        bearerToken(request) === good ? { storeId: 's', read: true, append: true } : null,
+    })
+    vi.stubGlobal('fetch', (url: string, init: RequestInit) => server.fetch(new Request(url, init)))
+    const { page } = sharedWorker({ sync: { url: 'http://server.test' } })
+    const one = await page({ sync: { token: 'first' } })
+    good = 'second'
+    await one.appendToStream('cart-1', [added('a')])
+    await vi.waitFor(() => expect(one.sync.status().getSnapshot().phase).toBe('stopped'))
+    const other = await page({ sync: { token: 'second' } })
+    for (const store of [one, other]) {
+      await vi.waitFor(() =>
+        expect(store.sync.status().getSnapshot()).toMatchObject({ phase: 'idle', pending: 0 }),
+      )
+    }
+    await one.close()
+    await other.close()
+    await server.close()
   })
 })

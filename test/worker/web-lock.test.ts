@@ -2,6 +2,9 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { underBriefLock } from '../../worker/web-lock.ts'
 import { FakeLocks } from './fake-locks.ts'
 
+// Nothing here waits for time to pass.
+vi.setConfig({ testTimeout: 5_000 })
+
 let locks: FakeLocks
 
 beforeEach(() => {
