@@ -1,4 +1,5 @@
-// Tabs that lead sync and are killed or frozen, and tabs of two releases, on the built package in Chromium.
+// Tabs that lead sync and are killed or frozen, tabs of two releases, and pages of one shared worker: the built package in
+// Chromium.
 
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
