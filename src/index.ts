@@ -6,7 +6,7 @@ export type { Readable } from './client/readable.ts'
 export type { ExecuteOptions, ExecuteResult, StoreClient, SyncControl } from './client/store-client.ts'
 export type { View } from './client/views.ts'
 export type { StoreHealth, WorkerSource } from './client/worker-link.ts'
-export type { WorkerEndpoint } from './client/worker-session.ts'
+export type { SharedEndpoint, WorkerEndpoint } from './client/worker-session.ts'
 export type { ConflictPolicy, OnConflict } from './log/commit-note.ts'
 export {
   type ErrorFacts,

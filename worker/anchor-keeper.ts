@@ -3,7 +3,7 @@
 import type { EventLog } from '../src/engine/event-log.ts'
 import { anchorOf, type HeadAnchor, parseAnchor } from '../src/engine/recovery/head-anchor.ts'
 import type { AnchorShelf } from './anchor-shelf.ts'
-import { underLock } from './web-lock.ts'
+import { underBriefLock } from './web-lock.ts'
 
 export type AnchorKeeperParts = Readonly<{
   log: EventLog
@@ -47,7 +47,7 @@ export class AnchorKeeper {
 
   /** One tab at a time. */
   inTurn<T>(work: () => Promise<T>): Promise<T> {
-    return underLock(`streamdingo:anchor:${this.#parts.place ?? ''}`, work)
+    return underBriefLock(`streamdingo:anchor:${this.#parts.place ?? ''}`, work)
   }
 }
 

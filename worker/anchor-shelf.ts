@@ -1,6 +1,6 @@
-// Where head anchors are kept: in a file of the origin private file system, or by the page in localStorage.
+// Where head anchors are kept: in a file of the origin private file system, or by a page in localStorage.
 
-import type { PageApi } from '../src/protocol/worker-api.ts'
+import type { Pages } from './pages.ts'
 
 /** Short texts by name, outside IndexedDB. */
 export interface AnchorShelf {
@@ -11,12 +11,15 @@ export interface AnchorShelf {
 
 const FOLDER = 'streamdingo-anchors'
 
-/** The file system where this worker can write to it, or else the page. */
-export async function openAnchorShelf(
-  page: Pick<PageApi, 'readAnchor' | 'writeAnchor'>,
-): Promise<AnchorShelf> {
-  return (await openFileShelf()) ?? { read: page.readAnchor, write: page.writeAnchor }
+/** The file system where this worker can write to it, or else a page. */
+export async function openAnchorShelf(pages: Pages): Promise<AnchorShelf> {
+  return (await openFileShelf()) ?? shelfOf(pages)
 }
+
+const shelfOf = (pages: Pages): AnchorShelf => ({
+  read: name => pages.ask(page => page.readAnchor(name)),
+  write: async (name, text) => void (await pages.ask(page => page.writeAnchor(name, text))),
+})
 
 async function openFileShelf(): Promise<AnchorShelf | null> {
   try {

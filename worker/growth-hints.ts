@@ -27,13 +27,16 @@ export function shareGrowth({ log, channel, signal, onError }: GrowthHintsOption
   const tell = createLatestSender(() => nextTask().then(tellNow), signal)
   const catchUp = createLatestSender(async () => {
     if (log.head() < told) await log.catchUp().catch(onError)
+    // Who said more than there is must not keep this tab from telling of what comes.
+    told = Math.min(told, log.head())
   }, signal)
 
   log.onChange(({ head }) => {
     if (head > told) tell()
   }, signal)
   channel.on('grew', ({ head }) => {
-    told = Math.max(told, head)
+    if (!(head > told)) return
+    told = head
     catchUp()
   })
   return tellNow

@@ -1,9 +1,8 @@
 // The composition root: puts storage, log, replay, sync and tabs together, and serves them on a port.
 
-import * as Comlink from 'comlink'
+import type * as Comlink from 'comlink'
 import { importLog } from '../src/engine/backup/import-log.ts'
 import type { EventLog } from '../src/engine/event-log.ts'
-import { createEventStore } from '../src/engine/event-store.ts'
 import type { IdleUpkeepOptions } from '../src/engine/idle-upkeep.ts'
 import { openLog } from '../src/engine/open-log.ts'
 import { restoreLog } from '../src/engine/recovery/restore.ts'
@@ -22,13 +21,7 @@ import type { ServedReadModels } from '../src/model/row-store.ts'
 import type { SnapshotsOptions } from '../src/model/snapshot-policy.ts'
 import type { SyncStatus } from '../src/model/sync-status.ts'
 import { wireErrorOf } from '../src/protocol/wire-error.ts'
-import {
-  type Handshake,
-  type PageApi,
-  type PageValues,
-  readHandshake,
-  WORKER_PROTOCOL,
-} from '../src/protocol/worker-api.ts'
+import type { PageValues } from '../src/protocol/worker-api.ts'
 import type { LogStorage } from '../src/storage/log-storage.ts'
 import { createSyncLoop } from '../src/sync/sync-loop.ts'
 import { anchorIn } from './anchor-keeper.ts'
@@ -36,15 +29,15 @@ import { type AnchorShelf, openAnchorShelf } from './anchor-shelf.ts'
 import { DeviceKeys } from './device-keys.ts'
 import { shareGrowth } from './growth-hints.ts'
 import { IntegrityWatch } from './integrity-watch.ts'
-import { createLatestSender } from './latest-sender.ts'
+import type { Pages } from './pages.ts'
 import { ReplayReports } from './replay-reports.ts'
 import { runInOneTab } from './run-in-one-tab.ts'
+import { serveEachPage, serveOnePage } from './serve-port.ts'
 import { sharedNameOf } from './shared-name.ts'
-import { type OpenParts, type StoreParts, StoreService } from './store-service.ts'
-import { SubscriptionFeeds } from './subscription-feeds.ts'
-import { createSyncOff, SyncRole, type SyncTarget } from './sync-role.ts'
+import { type OpenedStore, StoreHost, type StoreOpener } from './store-host.ts'
+import { createSyncOff, SyncRole, type SyncSwitch, type SyncTarget } from './sync-role.ts'
+import type { SyncTimings } from './sync-timings.ts'
 import { TabChannel } from './tab-channel.ts'
-import { ViewFeeds } from './view-feeds.ts'
 import { sayWeaklyKnown } from './weak-code.ts'
 import { underLock } from './web-lock.ts'
 
@@ -85,42 +78,62 @@ export type ServeStoreOptions = Readonly<{
   onError?: (error: Error) => void
 }>
 
-/** Serves a store to the page that made this worker and calls `openStore`. To be called at once, not after an `await`. */
+/**
+ * Serves a store to the page that made this worker and calls `openStore`; in a `SharedWorker`, to all pages that connect:
+ * those that give the same `storeId` share one open store. There the database that `storage` names depends on the `storeId`
+ * alone: pages that mean another one, or another server, are refused with `worker-mismatch`. To be called at once, not after
+ * an `await`.
+ */
 export function serveStore(options: ServeStoreOptions): void {
+  const serving = { onError: (error: Error) => self.reportError(error), ...options }
   // `self` is typed as a window here; what is used of it a worker has, too.
-  const port = self as unknown as Comlink.Endpoint
-  serveStoreOn(port, { onError: error => self.reportError(error), ...options })
+  if ('onconnect' in self) serveStoreToAll(self as unknown as EventTarget, serving)
+  else serveStoreOn(self as unknown as Comlink.Endpoint, serving)
 }
 
-type PortOptions = ServeStoreOptions & Required<Pick<ServeStoreOptions, 'onError'>>
+type PortOptions = ServeStoreOptions &
+  Required<Pick<ServeStoreOptions, 'onError'>> &
+  Readonly<{ timings?: SyncTimings }>
 
-/** As {@link serveStore}, on any port. */
+/** As {@link serveStore} in a worker of one page, on any port. */
 export function serveStoreOn(port: Comlink.Endpoint, options: PortOptions): void {
-  const sayReady = () =>
-    port.postMessage({ streamdingo: 'ready', protocol: WORKER_PROTOCOL } satisfies Handshake)
-  const onMessage = ((event: MessageEvent) => {
-    if (readHandshake(event.data)?.streamdingo === 'hello') sayReady()
-  }) as EventListener
-  port.addEventListener('message', onMessage)
+  serveOnePage(port, hostOf(options))
+}
+
+/** As {@link serveStore} in a shared worker, to whoever connects. */
+export function serveStoreToAll(scope: EventTarget, options: PortOptions): void {
+  serveEachPage(scope, hostOf(options))
+}
+
+function hostOf(options: PortOptions): StoreHost {
   sayWeaklyKnown(options.app)
-  const openParts: OpenParts = (...args) => openStoreParts(options, ...args)
-  Comlink.expose(new StoreService(openParts), port)
-  sayReady()
+  return new StoreHost({
+    open: (...args) => openStoreParts(options, ...args),
+    differenceOf(one, other) {
+      if (options.storage(one).place !== options.storage(other).place) return 'database'
+      const serverOf = (values: PageValues) => syncTargetOf(options.sync, values)?.url
+      return serverOf(one) === serverOf(other) ? null : 'server'
+    },
+  })
 }
 
 async function openStoreParts(
   options: PortOptions,
-  ...[values, page, signal]: Parameters<OpenParts>
-): Promise<StoreParts> {
+  ...[values, pages, { signal, onLost }]: Parameters<StoreOpener['open']>
+): Promise<OpenedStore> {
   const { app, snapshots, onError } = options
   const storage = options.storage(values)
-  storage.onLost(error => void page.storageLost(wireErrorOf(error)))
+  const tellLost = (error: Error): void => {
+    onLost()
+    pages.tell(page => page.storageLost(wireErrorOf(error)))
+  }
+  storage.onLost(tellLost)
   const compaction = compactionOf(options.compaction, storage)
   const { storeId } = values
   const keys = new DeviceKeys({ storeId, place: storage.place, isWanted: options.signing ?? true })
-  const shelf = await openAnchorShelf(page)
+  const shelf = await openAnchorShelf(pages)
   if (values.restore) await restore({ storage, storeId, keys, shelf, onError })
-  if (values.importFrom) await takeIn(values.importFrom, { storage, storeId, keys, shelf, page, signal })
+  if (values.importFrom) await takeIn(values.importFrom, { storage, storeId, keys, shelf, pages, signal })
   const anchorAtOpening = readAnchor(shelf, storage.place, onError)
   const replays = new ReplayReports()
   const onReplayed = (report: ReplayReport) => {
@@ -157,8 +170,9 @@ async function openStoreParts(
       isBegunAnew,
       replays,
       onReplayed,
+      tellLost,
     }
-    return await assemble(opened, options, values, page)
+    return await assemble(opened, options, values, pages)
   } catch (error) {
     await log.close()
     throw error
@@ -175,14 +189,15 @@ type OpenedLog = Readonly<{
   isBegunAnew: boolean
   replays: ReplayReports
   onReplayed: (report: ReplayReport) => void
+  tellLost: (error: Error) => void
 }>
 
 async function assemble(
-  { log, target, keys, place, shelf, anchorAtOpening, isBegunAnew, replays, onReplayed }: OpenedLog,
+  { log, target, keys, place, shelf, anchorAtOpening, isBegunAnew, replays, onReplayed, tellLost }: OpenedLog,
   options: PortOptions,
   values: PageValues,
-  page: PageApi,
-): Promise<StoreParts> {
+  pages: Pages,
+): Promise<OpenedStore> {
   const { app, onError } = options
   const life = new AbortController()
   const syncLife = new AbortController()
@@ -204,7 +219,7 @@ async function assemble(
     onError,
     signal: syncLife.signal,
   })
-  const showIntegrity = createLatestSender(() => page.integrityStatus(integrity.status()), life.signal)
+  const showIntegrity = pages.latestSender(page => page.integrityStatus(integrity.status()), life.signal)
   const onHandlerFailed = ({ error }: HandlerFailure) => onError(error)
   const onFault = (error: unknown) => onError(error instanceof Error ? error : new Error(String(error)))
   const projector = createProjector({
@@ -225,9 +240,7 @@ async function assemble(
     onSkipped: projection => channel.post({ type: 'event-skipped', projection }),
   })
   channel.on('event-skipped', ({ projection }) => void followers.skippedElsewhere(projection).catch(onFault))
-  const views = new ViewFeeds(projector, page, values.freeze)
-  const subscriptions = new SubscriptionFeeds(createEventStore(log), () => log.head(), page)
-  const showStatus = createLatestSender(() => page.syncStatus(sync.status()), life.signal)
+  const showStatus = pages.latestSender(page => page.syncStatus(sync.status()), life.signal)
   const onStatus = ({ phase }: SyncStatus) => {
     showStatus()
     if (phase === 'idle') integrity.serverReached()
@@ -240,12 +253,13 @@ async function assemble(
         channel,
         name,
         createLoop: createSyncLoop,
-        renewToken: () => page.freshToken(),
+        ...(options.timings && { timings: options.timings }),
+        renewToken: () => pages.ask(page => page.freshToken()),
         onWitnessed: (answer, checkpoint) => void integrity.takeAnswer(answer, checkpoint),
         onInconsistent: error => void integrity.serverFound(error),
       })
     : createSyncOff(syncParts)
-  channel.on('restored', () => void page.storageLost(wireErrorOf(BEGUN_ANEW)))
+  channel.on('restored', () => tellLost(BEGUN_ANEW))
   if (isBegunAnew) channel.post({ type: 'restored' })
   await integrity.start()
   await sync.start()
@@ -256,16 +270,13 @@ async function assemble(
     followers,
     readModels: readModels ?? null,
     replays,
-    views,
-    subscriptions,
     sync,
     integrity,
+    joined: takeTokens(options.sync, values, sync),
     async close() {
       syncLife.abort()
       await sync.ended()
       await integrity.close()
-      views.close()
-      subscriptions.close()
       await readModels?.close()
       await projector.close()
       await log.close()
@@ -329,18 +340,18 @@ type TakeInParts = Readonly<{
   storeId: string
   keys: DeviceKeys
   shelf: AnchorShelf
-  page: PageApi
+  pages: Pages
   signal: AbortSignal
 }>
 
 /** Behind it, this is another device, as with {@link restore}: the one that the file is of may go on, too. */
 async function takeIn(
   { file, replace }: NonNullable<PageValues['importFrom']>,
-  { storage, storeId, keys, shelf, page, signal }: TakeInParts,
+  { storage, storeId, keys, shelf, pages, signal }: TakeInParts,
 ): Promise<void> {
   let progress: ImportProgress = { phase: 'verifying', done: 0, total: 0 }
   const told = new AbortController()
-  const tell = createLatestSender(() => page.importProgress(progress), told.signal)
+  const tell = pages.latestSender(page => page.importProgress(progress), told.signal)
   // The page takes a worker that is silent for dead.
   const alive = setInterval(tell, ALIVE_MS)
   const onProgress = (latest: ImportProgress): void => {
@@ -394,6 +405,21 @@ function syncTargetOf(sync: ServeStoreOptions['sync'], values: PageValues): Sync
     ...(token !== undefined && { token }),
     ...(serverKey !== undefined && { serverKey }),
     ...(streams !== undefined && { streams }),
+  }
+}
+
+/** A page that comes later comes with a later token. */
+function takeTokens(
+  sync: ServeStoreOptions['sync'],
+  first: PageValues,
+  role: Pick<SyncSwitch, 'setToken'>,
+): OpenedStore['joined'] {
+  let latest = syncTargetOf(sync, first)?.token
+  return values => {
+    const token = syncTargetOf(sync, values)?.token
+    if (typeof token !== 'string' || token === latest) return
+    latest = token
+    role.setToken(token)
   }
 }
 

@@ -1,12 +1,10 @@
 // What the worker answers the page: every method of the port, over the parts that the composition root gives.
 
+import { type ProxyMethods, releaseProxy } from 'comlink'
 import { exportStart } from '../src/engine/backup/export-log.ts'
 import type { EventLog } from '../src/engine/event-log.ts'
 import { whenConfirmed } from '../src/engine/event-progress.ts'
 import { readQuarantine } from '../src/engine/recovery/quarantine.ts'
-import type { Followers } from '../src/engine/replay/followers.ts'
-import type { Projector } from '../src/engine/replay/projector.ts'
-import type { ReadModels } from '../src/engine/replay/read-models.ts'
 import { countTypes } from '../src/engine/replay/type-counts.ts'
 import { StoreError } from '../src/log/errors.ts'
 import type { Erasure } from '../src/model/erasure.ts'
@@ -22,66 +20,72 @@ import type {
   WriteMessage,
 } from '../src/protocol/worker-api.ts'
 import { carryOutWrites } from './carry-out-writes.ts'
-import type { IntegrityWatch } from './integrity-watch.ts'
 import { isWithin } from './is-within.ts'
 import { createLatestSender } from './latest-sender.ts'
-import { holdLifeLock } from './life-lock.ts'
 import { readLogPage, readStreamPage } from './page-reads.ts'
-import type { ReplayReports } from './replay-reports.ts'
+import type { PageWatchOptions } from './page-watch.ts'
 import { replyOf } from './reply.ts'
-import type { SubscriptionFeeds } from './subscription-feeds.ts'
-import type { SyncSwitch } from './sync-role.ts'
-import type { ViewFeeds } from './view-feeds.ts'
+import type { StoreHost, StoreParts } from './store-host.ts'
 
-/** An open store with all that stands on it. */
-export type StoreParts = Readonly<{
-  log: EventLog
-  projector: Pick<Projector, 'snapshot' | 'at' | 'explain'>
-  followers: Followers
-  readModels: Pick<ReadModels, 'process'> | null
-  replays: ReplayReports
-  views: ViewFeeds
-  subscriptions: SubscriptionFeeds
-  sync: SyncSwitch
-  integrity: IntegrityWatch
-  close: () => Promise<void>
+export type StoreServiceOptions = Readonly<{
+  host: StoreHost
+  /** Of the worker. */
+  lifeLock: () => Promise<string | null>
+  /** Calls `onGone` when the page is gone. Left out where a worker ends with its page. */
+  watch?: (options: PageWatchOptions) => void
+  /** The page was let go: it may come back at another port. */
+  onLetGo?: () => void
 }>
 
-/** @param signal ends an import */
-export type OpenParts = (values: PageValues, page: PageApi, signal: AbortSignal) => Promise<StoreParts>
+/** One page, from when it connects until it has left. Held: Comlink closes the port of a proxy that is collected. */
+type Stay = Readonly<{
+  page: PageApi
+  parts: Promise<StoreParts>
+  importing: AbortController
+  life: AbortController
+}>
 
 export class StoreService implements WorkerApi {
-  readonly #openParts: OpenParts
+  readonly #options: StoreServiceOptions
   readonly #verifying = new Map<number, AbortController>()
-  #lifeLock: Promise<string | null> | null = null
-  #page: PageApi | null = null
-  #importing: AbortController | null = null
+  /** What the page writes and was not answered yet. */
+  readonly #writing = new Set<Promise<unknown>>()
   #parts: Promise<StoreParts> | null = null
+  /** Of the page that connected last. */
+  #stay: Stay | null = null
 
-  constructor(openParts: OpenParts) {
-    this.#openParts = openParts
+  constructor(options: StoreServiceOptions) {
+    this.#options = options
   }
 
-  connect(values: PageValues, page: PageApi): Promise<Reply<Connected>> {
+  connect(values: PageValues, page: PageApi, pageLock: string | null): Promise<Reply<Connected>> {
     return replyOf(async () => {
+      const { host, lifeLock, watch } = this.#options
       if (this.#parts) throw new StoreError('invalid-argument', 'This worker serves a store already')
-      this.#lifeLock ??= holdLifeLock()
-      // Held: Comlink closes the port of a proxy that is collected.
-      this.#page = page
-      this.#importing = new AbortController()
-      this.#parts = this.#openParts(values, page, this.#importing.signal)
+      const importing = new AbortController()
+      const parts = host.enter(values, page, importing.signal)
+      const stay: Stay = { page, parts, importing, life: new AbortController() }
+      this.#parts = parts
+      this.#stay = stay
+      watch?.({ page, lock: pageLock, onGone: () => this.#letGo(stay), signal: stay.life.signal })
       try {
-        const { sync, integrity } = await this.#parts
+        const { sync, integrity } = await parts
         return {
-          lifeLock: await this.#lifeLock,
+          lifeLock: await lifeLock(),
           syncStatus: sync.status(),
           integrityStatus: integrity.status(),
         }
       } catch (error) {
         this.#parts = null
+        stay.life.abort()
         throw error
       }
     })
+  }
+
+  /** The port is closed at the other end. */
+  portClosed(): void {
+    if (this.#stay) this.#letGo(this.#stay)
   }
 
   ping(): Promise<Reply<void>> {
@@ -89,9 +93,9 @@ export class StoreService implements WorkerApi {
   }
 
   write(message: WriteMessage): Promise<Reply<WriteAnswers>> {
-    const page = this.#page
+    const page = this.#stay?.page
     const onAccepted: PageApi['accepted'] = async (...args) => page?.accepted(...args)
-    return this.#reply(({ log }) => carryOutWrites(message, log, onAccepted))
+    return this.#written(({ log }) => carryOutWrites(message, log, onAccepted))
   }
 
   readStream(
@@ -109,7 +113,7 @@ export class StoreService implements WorkerApi {
   }
 
   amend(...[call]: Parameters<WorkerApi['amend']>): ReturnType<WorkerApi['amend']> {
-    return this.#reply(({ log }) => log.amend(call))
+    return this.#written(({ log }) => log.amend(call))
   }
 
   amendments(streamName: string): ReturnType<WorkerApi['amendments']> {
@@ -187,7 +191,10 @@ export class StoreService implements WorkerApi {
       const cancelled = new AbortController()
       this.#verifying.set(callId, cancelled)
       let progress: VerifyProgress = { verified: 0, total: 0 }
-      const tell = createLatestSender(async () => this.#page?.progress(callId, progress), cancelled.signal)
+      const tell = createLatestSender(
+        async () => this.#stay?.page.progress(callId, progress),
+        cancelled.signal,
+      )
       const onProgress = (latest: VerifyProgress) => {
         progress = latest
         tell()
@@ -207,7 +214,7 @@ export class StoreService implements WorkerApi {
   }
 
   cancelImport(): Promise<Reply<void>> {
-    return replyOf(() => this.#importing?.abort())
+    return replyOf(() => this.#stay?.importing.abort())
   }
 
   proveInclusion(
@@ -305,17 +312,36 @@ export class StoreService implements WorkerApi {
   }
 
   close(): Promise<Reply<void>> {
-    return this.#reply(async ({ close }) => {
+    return this.#reply(async ({ leave }) => {
+      const { life } = this.#stay!
       // Another page may connect behind this one.
       this.#parts = null
-      for (const cancelled of this.#verifying.values()) cancelled.abort()
-      await close()
-      this.#page = null
+      this.#cancelVerifying()
+      await Promise.all(this.#writing)
+      await leave(false)
+      life.abort()
     })
   }
 
+  /** The page is gone: nothing of it is kept, and nobody waits for it. */
+  #letGo({ page, parts, importing, life }: Stay): void {
+    if (life.signal.aborted) return
+    life.abort()
+    this.#parts = null
+    this.#stay = null
+    importing.abort()
+    this.#cancelVerifying()
+    const release = () => (page as Partial<ProxyMethods>)[releaseProxy]?.()
+    parts.then(({ leave }) => leave(true)).then(release, release)
+    this.#options.onLetGo?.()
+  }
+
+  #cancelVerifying(): void {
+    for (const cancelled of this.#verifying.values()) cancelled.abort()
+  }
+
   #erase(work: (log: EventLog) => Promise<Erasure>): Promise<Reply<Erasure>> {
-    return this.#reply(async ({ log, readModels, sync }) => {
+    return this.#written(async ({ log, readModels, sync }) => {
       const erasure = await work(log)
       // What was erased is gone from the rows, too, when the call is answered.
       await readModels?.process()
@@ -323,6 +349,14 @@ export class StoreService implements WorkerApi {
       sync.poke()
       return erasure
     })
+  }
+
+  /** As {@link #reply}, and answered before the page has left. */
+  #written<T>(work: (parts: StoreParts) => T | Promise<T>): Promise<Reply<T>> {
+    const reply = this.#reply(work)
+    this.#writing.add(reply)
+    void reply.then(() => this.#writing.delete(reply))
+    return reply
   }
 
   #reply<T>(work: (parts: StoreParts) => T | Promise<T>): Promise<Reply<T>> {

@@ -11,6 +11,8 @@ import type { LoopStatus } from '../src/sync/status-of.ts'
 import type { SyncLoop, SyncLoopOptions } from '../src/sync/sync-loop.ts'
 import { type WitnessAnswer, WitnessClient } from '../src/sync/witness-client.ts'
 import { Leadership } from './leadership.ts'
+import { SilenceWatch } from './silence-watch.ts'
+import { SYNC_TIMINGS, type SyncTimings } from './sync-timings.ts'
 import type { TabChannel } from './tab-channel.ts'
 import { TokenKeeper } from './token-keeper.ts'
 import { WaitingHere } from './waiting-here.ts'
@@ -90,12 +92,9 @@ export type SyncRoleOptions = Readonly<{
   onWitnessed: (answer: WitnessAnswer, checkpoint: LogCheckpoint) => void
   /** The server contradicted itself. */
   onInconsistent: (error: PlainError) => void
+  timings?: SyncTimings
   signal: AbortSignal
 }>
-
-const HEARTBEAT_MS = 5_000
-/** A leader not heard for so long is taken for frozen. Some more by chance, so that not all tabs steal at once. */
-const SILENCE_MS = 20_000
 
 export class SyncRole implements SyncSwitch {
   readonly #options: SyncRoleOptions
@@ -114,11 +113,13 @@ export class SyncRole implements SyncSwitch {
   #unwitnessed: LogCheckpoint | null = null
   /** Non-null while this tab leads. */
   #witness: WitnessClient | null = null
-  #silence: ReturnType<typeof setTimeout> | undefined
+  readonly #timings: SyncTimings
+  readonly #silence: SilenceWatch
 
   constructor(options: SyncRoleOptions) {
     this.#options = options
-    const { log, name, signal, channel, target, renewToken } = options
+    const { log, name, signal, channel, target, renewToken, timings = SYNC_TIMINGS } = options
+    this.#timings = timings
     this.#waiting = new WaitingHere({ log, onChange: () => this.#waitingChanged(), signal })
     this.#status = restingStatus('follower', log, this.#waiting)
     this.#tokens = new TokenKeeper({
@@ -127,6 +128,12 @@ export class SyncRole implements SyncSwitch {
       onRenewed: token => channel.post({ type: 'set-token', token }),
     })
     this.#leadership = new Leadership({ name, signal, lead: lost => this.#lead(lost) })
+    this.#silence = new SilenceWatch({
+      name,
+      timings,
+      onSilent: () => this.#leadership.steal(),
+      signal,
+    })
   }
 
   async start(): Promise<void> {
@@ -182,7 +189,7 @@ export class SyncRole implements SyncSwitch {
 
   async #lead(lost: AbortSignal): Promise<void> {
     const { log, target, createLoop } = this.#options
-    clearTimeout(this.#silence)
+    this.#silence.stop()
     const loop = createLoop({
       log,
       url: target.url,
@@ -199,8 +206,12 @@ export class SyncRole implements SyncSwitch {
     this.#witness = new WitnessClient({ log, ...access, signal: lost })
     this.#applyOnline()
     loop.start()
-    this.#tell(loop.status())
-    const heartbeat = setInterval(() => this.#tell(loop.status()), HEARTBEAT_MS)
+    const beat = () => {
+      this.#tell(loop.status())
+      this.#readOn()
+    }
+    beat()
+    const heartbeat = setInterval(beat, this.#timings.heartbeatMs)
     await aborted(lost)
     clearInterval(heartbeat)
     this.#loop = null
@@ -211,8 +222,9 @@ export class SyncRole implements SyncSwitch {
 
   #listen(): void {
     const { channel, signal } = this.#options
-    channel.on('sync-status', ({ status, online, pushed }) => {
+    channel.on('sync-status', ({ status, online, pushed, head }) => {
       if (this.#loop) return
+      if (head !== undefined && head > this.#options.log.head()) this.#readOn()
       this.#isWanted = online
       // A tab with an older release says neither.
       this.#pushed = pushed ?? this.#pushed
@@ -229,7 +241,6 @@ export class SyncRole implements SyncSwitch {
     for (const type of ['online', 'offline']) {
       globalThis.addEventListener?.(type, () => this.#applyOnline(), { signal })
     }
-    signal.addEventListener('abort', () => clearTimeout(this.#silence), { once: true })
   }
 
   #want(online: boolean): void {
@@ -275,8 +286,13 @@ export class SyncRole implements SyncSwitch {
     if (status.error?.code === 'server-inconsistent') this.#options.onInconsistent(status.error)
     this.#askWitness()
     this.#show(status)
-    const pushed = this.#pushed
-    this.#options.channel.post({ type: 'sync-status', status, online: this.#isWanted, pushed })
+    const [pushed, head] = [this.#pushed, this.#options.log.head()]
+    this.#options.channel.post({ type: 'sync-status', status, online: this.#isWanted, pushed, head })
+  }
+
+  /** What this tab was not told of, since a hint was lost. A storage that fails tells whoever uses it next. */
+  #readOn(): void {
+    this.#options.log.catchUp().catch(() => {})
   }
 
   #show(status: SyncStatus): void {
@@ -285,10 +301,7 @@ export class SyncRole implements SyncSwitch {
   }
 
   #heard(): void {
-    clearTimeout(this.#silence)
-    if (this.#loop || this.#options.signal.aborted) return
-    const waitMs = SILENCE_MS * (1 + Math.random() / 2)
-    this.#silence = setTimeout(() => this.#leadership.steal(), waitMs)
+    if (!this.#loop) this.#silence.heard()
   }
 }
 

@@ -6,8 +6,17 @@ import type { PushMark, SyncStatus } from '../src/model/sync-status.ts'
 export type TabMessage =
   /** The log ends at least at `head`. */
   | Readonly<{ type: 'grew'; head: GlobalPosition }>
-  /** From the tab that syncs, at each change and as a heartbeat. `online`: the application's switch. */
-  | Readonly<{ type: 'sync-status'; status: SyncStatus; online: boolean; pushed: PushMark | null }>
+  /**
+   * From the tab that syncs, at each change and as a heartbeat. `online`: the application's switch. `head`: where the log
+   * ends at least, for who missed that it `grew`; a tab with an older release does not say.
+   */
+  | Readonly<{
+      type: 'sync-status'
+      status: SyncStatus
+      online: boolean
+      pushed: PushMark | null
+      head?: GlobalPosition
+    }>
   | Readonly<{ type: 'sync-status-wanted' }>
   /** Of any tab, for the one that syncs. */
   | Readonly<{ type: 'set-online'; online: boolean }>

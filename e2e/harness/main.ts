@@ -19,6 +19,15 @@ const startWorker = (): Worker =>
 const startAcceptingWorker = (): Worker =>
   new Worker(new URL('./store-worker.ts', import.meta.url), { type: 'module', name: 'accept-data-loss' })
 
+const startSharedWorker = (hung: number): SharedWorker =>
+  new SharedWorker(new URL('./store-worker.ts', import.meta.url), { type: 'module', name: `store-${hung}` })
+
+/** Of another release of the application. */
+const startOtherWorker = (): Worker =>
+  new Worker(new URL('./other-release-worker.ts', import.meta.url), { type: 'module' })
+
+const STARTS = { own: startWorker, shared: startSharedWorker, 'other-release': startOtherWorker } as const
+
 /** Why a store could not be opened, as plain JSON. */
 export type Refusal = Readonly<{ code: string; problem: unknown; message: string }>
 
@@ -37,6 +46,16 @@ export const harness = {
     database = `harness-${storeId}`
     store = await openStore<HarnessApp>(acceptDataLoss ? startAcceptingWorker : startWorker, {
       storeId,
+      ...(url && { sync: { url, token: storeId } }),
+    })
+  },
+
+  /** Opens a store with a worker of that kind; with a server's address, it syncs. */
+  async openWith(kind: keyof typeof STARTS, storeId: string, url: string | null, callTimeoutMs = 30_000) {
+    database = `harness-${storeId}`
+    store = await openStore<HarnessApp>(STARTS[kind], {
+      storeId,
+      callTimeoutMs,
       ...(url && { sync: { url, token: storeId } }),
     })
   },
@@ -85,6 +104,12 @@ export const harness = {
       await store.appendToStream<Counted>('counter-1', [{ type: 'Counted', data: { tab, n } }])
       onAcknowledged?.(n)
     }
+  },
+
+  /** As the page of the other release does, whose app has a merge of this name. */
+  async countMerging(tab: number, n: number): Promise<void> {
+    const onConflict = { merge: 'both' as never }
+    await store.appendToStream<Counted>('counter-1', [{ type: 'Counted', data: { tab, n } }], { onConflict })
   },
 
   /** What the stream holds, as `tab/n`, in order, with the versions. */
@@ -189,6 +214,27 @@ export const harness = {
   /** What somebody without the store says of proofs. */
   async judge(inclusion: InclusionProof, consistency: ConsistencyProof): Promise<boolean[]> {
     return [await verifyInclusion(inclusion), await verifyConsistency(consistency)]
+  },
+
+  /** Resolves when the view of the total shows so many. */
+  shownTotal(wanted: number): Promise<void> {
+    const view = store.view('total', 'all')
+    return new Promise(resolve => {
+      const look = (): void => {
+        if ((view.getSnapshot()?.state ?? 0) < wanted) return
+        unsubscribe()
+        resolve()
+      }
+      const unsubscribe = view.subscribe(look)
+      look()
+    })
+  },
+
+  /** Ids of what holds the lead in sync of any store here. */
+  async leaders(): Promise<string[]> {
+    const { held } = await navigator.locks.query()
+    const names = /^streamdingo:[0-9a-f-]{36}$/
+    return (held ?? []).filter(({ name }) => names.test(name!)).map(({ clientId }) => clientId!)
   },
 
   async total(): Promise<number> {

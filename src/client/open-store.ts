@@ -82,8 +82,23 @@ export type ImportOptions = Readonly<{
  * Opens a store that a worker serves with `serveStore`. Given a function that makes the worker, a worker that dies
  * is replaced and what it had not answered is asked again; given a worker, calls then reject with `worker-died`.
  *
+ * With a `SharedWorker`, pages share one open store. Not every browser has it, and pages with a worker of their own get
+ * along with them:
+ *
+ * ```ts
+ * const url = new URL('./store-worker.ts', import.meta.url)
+ * openStore(
+ *   hung =>
+ *     'SharedWorker' in globalThis
+ *       ? new SharedWorker(url, { type: 'module', name: `store-${RELEASE}-${hung}` })
+ *       : new Worker(url, { type: 'module' }),
+ *   { storeId },
+ * )
+ * ```
+ *
  * @throws `StorageFailed` or `LogDamaged` when the worker cannot open the store; `StoreError` `worker-died` or
- * `worker-timeout` when there is no worker to answer; `import-refused` with the `problem` of a file that is not taken in,
+ * `worker-timeout` when there is no worker to answer; `worker-mismatch` for a worker of another release, or a shared one in
+ * which another page has this store open in another way; `import-refused` with the `problem` of a file that is not taken in,
  * `aborted`.
  */
 export async function openStore<A extends App>(
@@ -106,6 +121,7 @@ export async function openStore<A extends App>(
   const syncStatus = new Cell<SyncStatus>(NOT_YET)
   const integrity = new Cell<IntegrityStatus>({ checkpoint: null, witnessed: null, verdicts: [] })
   const page: PageApi = {
+    ping: async () => {},
     deliver: delivery => subscriptions.deliver(delivery),
     dropped: async (subscriptionId, error) => subscriptions.dropped(subscriptionId, error),
     showView: update => views.show(update),

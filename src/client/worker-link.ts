@@ -5,10 +5,22 @@ import { isStoreError, StoreError } from '../log/errors.ts'
 import type { Connected, PageApi, PageValues, WorkerApi } from '../protocol/worker-api.ts'
 import { type Ask, type CallOptions, PendingCall } from './pending-call.ts'
 import { Cell } from './readable.ts'
-import { openSession, type WorkerEndpoint, type WorkerSession } from './worker-session.ts'
+import {
+  openSession,
+  type SharedEndpoint,
+  type WorkerEndpoint,
+  type WorkerSession,
+} from './worker-session.ts'
 
-/** A worker, or how to make one. Only with the latter can one that died be replaced. */
-export type WorkerSource = WorkerEndpoint | (() => WorkerEndpoint)
+/**
+ * A `Worker`, a `SharedWorker`, or how to make one. Only with the latter can one that died be replaced, and a page that was
+ * frozen come back to a `SharedWorker` that has let it go. No page can end a `SharedWorker`: `hung` is how many this page
+ * has left behind since they did not answer, and belongs into its `name`, so that the next is another one.
+ */
+export type WorkerSource =
+  | WorkerEndpoint
+  | SharedEndpoint
+  | ((hung: number) => WorkerEndpoint | SharedEndpoint)
 
 export type StoreHealth = Readonly<{
   /**
@@ -54,6 +66,7 @@ export class WorkerLink {
   #session: WorkerSession | null = null
   readonly #life = new AbortController()
   #deathsInARow = 0
+  #hung = 0
   /** Why no call is taken any more. */
   #end: Error | null = null
   #closing: Promise<void> | null = null
@@ -78,9 +91,20 @@ export class WorkerLink {
    * @throws what the worker threw when it opened the store.
    */
   async open(cancelled?: AbortSignal): Promise<Connected> {
-    const session = await this.#openSession(cancelled)
+    const session = await this.#openFirst(cancelled)
     this.#use(session)
     return session.connected
+  }
+
+  /** Of the workers that do not answer, one is left behind. */
+  async #openFirst(cancelled?: AbortSignal): Promise<WorkerSession> {
+    try {
+      return await this.#openSession(cancelled)
+    } catch (error) {
+      if (typeof this.#options.source !== 'function' || !isHung(error)) throw error
+      this.#hung++
+      return this.#openSession(cancelled)
+    }
   }
 
   /**
@@ -137,7 +161,7 @@ export class WorkerLink {
   #openSession(cancelled?: AbortSignal): Promise<WorkerSession> {
     const { source, values, page, callTimeoutMs: timeoutMs } = this.#options
     const ownsWorker = typeof source === 'function'
-    const endpoint = typeof source === 'function' ? source() : source
+    const endpoint = typeof source === 'function' ? source(this.#hung) : source
     return openSession(endpoint, { values, page, timeoutMs, ownsWorker, ...(cancelled && { cancelled }) })
   }
 
@@ -170,6 +194,7 @@ export class WorkerLink {
   }
 
   #afterDeath(error: Error): void {
+    if (isHung(error)) this.#hung++
     if (!this.#canRestart || ++this.#deathsInARow > MAX_DEATHS) {
       this.#finish('lost', error)
       return
@@ -224,3 +249,6 @@ export class WorkerLink {
     this.health.set({ ...this.health.getSnapshot(), ...change })
   }
 }
+
+/** It may be there still, and a shared worker of the same name would be the same one. */
+const isHung = (error: unknown): boolean => isStoreError(error) && error.facts['isHung'] === true

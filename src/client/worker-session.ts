@@ -1,7 +1,8 @@
 // One worker, from the handshake to its end: knows whether it lives.
 
 import * as Comlink from 'comlink'
-import { StoreError } from '../log/errors.ts'
+import { type ErrorFacts, StoreError } from '../log/errors.ts'
+import { holdLifeLock, watchLifeLock } from '../protocol/life-lock.ts'
 import { errorFromWire } from '../protocol/wire-error.ts'
 import {
   type Connected,
@@ -16,6 +17,9 @@ import {
 
 /** What a page needs of a worker. A `MessagePort` will do, for tests and for workers behind workers. */
 export type WorkerEndpoint = Comlink.Endpoint & { terminate?: () => void; close?: () => void }
+
+/** What pages share of a `SharedWorker`. */
+export type SharedEndpoint = EventTarget & Readonly<{ port: WorkerEndpoint }>
 
 export type SessionOptions = Readonly<{
   values: PageValues
@@ -32,9 +36,13 @@ export type SessionOptions = Readonly<{
 const PROBE_MS = 5_000
 
 /** @throws what the worker threw when it opened the store; `worker-died`, `worker-timeout`. */
-export async function openSession(endpoint: WorkerEndpoint, options: SessionOptions): Promise<WorkerSession> {
-  const session = new WorkerSession(endpoint, options.ownsWorker)
-  const startTimer = () => setTimeout(() => session.end(unanswered(options.timeoutMs)), options.timeoutMs)
+export async function openSession(
+  worker: WorkerEndpoint | SharedEndpoint,
+  options: SessionOptions,
+): Promise<WorkerSession> {
+  const session = new WorkerSession(worker, options.ownsWorker)
+  const startTimer = () =>
+    setTimeout(() => session.end(unanswered(options.timeoutMs, session)), options.timeoutMs)
   let timer: ReturnType<typeof setTimeout> | null = startTimer()
   const importProgress: PageApi['importProgress'] = progress => {
     if (timer !== null) {
@@ -62,21 +70,30 @@ export class WorkerSession {
   readonly worker: Comlink.Remote<WorkerApi>
   readonly startedAt = Date.now()
   readonly #endpoint: WorkerEndpoint
+  /** It goes on when this page leaves it: it has to be told that, and whether the page lives. */
+  readonly #isShared: boolean
   readonly #ownsWorker: boolean
   readonly #life = new AbortController()
+  #isReady = false
   #connected: Connected | null = null
   #probe: ReturnType<typeof setTimeout> | undefined
 
-  constructor(endpoint: WorkerEndpoint, ownsWorker: boolean) {
-    this.#endpoint = endpoint
+  constructor(worker: WorkerEndpoint | SharedEndpoint, ownsWorker: boolean) {
+    this.#isShared = 'port' in worker
+    this.#endpoint = 'port' in worker ? worker.port : worker
     this.#ownsWorker = ownsWorker
-    this.worker = proxyOf(endpoint)
-    this.#watchEvents()
+    this.worker = proxyOf(this.#endpoint)
+    this.#watchEvents(worker)
   }
 
   /** Aborts when the worker is gone, with the error as the reason. */
   get ended(): AbortSignal {
     return this.#life.signal
+  }
+
+  /** Its script runs. */
+  get isReady(): boolean {
+    return this.#isReady
   }
 
   get connected(): Connected {
@@ -86,24 +103,25 @@ export class WorkerSession {
 
   async connect({ values, page, cancelled }: SessionOptions): Promise<void> {
     const protocol = await this.#untilEnd(this.#ready())
+    this.#isReady = true
     if (protocol !== WORKER_PROTOCOL) {
-      throw new StoreError('worker-mismatch', 'Page and worker are of different versions: reload the page', {
-        page: WORKER_PROTOCOL,
-        worker: protocol,
-      })
+      throw mismatch(protocol, this.#isShared)
     }
     // From here on, the worker hears of it behind the call.
     if (cancelled?.aborted) throw new StoreError('aborted', 'The import was aborted')
-    const reply = await this.#untilEnd<Reply<Connected>>(this.worker.connect(values, Comlink.proxy(page)))
+    const pageLock = this.#isShared ? await holdLifeLock(this.ended) : null
+    const connected = this.worker.connect(values, Comlink.proxy(page), pageLock)
+    const reply = await this.#untilEnd<Reply<Connected>>(connected)
     if (!reply.ok) throw errorFromWire(reply.error)
     this.#connected = reply.value
-    this.#watchLifeLock(reply.value.lifeLock)
+    // The worker holds it: whoever is granted it knows that the worker is gone.
+    watchLifeLock(reply.value.lifeLock, () => this.end(died('it was terminated')), this.ended)
   }
 
   /** Ends the session unless the worker answers a ping. */
   probe(): void {
     if (this.#probe || this.ended.aborted) return
-    this.#probe = setTimeout(() => this.end(died('it does not answer')), PROBE_MS)
+    this.#probe = setTimeout(() => this.end(died('it does not answer', { isHung: true })), PROBE_MS)
     const alive = () => {
       clearTimeout(this.#probe)
       this.#probe = undefined
@@ -121,27 +139,23 @@ export class WorkerSession {
     this.#endpoint.close?.()
   }
 
-  #watchEvents(): void {
+  #watchEvents(worker: WorkerEndpoint | SharedEndpoint): void {
     const { signal } = this.#life
     const listen = (type: string, listener: (event: Event) => void) =>
       this.#endpoint.addEventListener(type, listener as EventListener, { signal })
-    listen('error', event => {
+    const onError = ((event: Event) => {
       const problem = 'message' in event && event.message ? String(event.message) : 'its script did not load'
       if (!this.#connected) return this.end(died(problem))
       // Some uncaught exception in the worker: most live on after it.
       this.probe()
+    }) as EventListener
+    worker.addEventListener('error', onError, { signal })
+    listen('message', event => {
+      const isLetGo = readHandshake((event as MessageEvent).data)?.streamdingo === 'let-go'
+      if (isLetGo) this.end(died('it had no sign of life of this page'))
     })
     listen('messageerror', () => this.end(died('a message of it could not be read')))
     listen('close', () => this.end(died('its port was closed')))
-  }
-
-  /** The worker holds a lock as long as it lives: whoever is granted it knows that the worker is gone. */
-  #watchLifeLock(name: string | null): void {
-    const locks = globalThis.navigator?.locks
-    if (name === null || !locks) return
-    const isGone = locks.request(name, { signal: this.ended }, () => this.end(died('it was terminated')))
-    // Rejects when the session ended before the lock was granted.
-    isGone.catch(() => {})
   }
 
   /** Resolves with the worker's protocol version. */
@@ -182,10 +196,21 @@ function proxyOf(endpoint: WorkerEndpoint): Comlink.Remote<WorkerApi> {
   return proxy
 }
 
-function died(problem: string): StoreError {
-  return new StoreError('worker-died', `The worker ended: ${problem}`, { problem })
+function mismatch(protocol: number, isShared: boolean): StoreError {
+  const advice = isShared
+    ? 'close all pages of the application and open one, and give each release a SharedWorker of its own, by script or name'
+    : 'reload the page'
+  return new StoreError('worker-mismatch', `Page and worker are of different versions: ${advice}`, {
+    page: WORKER_PROTOCOL,
+    worker: protocol,
+  })
 }
 
-function unanswered(timeoutMs: number): StoreError {
-  return new StoreError('worker-timeout', `The worker was not ready within ${timeoutMs} ms`, { timeoutMs })
+function died(problem: string, facts: ErrorFacts = {}): StoreError {
+  return new StoreError('worker-died', `The worker ended: ${problem}`, { problem, ...facts })
+}
+
+function unanswered(timeoutMs: number, { isReady }: WorkerSession): StoreError {
+  const facts = { timeoutMs, ...(!isReady && { isHung: true }) }
+  return new StoreError('worker-timeout', `The worker was not ready within ${timeoutMs} ms`, facts)
 }

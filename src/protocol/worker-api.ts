@@ -32,7 +32,7 @@ import type { StatePatch } from './state-patch.ts'
 import type { WireError } from './wire-error.ts'
 
 /** Page and worker must agree on it: a cached worker script can be older than the page. */
-export const WORKER_PROTOCOL = 10
+export const WORKER_PROTOCOL = 11
 
 /** Every call is answered with one of these; a call that rejects is a bug or a broken link. */
 export type Reply<T> = Readonly<{ ok: true; value: T }> | Readonly<{ ok: false; error: WireError }>
@@ -140,8 +140,12 @@ export type ViewUpdate = Readonly<{
 
 /** Offered by the worker. */
 export interface WorkerApi {
-  /** Must be the first call. Opens the store. */
-  connect(values: PageValues, page: PageApi): Promise<Reply<Connected>>
+  /**
+   * Must be the first call. Opens the store, or joins the pages that have it open in a shared worker.
+   *
+   * @param pageLock name of a Web Lock that the page holds as long as it is connected; null where it holds none
+   */
+  connect(values: PageValues, page: PageApi, pageLock: string | null): Promise<Reply<Connected>>
   ping(): Promise<Reply<void>>
 
   /** All writes of one tick of the page, taken in order. Each is answered by itself. */
@@ -221,6 +225,8 @@ export interface WorkerApi {
 
 /** Offered by the page. The worker sends the next of a kind only when the last one was answered. */
 export interface PageApi {
+  /** A sign of life: a page that is frozen gives none. */
+  ping(): Promise<void>
   /** Answered when every handler has run. `stop`: the page wants no more of this subscription. */
   deliver(delivery: Delivery): Promise<'continue' | 'stop'>
   /** The subscription ended in the worker. */
@@ -245,16 +251,17 @@ export interface PageApi {
 
 /**
  * Posted outside Comlink. The worker says `ready` when it starts to serve, and in answer to each `hello`: whichever
- * side comes second is heard.
+ * side comes second is heard. `let-go` is the last that a page hears of a shared worker that had no sign of life of it: it
+ * may connect again.
  */
 export type Handshake =
-  | Readonly<{ streamdingo: 'hello' }>
+  | Readonly<{ streamdingo: 'hello' | 'let-go' }>
   | Readonly<{ streamdingo: 'ready'; protocol: number }>
 
 /** Null for any other message on the same port. */
 export function readHandshake(data: unknown): Handshake | null {
   if (typeof data !== 'object' || data === null || !('streamdingo' in data)) return null
-  if (data.streamdingo === 'hello') return { streamdingo: 'hello' }
+  if (data.streamdingo === 'hello' || data.streamdingo === 'let-go') return { streamdingo: data.streamdingo }
   if (data.streamdingo !== 'ready' || !('protocol' in data) || typeof data.protocol !== 'number') return null
   return { streamdingo: 'ready', protocol: data.protocol }
 }

@@ -69,11 +69,23 @@ describe('the handshake', () => {
     expect(error.facts).toEqual({ problem: 'blocked' })
   })
 
-  test('gives up on a worker that is never ready', async () => {
-    const { port1 } = new MessageChannel()
-    await expect(openStore<App>(() => port1, { storeId: 's', callTimeoutMs: 20 })).rejects.toMatchObject({
+  test('gives up on workers that are never ready when the second is not, either', async () => {
+    const silent: MessageChannel[] = []
+    const startSilent = (hung: number) => {
+      expect(hung).toBe(silent.length)
+      silent.push(new MessageChannel())
+      return silent.at(-1)!.port1
+    }
+    await expect(openStore<App>(startSilent, { storeId: 's', callTimeoutMs: 20 })).rejects.toMatchObject({
       code: 'worker-timeout',
     })
+    expect(silent).toHaveLength(2)
+  })
+
+  test('leaves a worker behind that does not answer: the next one is told how many there were', async () => {
+    const { port1: silent } = new MessageChannel()
+    const start = (hung: number) => (hung === 0 ? silent : fakeWorker().port)
+    opened.push(await openStore<App>(start, { storeId: 's', callTimeoutMs: 20 }))
   })
 })
 

@@ -224,17 +224,44 @@ test('what an amendment put in can be erased, and the amendment itself cannot', 
 test('entries of a kind that a newer release made are not read past: the log says that it is newer, and is left alone', async () => {
   const { database } = await amendedLog()
   const index = blocksWithAmendments(database).at(-1)!
-  const { bytes, firstPosition, lastPosition } = database.blocks[index]!
+  const { block: newer, position } = await asNewer(database.blocks[index]!)
+  const blocks = database.blocks.with(index, newer)
+  await expect(open({ blocks, values: new Map() })).rejects.toMatchObject({
+    code: 'unsupported-format',
+    facts: { position, kind: 3 },
+  })
+  expect(blocks[index]).toBe(newer)
+})
+
+test('a log in which the newer worker of another tab writes such an entry can be read as it was, and grows no more here', async () => {
+  const database = createMemoryDatabase()
+  const older = await open(database)
+  onTestFinished(() => older.close())
+  const [first, second] = [saying('A'), saying('B')]
+  await createEventStore(older).appendToStream('a', [first, second])
+  const newer = await open(database)
+  const changes = [{ kind: 'remove', eventId: second.id }] as const
+  await createEventStore(newer).amendStream('a', changes, { reason: 'as a newer release would' })
+  await newer.close()
+  const last = database.blocks.length - 1
+  const { block } = await asNewer(database.blocks[last]!)
+  database.blocks[last] = block
+  const blocks = [...database.blocks]
+  await expect(older.catchUp()).rejects.toMatchObject({ code: 'unsupported-format', facts: { kind: 3 } })
+  await expect(createEventStore(older).appendToStream('a', [saying('C')])).rejects.toMatchObject({
+    code: 'unsupported-format',
+  })
+  expect(await textsOf(older)).toEqual(['A', 'B'])
+  expect(database.blocks).toEqual(blocks)
+})
+
+/** The block with an entry of a kind that this release does not know in the place of its first amendment. */
+async function asNewer({ firstPosition, lastPosition, bytes }: MemoryDatabase['blocks'][number]) {
   const newer = bytes.slice()
   const { kinds } = decodeBlock(newer, firstPosition)
   const i = kinds.indexOf(KIND_AMENDMENT)
   kinds[i] = 3
   const { content, digest } = sealedParts(newer)
   digest.set((await createSha256()).digest(content))
-  const blocks = database.blocks.with(index, { firstPosition, lastPosition, bytes: newer })
-  await expect(open({ blocks, values: new Map() })).rejects.toMatchObject({
-    code: 'unsupported-format',
-    facts: { position: firstPosition + i, kind: 3 },
-  })
-  expect(blocks[index]!.bytes).toBe(newer)
-})
+  return { block: { firstPosition, lastPosition, bytes: newer }, position: firstPosition + i }
+}

@@ -33,6 +33,11 @@ const amended = 'test/engine/replay/amended.test.ts'
 const merges = 'test/sync/merges.test.ts'
 const progress = 'test/sync/event-progress.test.ts'
 const devices = 'test/sync/amendments.property.test.ts'
+const hints = 'test/worker/hints.test.ts'
+const tabs = 'test/worker/tabs.test.ts'
+const silence = 'test/worker/silence-watch.test.ts'
+const pages = 'test/worker/pages.test.ts'
+const brief = 'test/worker/web-lock.test.ts'
 
 const of = (
   file: string,
@@ -477,5 +482,36 @@ export const MUTATIONS: readonly Mutation[] = [
     'what another tab went back to is pulled before anything is pushed to it',
     ['isPullDue: before.isPullDue || isMovedBack', 'isPullDue: before.isPullDue'],
     'test/sync/sync-state.test.ts',
+  ),
+  of(
+    'worker/silence-watch.ts',
+    'who took the lead meanwhile is not stolen from',
+    ['if (this.#leader === before) this', 'this'],
+    silence,
+  ),
+  of(
+    'worker/sync-role.ts',
+    'a tab that missed a hint reads on when the leader gives a sign of life',
+    ['head !== undefined && head > this.#options.log.head()', 'false'],
+    hints,
+  ),
+  of(
+    'worker/growth-hints.ts',
+    'a growth that was made up keeps no tab from telling of its own',
+    ['told = Math.min(told, log.head())', ''],
+    tabs,
+  ),
+  of(
+    'worker/pages.ts',
+    'what is asked of a page that leaves is asked of another',
+    ["left.addEventListener('abort', () => resolve(null), { signal: answered.signal })", ''],
+    pages,
+  ),
+  of('worker/page-watch.ts', 'a page that answers is not let go', ['missed = 0\n  }', '}'], pages),
+  of(
+    'worker/web-lock.ts',
+    'a tab that is frozen in brief work holds up no other',
+    ['setTimeout(() => patience.abort(), PATIENCE_MS)', 'undefined'],
+    brief,
   ),
 ]

@@ -4,6 +4,7 @@ import { openStore } from '../../src/client/open-store.ts'
 import { describeEventStore } from '../../src/conformance/index.ts'
 import { createMemoryDatabase, memoryStorage } from '../../src/storage/memory/index.ts'
 import { serveStoreOn } from '../../worker/serve-store.ts'
+import { startSharedWorker } from './in-process.ts'
 
 describeEventStore('a store over a port', () => {
   const database = createMemoryDatabase()
@@ -13,4 +14,10 @@ describeEventStore('a store over a port', () => {
     return openStore(() => port1, { storeId: 'contract' })
   }
   return open
+})
+
+describeEventStore('a store in a shared worker', () => {
+  const database = createMemoryDatabase()
+  const worker = startSharedWorker({ app: {}, storage: () => memoryStorage({ database }) })
+  return () => openStore(worker.connect, { storeId: 'contract' })
 })

@@ -1,11 +1,13 @@
-// Web Locks for one process, as far as the worker uses them: exclusive, abortable, stealable, or only if free.
+// Web Locks for one process, as far as the worker uses them: exclusive, abortable, stealable, or only if free. What is
+// asked for as shared is exclusive, too.
 
 type Request = { grant: () => void }
-type Holder = { lose: () => void }
+type Holder = { clientId: string; lose: () => void }
 
 export class FakeLocks {
   readonly #queues = new Map<string, Request[]>()
   readonly #holders = new Map<string, Holder>()
+  #grants = 0
 
   readonly request = (name: string, ...rest: unknown[]): Promise<unknown> => {
     const work = rest.at(-1) as (lock: { name: string } | null) => unknown
@@ -18,6 +20,7 @@ export class FakeLocks {
       const request: Request = {
         grant: () => {
           const holder: Holder = {
+            clientId: `client ${++this.#grants}`,
             lose: () => {
               if (this.#holders.get(name) !== holder) return
               this.#holders.delete(name)
@@ -41,6 +44,12 @@ export class FakeLocks {
       else request.grant()
     })
   }
+
+  /** Each holder counts as a client of its own. */
+  readonly query = async (): Promise<LockManagerSnapshot> => ({
+    held: [...this.#holders].map(([name, { clientId }]) => ({ name, clientId, mode: 'exclusive' })),
+    pending: [],
+  })
 
   isHeld(name: string): boolean {
     return this.#holders.has(name)

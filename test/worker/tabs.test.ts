@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { EventLog, LogChange } from '../../src/engine/event-log.ts'
 import type { SyncStatus } from '../../src/model/sync-status.ts'
+import { holdLifeLock } from '../../src/protocol/life-lock.ts'
 import { memoryStorage } from '../../src/storage/memory/index.ts'
 import type { SyncLoop, SyncLoopOptions } from '../../src/sync/sync-loop.ts'
 import { shareGrowth } from '../../worker/growth-hints.ts'
-import { holdLifeLock } from '../../worker/life-lock.ts'
 import { sharedNameOf } from '../../worker/shared-name.ts'
 import { createSyncOff, SyncRole } from '../../worker/sync-role.ts'
 import { TabChannel, type TabMessage } from '../../worker/tab-channel.ts'
@@ -91,6 +91,18 @@ describe('growth', () => {
     ])
   })
 
+  test('that was made up, or is no number, keeps no tab from telling of its own', async () => {
+    const { tab } = sharedLog()
+    const [a, b] = [tab(), tab()]
+    const liar = new TabChannel(channelName, life().signal)
+    liar.post({ type: 'grew', head: 'far' as never })
+    liar.post({ type: 'grew', head: 1e9 })
+    await vi.waitFor(() => expect(a.log.catchUp).toHaveBeenCalled())
+    await vi.waitFor(() => expect(b.log.catchUp).toHaveBeenCalled())
+    a.append(5)
+    await vi.waitFor(() => expect(b.log.head()).toBe(5))
+  })
+
   test('that is known already is not read again', async () => {
     const { tab } = sharedLog()
     const [a, b] = [tab(), tab()]
@@ -138,6 +150,8 @@ describe('sync', () => {
     oldestPendingAt: async () => oldestPendingAt,
     rejections: async () => rejections,
     erasures: { cursor: { unsentTo: () => [] } },
+    catchUp: async () => {},
+    head: () => 4,
     onChange: (listener: (change: LogChange) => void) => void listeners.push(listener),
   } as unknown as EventLog
   let oldestPendingAt: number | null
