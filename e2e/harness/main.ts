@@ -9,6 +9,7 @@ import {
 } from 'streamdingo/integrity'
 import type { Counted, Edited, HarnessApp } from './app.ts'
 import { corrupt, resultOf } from './corruption.ts'
+import { accountOf, type LedgerLine, readLedger, type Writing, writeLedger } from './ledger.ts'
 
 export type Opened = StoreClient<HarnessApp>
 
@@ -249,6 +250,20 @@ export const harness = {
       look()
     })
   },
+
+  /** Resolves with what was acknowledged; tells of each commit, too. */
+  async writeLedger(writing: Writing, onAcknowledged?: (line: LedgerLine) => void): Promise<LedgerLine[]> {
+    const lines: LedgerLine[] = []
+    await writeLedger(store, writing, line => {
+      lines.push(line)
+      onAcknowledged?.(line)
+    })
+    return lines
+  },
+
+  readLedger: () => readLedger(store),
+  account: () => accountOf(store),
+  progressOf: (eventIds: readonly string[]) => store.sync.progressOf(eventIds),
 
   textSnapshot: () => store.projection('text').get('paper'),
 
