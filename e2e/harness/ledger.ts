@@ -38,88 +38,82 @@ export type Kept = Readonly<{
 
 export type Writing = Readonly<{ who: string; events: number; seed: number; first?: number }>
 
+export type Told = Readonly<{
+  /** Before it is written, and waited for: of those that were not acknowledged nobody knows. */
+  attempted?: (line: LedgerLine) => unknown
+  acknowledged: (line: LedgerLine) => void
+}>
+
 /**
  * Writes until so many events were acknowledged. A command that was refused or idle at once is not counted, since
- * nothing was acknowledged. Of each commit it tells as soon as it is acknowledged.
+ * nothing was acknowledged.
  */
 export async function writeLedger(
   store: StoreClient<HarnessApp>,
   { who, events, seed, first = 0 }: Writing,
-  onAcknowledged: (line: LedgerLine) => void,
+  { attempted, acknowledged }: Told,
 ): Promise<void> {
   const random = randomFrom(seed)
-  const upTo = (most: number): number => Math.floor(random() * most)
   let written = 0
   for (let n = first; written < events; n++) {
-    const line = await writeOne(store, { who, n, most: events - written, upTo })
-    if (line === null) continue
+    const { line, write } = nextCommit(store, { who, n, most: events - written, random })
+    await attempted?.(line)
+    if (!(await write())) continue
     written += line.eventIds.length
-    onAcknowledged(line)
+    acknowledged(line)
   }
 }
 
-type OneWriting = Readonly<{ who: string; n: number; most: number; upTo: (most: number) => number }>
+type Choice = Readonly<{ who: string; n: number; most: number; random: () => number }>
 
-async function writeOne(
-  store: StoreClient<HarnessApp>,
-  { who, n, most, upTo }: OneWriting,
-): Promise<LedgerLine | null> {
+/** `write` gives false when nothing was to be written. */
+type NextCommit = Readonly<{ line: LedgerLine; write: () => Promise<boolean> }>
+
+function nextCommit(store: StoreClient<HarnessApp>, { who, n, most, random }: Choice): NextCommit {
+  const upTo = (end: number): number => Math.floor(random() * end)
   const way = WAYS[upTo(WAYS.length)]!
   const shared = `text-${upTo(2)}`
-  const wrote = (count: number): (Wrote & { id: string })[] =>
-    Array.from({ length: Math.min(count, most) }, () => ({
-      type: 'Wrote',
-      id: crypto.randomUUID(),
-      data: { by: who, n },
-    }))
-  const lineOf = (events: readonly { id: string }[], subject: number | null = null): LedgerLine => ({
-    way,
-    eventIds: events.map(({ id }) => id),
-    n,
-    subject,
-  })
-  const commandId = crypto.randomUUID()
+  const count = Math.min(way === 'many streams' ? 3 : 1 + upTo(3), most)
+  const events = Array.from({ length: count }, (): Wrote & { id: string } => ({
+    type: 'Wrote',
+    id: crypto.randomUUID(),
+    data: { by: who, n },
+  }))
+  const subject = upTo(SUBJECTS)
+  const command = { way, eventIds: [events[0]!.id], n, subject }
+  const append = { way, eventIds: events.map(({ id }) => id), n, subject: null }
   const about = { by: who, n }
   switch (way) {
-    case 'reappend':
-    case 'reject':
-    case 'merge': {
-      const events = wrote(1 + upTo(3))
-      const onConflict = way === 'merge' ? ({ merge: 'weave' } as const) : way
-      await store.appendToStream(shared, events, { onConflict })
-      return lineOf(events)
-    }
-    case 'own': {
-      const events = wrote(1 + upTo(3))
-      await store.appendToStream(`own-${who}`, events)
-      return lineOf(events)
-    }
-    case 'many streams': {
-      const events = wrote(3)
-      const streams = [`own-${who}`, shared, `pair-${who}`]
-      const appends = events.map((event, i) => ({ streamName: streams[i]!, events: [event] }))
-      await store.appendToStreams(appends)
-      return lineOf(events)
-    }
     case 'command': {
-      const seat = upTo(SEATS)
-      const command = { type: 'TakeSeat', data: { seat, ...about } } as const
-      const isDone = await done(store.execute('hall', 'a', command, { commandId }))
-      return isDone ? lineOf([{ id: commandId }], seat) : null
+      const wish = { type: 'TakeSeat', data: { seat: subject, ...about } } as const
+      const take = () => store.execute('hall', 'a', wish, { commandId: events[0]!.id })
+      return { line: command, write: () => isDone(take()) }
     }
     case 'command that may be idle': {
-      const topic = upTo(TOPICS)
-      const command = { type: 'NameTopic', data: { topic, ...about } } as const
-      const before = await store.readStream('agenda-a')
-      const { nextExpectedStreamVersion } = await store.execute('agenda', 'a', command, { commandId })
-      return nextExpectedStreamVersion > before.currentStreamVersion
-        ? lineOf([{ id: commandId }], topic)
-        : null
+      const wish = { type: 'NameTopic', data: { topic: subject, ...about } } as const
+      const write = async (): Promise<boolean> => {
+        await store.execute('agenda', 'a', wish, { commandId: events[0]!.id })
+        // Null for an id that the log never had: another one was first, and heard of.
+        return (await store.sync.progressOf(command.eventIds))[0] !== null
+      }
+      return { line: command, write }
+    }
+    case 'own':
+      return { line: append, write: () => isDone(store.appendToStream(`own-${who}`, events)) }
+    case 'many streams': {
+      const streams = [`own-${who}`, shared, `pair-${who}`]
+      const appends = events.map((event, i) => ({ streamName: streams[i]!, events: [event] }))
+      return { line: append, write: () => isDone(store.appendToStreams(appends)) }
+    }
+    default: {
+      const onConflict = way === 'merge' ? ({ merge: 'weave' } as const) : way
+      return { line: append, write: () => isDone(store.appendToStream(shared, events, { onConflict })) }
     }
   }
 }
 
-async function done(result: Promise<unknown>): Promise<boolean> {
+/** False for a command that was refused. */
+async function isDone(result: Promise<unknown>): Promise<boolean> {
   try {
     await result
     return true
@@ -129,7 +123,8 @@ async function done(result: Promise<unknown>): Promise<boolean> {
   }
 }
 
-const [SEATS, TOPICS] = [400, 400]
+/** As many seats, and topics: few enough that two devices want the same now and then. */
+const SUBJECTS = 400
 
 const WAYS: readonly Way[] = [
   'reappend',
@@ -140,17 +135,6 @@ const WAYS: readonly Way[] = [
   'own',
   'many streams',
 ]
-
-/** All that the log has of it, in its order. */
-export async function readLedger(store: StoreClient<HarnessApp>): Promise<Kept[]> {
-  const kept: Kept[] = []
-  for await (const { data, metadata } of store.readAll({ order: 'recorded' })) {
-    const { eventId, streamName, hash, status } = metadata
-    const { by, n, seat, topic } = data as { by: string; n: number; seat?: number; topic?: number }
-    kept.push({ eventId, streamName, hash, status, by, n, subject: seat ?? topic ?? null })
-  }
-  return kept
-}
 
 /** What a device has at rest, to be compared with what another one has. */
 export async function accountOf(store: StoreClient<HarnessApp>) {
@@ -167,4 +151,15 @@ export async function accountOf(store: StoreClient<HarnessApp>) {
     verified: await store.verify(),
     status: store.sync.status().getSnapshot(),
   }
+}
+
+/** All that the log has of it, in its order. */
+async function readLedger(store: StoreClient<HarnessApp>): Promise<Kept[]> {
+  const kept: Kept[] = []
+  for await (const { data, metadata } of store.readAll({ order: 'recorded' })) {
+    const { eventId, streamName, hash, status } = metadata
+    const { by, n, seat, topic } = data as { by: string; n: number; seat?: number; topic?: number }
+    kept.push({ eventId, streamName, hash, status, by, n, subject: seat ?? topic ?? null })
+  }
+  return kept
 }

@@ -9,7 +9,7 @@ import {
 } from 'streamdingo/integrity'
 import type { Counted, Edited, HarnessApp } from './app.ts'
 import { corrupt, resultOf } from './corruption.ts'
-import { accountOf, type LedgerLine, readLedger, type Writing, writeLedger } from './ledger.ts'
+import { accountOf, type LedgerLine, type Told, type Writing, writeLedger } from './ledger.ts'
 
 export type Opened = StoreClient<HarnessApp>
 
@@ -251,17 +251,17 @@ export const harness = {
     })
   },
 
-  /** Resolves with what was acknowledged; tells of each commit, too. */
-  async writeLedger(writing: Writing, onAcknowledged?: (line: LedgerLine) => void): Promise<LedgerLine[]> {
+  /** Resolves with what was acknowledged. */
+  async writeLedger(writing: Writing, told: Partial<Told> = {}): Promise<LedgerLine[]> {
     const lines: LedgerLine[] = []
-    await writeLedger(store, writing, line => {
+    const acknowledged = (line: LedgerLine): void => {
       lines.push(line)
-      onAcknowledged?.(line)
-    })
+      told.acknowledged?.(line)
+    }
+    await writeLedger(store, writing, { ...told, acknowledged })
     return lines
   },
 
-  readLedger: () => readLedger(store),
   account: () => accountOf(store),
   progressOf: (eventIds: readonly string[]) => store.sync.progressOf(eventIds),
 

@@ -13,21 +13,25 @@ export type Fates = Readonly<Record<string, number>>
 /**
  * Of devices at rest, and of one that has only read. Returns how many commits of each way met with each fate.
  *
- * @param setAside ids that were acknowledged and of which the browser itself said that it destroyed them: in the log once, or not
+ * @param unsure commits of which nobody was told that they are kept, or of which the browser said that it destroyed them:
+ *   they are in the log whole, once, or not at all
  */
 export function checkLedgers(
   devices: readonly Device[],
   reader: Account,
-  setAside: ReadonlySet<string> = new Set(),
+  unsure: readonly LedgerLine[] = [],
 ): Fates {
   const log = reader.kept
   const inLog = new Set(log.map(({ eventId }) => eventId))
   expect(inLog.size, 'no event is there twice').toBe(log.length)
   for (const { account } of devices) checkSame(account, reader)
 
-  const acknowledged = devices.flatMap(({ ledger }) => ledger.flatMap(({ eventIds }) => eventIds))
-  const known = new Set([...acknowledged, ...setAside])
+  const lines = [...devices.flatMap(({ ledger }) => ledger), ...unsure]
+  const known = new Set(lines.flatMap(({ eventIds }) => eventIds))
   expect(log.filter(({ eventId }) => !known.has(eventId))).toEqual([])
+  for (const { eventIds } of unsure) {
+    expect([0, eventIds.length]).toContain(eventIds.filter(id => inLog.has(id)).length)
+  }
   expect(ordersOf(log)).toEqual(ordersOf(log.toSorted((a, b) => a.n - b.n)))
   for (const stream of ['hall-a', 'agenda-a']) {
     const subjects = log.filter(({ streamName }) => streamName === stream).map(({ subject }) => subject)
