@@ -1,6 +1,7 @@
-// What the harness's worker serves: a text that is edited, and a counter.
+// What the harness's worker serves: a text that is edited, a counter, and what devices quarrel about.
 
 import type { Command, DeciderDefinition, Event, ProjectionDefinition } from 'streamdingo'
+import { ledgerApp } from './ledger-app.ts'
 
 /** One edit: `deleted` characters at `position` give way to `inserted`. */
 export type Edited = Event<'Edited', readonly [position: number, deleted: number, inserted: string]>
@@ -30,6 +31,10 @@ const counter: DeciderDefinition<number, Command<'Count', { tab: number; n: numb
   decide: ({ data }) => ({ type: 'Counted', data }),
 }
 
-export const app = { deciders: { counter }, projections: { text, total } }
+export const app = {
+  deciders: { counter, ...ledgerApp.deciders },
+  projections: { text, total, ...ledgerApp.projections },
+  merges: ledgerApp.merges,
+}
 
 export type HarnessApp = typeof app

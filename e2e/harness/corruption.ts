@@ -3,6 +3,7 @@
 import type { App } from 'streamdingo'
 import { createEventStore, type EventLog, openLog } from 'streamdingo/server'
 import { indexedDbStorage } from 'streamdingo/storage/indexeddb'
+import { randomFrom } from './random-from.ts'
 
 const STORE = 'corruption'
 const EVENTS = 600
@@ -208,15 +209,4 @@ export function resultOf<T>(request: IDBRequest<T>): Promise<T> {
     request.addEventListener('success', () => resolve(request.result))
     request.addEventListener('error', () => reject(request.error))
   })
-}
-
-/** Mulberry32: small, seeded, good enough to pick places. */
-function randomFrom(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
 }

@@ -9,6 +9,7 @@ import {
 } from 'streamdingo/integrity'
 import type { Counted, Edited, HarnessApp } from './app.ts'
 import { corrupt, resultOf } from './corruption.ts'
+import { accountOf, type LedgerLine, type Told, type Writing, writeLedger } from './ledger.ts'
 
 export type Opened = StoreClient<HarnessApp>
 
@@ -295,6 +296,20 @@ export const harness = {
       look()
     })
   },
+
+  /** Resolves with what was acknowledged. */
+  async writeLedger(writing: Writing, told: Partial<Told> = {}): Promise<LedgerLine[]> {
+    const lines: LedgerLine[] = []
+    const acknowledged = (line: LedgerLine): void => {
+      lines.push(line)
+      told.acknowledged?.(line)
+    }
+    await writeLedger(store, writing, { ...told, acknowledged })
+    return lines
+  },
+
+  account: () => accountOf(store),
+  progressOf: (eventIds: readonly string[]) => store.sync.progressOf(eventIds),
 
   textSnapshot: () => store.projection('text').get('paper'),
 

@@ -67,7 +67,8 @@ const ISOLATION = {
   'cross-origin-embedder-policy': 'require-corp',
 }
 
-function urlFrom(child: ChildProcess): Promise<string> {
+/** The first address that it writes out. */
+export function urlFrom(child: ChildProcess): Promise<string> {
   return new Promise((resolve, reject) => {
     let output = ''
     child.stdout!.on('data', chunk => {

@@ -25,8 +25,11 @@ export type FaultyProxy = Readonly<{
 
 const SLOW_BYTES = 64
 
-/** @param serverUrl Of a server over plain TCP, such as `http://127.0.0.1:1234`. */
-export async function openFaultyProxy(serverUrl: string): Promise<FaultyProxy> {
+/**
+ * @param serverUrl of a server over plain TCP, such as `http://127.0.0.1:1234`
+ * @param port of a proxy that was closed: until then connections to it are refused. Default: a free one
+ */
+export async function openFaultyProxy(serverUrl: string, port = 0): Promise<FaultyProxy> {
   const target = new URL(serverUrl)
   const sockets = new Set<Socket>()
   let wire: Wire = 'sound'
@@ -46,7 +49,7 @@ export async function openFaultyProxy(serverUrl: string): Promise<FaultyProxy> {
     forward(client, server, 'up', connection)
     forward(server, client, 'down', connection)
   })
-  await new Promise<void>(resolve => proxy.listen(0, '127.0.0.1', resolve))
+  await new Promise<void>(resolve => proxy.listen(port, '127.0.0.1', resolve))
 
   return {
     url: `${target.protocol}//127.0.0.1:${(proxy.address() as AddressInfo).port}`,
