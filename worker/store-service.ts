@@ -252,6 +252,22 @@ export class StoreService implements WorkerApi {
     return this.#reply(({ log }) => log.erasures.list())
   }
 
+  addKey(...[keyId, key]: Parameters<WorkerApi['addKey']>): Promise<Reply<void>> {
+    return this.#changeKeys(({ keys }) => keys.add(keyId, key))
+  }
+
+  destroyKey(keyId: string): Promise<Reply<void>> {
+    return this.#changeKeys(({ keys }) => keys.destroy(keyId))
+  }
+
+  refreshKeys(): Promise<Reply<void>> {
+    return this.#changeKeys(({ keys }) => keys.refresh())
+  }
+
+  listKeys(): ReturnType<WorkerApi['listKeys']> {
+    return this.#reply(({ log }) => log.keys.list())
+  }
+
   catchUp(): Promise<Reply<void>> {
     return this.#reply(({ log }) => log.catchUp())
   }
@@ -322,6 +338,14 @@ export class StoreService implements WorkerApi {
       // The server is to be told.
       sync.poke()
       return erasure
+    })
+  }
+
+  #changeKeys(work: (log: EventLog) => Promise<void>): Promise<Reply<void>> {
+    return this.#reply(async ({ log, readModels }) => {
+      await work(log)
+      // What cannot be read any more is gone from the rows, too, when the call is answered.
+      await readModels?.process()
     })
   }
 

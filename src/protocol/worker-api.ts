@@ -7,6 +7,7 @@ import type { ExpectedStreamVersion } from '../log/expected-version.ts'
 import type { ConsistencyProof, InclusionProof, LogCheckpoint } from '../log/proofs.ts'
 import type { RecordedAmendment } from '../model/amendment.ts'
 import type { EncodedAmendments } from '../model/encode-amendments.ts'
+import type { KeyStatus } from '../model/encryption.ts'
 import type { EraseOptions, Erasure } from '../model/erasure.ts'
 import type {
   AppendResult,
@@ -31,7 +32,7 @@ import type { StatePatch } from './state-patch.ts'
 import type { WireError } from './wire-error.ts'
 
 /** Page and worker must agree on it: a cached worker script can be older than the page. */
-export const WORKER_PROTOCOL = 10
+export const WORKER_PROTOCOL = 11
 
 /** Every call is answered with one of these; a call that rejects is a bug or a broken link. */
 export type Reply<T> = Readonly<{ ok: true; value: T }> | Readonly<{ ok: false; error: WireError }>
@@ -195,6 +196,12 @@ export interface WorkerApi {
   eraseEvent(eventId: string, options: EraseOptions): Promise<Reply<Erasure>>
   eraseSubject(key: string, value: string, options: EraseOptions): Promise<Reply<Erasure>>
   erasures(): Promise<Reply<readonly Erasure[]>>
+
+  /** Answered when all is folded again that can be read now. */
+  addKey(keyId: string, key: Uint8Array<ArrayBuffer> | CryptoKey): Promise<Reply<void>>
+  destroyKey(keyId: string): Promise<Reply<void>>
+  refreshKeys(): Promise<Reply<void>>
+  listKeys(): Promise<Reply<readonly KeyStatus[]>>
 
   /** Reads what other tabs wrote: hints to a page that slept may have been lost. */
   catchUp(): Promise<Reply<void>>

@@ -14,11 +14,12 @@ import type { RecordedChange } from '../../model/amendment.ts'
 import type { AppendResult } from '../../model/event-store.ts'
 import { checkCommitSize, checkStreamName, noSuchPolicy, resultAt, stampFor } from '../append-job.ts'
 import { type Draft, ownEntry } from '../draft.ts'
+import type { EventContents } from '../encryption/event-contents.ts'
 import type { AmendRequest } from '../event-log.ts'
 import type { Job } from '../writer.ts'
 import { type OrderParts, versionedChanges } from './drafted-order.ts'
 
-export type AmendParts = OrderParts & Readonly<{ now: () => number }>
+export type AmendParts = OrderParts & Readonly<{ now: () => number; contents: EventContents }>
 
 export function amendJob(request: AmendRequest, parts: AmendParts): Job<AppendResult> {
   // Alone: who is planned behind it folds what is written.
@@ -27,8 +28,9 @@ export function amendJob(request: AmendRequest, parts: AmendParts): Job<AppendRe
 
 /** @throws as `EventStore.amendStream` */
 async function planAmendment(request: AmendRequest, draft: Draft, parts: AmendParts): Promise<AppendResult> {
-  const { streamName, batch, expectedStreamVersion: expected, onConflict } = request
+  const { streamName, batch: given, expectedStreamVersion: expected, onConflict } = request
   checkStreamName(streamName)
+  const batch = await parts.contents.cipher.encrypt(streamName, given)
   checkCommitSize([batch])
   if (onConflict !== undefined && (typeof onConflict === 'object' || !isOnConflict(onConflict)))
     throw noSuchPolicy(onConflict)
