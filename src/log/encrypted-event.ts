@@ -38,31 +38,27 @@ export type CommandPlace = Readonly<{
 export type EncryptedMetadata = Readonly<{ encryption: Readonly<{ suite: number; keyId: string }> }>
 
 /** Additional authenticated data of an event. Each field tells its length, so that no two places give the same bytes. */
-export function contentAad({
-  storeId,
-  streamName,
-  eventId,
-  type,
-  schemaVersion,
-}: ContentPlace): Uint8Array<ArrayBuffer> {
+export function contentAad({ type, schemaVersion, ...place }: ContentPlace): Uint8Array<ArrayBuffer> {
   const writer = new ByteWriter(160)
   writer.raw(EVENT_DOMAIN)
-  writer.lp16(storeId)
-  writer.lp16(streamName)
-  writer.raw(eventId)
+  writePlace(writer, place)
   writer.lp16(type)
   writer.u16(schemaVersion)
   return writer.bytes()
 }
 
 /** Additional authenticated data of a command that is kept beside its commit. */
-export function commandAad({ storeId, streamName, eventId }: CommandPlace): Uint8Array<ArrayBuffer> {
+export function commandAad(place: CommandPlace): Uint8Array<ArrayBuffer> {
   const writer = new ByteWriter(128)
   writer.raw(COMMAND_DOMAIN)
+  writePlace(writer, place)
+  return writer.bytes()
+}
+
+function writePlace(writer: ByteWriter, { storeId, streamName, eventId }: CommandPlace): void {
   writer.lp16(storeId)
   writer.lp16(streamName)
   writer.raw(eventId)
-  return writer.bytes()
 }
 
 const EVENT_DOMAIN = utf8('streamdingo/encryption/1\0')
