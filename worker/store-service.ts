@@ -342,10 +342,12 @@ export class StoreService implements WorkerApi {
   }
 
   #changeKeys(work: (log: EventLog) => Promise<void>): Promise<Reply<void>> {
-    return this.#reply(async ({ log, readModels }) => {
+    return this.#reply(async ({ log, readModels, sync }) => {
       await work(log)
       // What cannot be read any more is gone from the rows, too, when the call is answered.
       await readModels?.process()
+      // It may have stopped for want of a key.
+      sync.poke()
     })
   }
 
