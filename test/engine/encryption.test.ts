@@ -397,6 +397,35 @@ describe('a key that is not here', () => {
     await a.log.close()
   })
 
+  test('of the application itself comes and goes, and what is folded follows', async () => {
+    let isLocked = false
+    const key = await webcrypto.subtle.importKey('raw', rawKey(1), 'AES-GCM', false, ['encrypt', 'decrypt'])
+    const ring = new KeyRing({
+      shelf: createMemoryShelf(),
+      source: () => (isLocked ? null : (key as CryptoKey)),
+    })
+    const { log } = await openDevice({ ring, keyIdFor: () => 'own' })
+    const projector = createProjector({ log, app })
+    await say(log, 'note-x', '1', '2')
+    expect(await states(projector)).toEqual([
+      ['1', '2'],
+      ['1', '2'],
+    ])
+    isLocked = true
+    await log.keys.refresh()
+    expect(await states(projector)).toEqual([null, null])
+    expect(await log.keys.list()).toEqual([{ keyId: 'own', state: 'missing' }])
+    await expect(say(log, 'note-x', '3')).rejects.toMatchObject({ code: 'key-missing' })
+    isLocked = false
+    await log.keys.refresh()
+    expect(await states(projector)).toEqual([
+      ['1', '2'],
+      ['1', '2'],
+    ])
+    await projector.close()
+    await log.close()
+  })
+
   test('stops deciders, which never decide upon a part of a history', async () => {
     const { a, b } = await twoDevices({ x: 1 })
     const command = { decider: 'note', id: 'y', command: { type: 'Say', data: { text: 'z' } } }

@@ -13,7 +13,7 @@ import { KIND_EVENT } from '../../log/entry.ts'
 import { isStoreError } from '../../log/errors.ts'
 import type { GlobalPosition } from '../../log/event.ts'
 import type { KeyStatus } from '../../model/encryption.ts'
-import type { LogStorage } from '../../storage/log-storage.ts'
+import type { KeyValues, LogStorage } from '../../storage/log-storage.ts'
 import type { BlockStore } from '../block-store.ts'
 import type { ErasureRecord } from '../erasure/erasure-record.ts'
 import type { Erasures } from '../erasure/erasures.ts'
@@ -99,6 +99,7 @@ export class LogKeys {
     this.changed()
     const gone = new Set<string>()
     for (const keyId of used) if ((await this.#parts.ring.find(keyId)) === 'missing') gone.add(keyId)
+    await this.load()
     await this.#note(gone)
     await this.settle()
   }
@@ -115,6 +116,10 @@ export class LogKeys {
   changed(): void {
     this.#parts.ring.forget()
     this.#parts.contents().forget()
+    // With the record, what another tab says of them has changed.
+    this.load().catch(error => {
+      if (!this.#isClosed) this.#parts.onError(error)
+    })
   }
 
   /**
@@ -150,7 +155,9 @@ export class LogKeys {
     await catchUp()
     await search.run()
     // At the write door once more, of what came since: behind the record nobody treats them as before.
-    await erasures.keysChanged(() => search.run())
+    // Of a key that was destroyed it is said last, when nothing is left of what was folded.
+    const early = [...changes].filter(([, treated]) => treated !== 'destroyed')
+    await erasures.keysChanged(() => search.run(), valuesOf(early))
     await this.#treat(changes)
   }
 
@@ -170,14 +177,17 @@ export class LogKeys {
   }
 
   async #treat(changes: ReadonlyMap<string, Treated | null>): Promise<void> {
-    const values = [...changes].map(([keyId, treated]) => [PREFIX + keyId, treated && utf8(treated)] as const)
-    await this.#parts.storage.put(Object.fromEntries(values))
+    await this.#parts.storage.put(valuesOf(changes))
     for (const [keyId, treated] of changes) {
       if (treated === null) this.#treated.delete(keyId)
       else this.#treated.set(keyId, treated)
     }
   }
 }
+
+/** As they stand in the side table. */
+const valuesOf = (changes: Iterable<readonly [keyId: string, treated: Treated | null]>): KeyValues =>
+  Object.fromEntries([...changes].map(([keyId, treated]) => [PREFIX + keyId, treated && utf8(treated)]))
 
 /** Where the first event under some keys stands, in each stream that has one. */
 class KeySearch {

@@ -11,7 +11,7 @@ import type { HashProvider } from '../../log/hash-provider.ts'
 import { jsonSlice } from '../../log/json-column.ts'
 import type { EraseOptions, Erasure } from '../../model/erasure.ts'
 import { MAX_ERASED_IDS, MAX_REASON } from '../../protocol/erasure-messages.ts'
-import type { LogStorage } from '../../storage/log-storage.ts'
+import type { KeyValues, LogStorage } from '../../storage/log-storage.ts'
 import type { BlockStore } from '../block-store.ts'
 import type { Draft } from '../draft.ts'
 import type { EventContents } from '../encryption/event-contents.ts'
@@ -191,8 +191,9 @@ export class Erasures {
    *
    * @param find where the first of them stands in each stream; asked at the write door, and once more should another tab be
    * first
+   * @param values of the side table that are written with the record
    */
-  async keysChanged(find: () => Promise<ErasureRecord['touched']>): Promise<void> {
+  async keysChanged(find: () => Promise<ErasureRecord['touched']>, values: KeyValues): Promise<void> {
     const { submit, storage, now } = this.#parts
     const touched = await submit({
       isAlone: true,
@@ -207,6 +208,7 @@ export class Erasures {
           touched: found,
         } as const
         if (found.length > 0) await draftErasure(record, draft, this.#list)
+        for (const [key, value] of Object.entries(values)) draft.addValue(key, value)
         return found
       },
     })
