@@ -1,5 +1,6 @@
 // The door for the page: opens stores. It reaches no storage, no hashing and no engine.
 
+export type { KeysControl } from './client/keys-control.ts'
 export { type ImportOptions, type OpenStoreOptions, openStore } from './client/open-store.ts'
 export type { ProjectionControl } from './client/projection-control.ts'
 export type { Readable } from './client/readable.ts'
@@ -48,6 +49,7 @@ export type {
   StateOf,
   Upcaster,
 } from './model/app.ts'
+export type { KeyState, KeyStatus } from './model/encryption.ts'
 export type { EraseOptions, Erasure } from './model/erasure.ts'
 export type {
   AppendOptions,

@@ -1,5 +1,6 @@
 // The door for the application's worker file.
 
+export type { EncryptionOptions, EventToEncrypt } from '../src/model/encryption.ts'
 export {
   type RowBatch,
   RowChangeFailed,

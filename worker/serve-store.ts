@@ -2,6 +2,7 @@
 
 import type * as Comlink from 'comlink'
 import { importLog } from '../src/engine/backup/import-log.ts'
+import { KeyRing } from '../src/engine/encryption/key-ring.ts'
 import type { EventLog } from '../src/engine/event-log.ts'
 import type { IdleUpkeepOptions } from '../src/engine/idle-upkeep.ts'
 import { openLog } from '../src/engine/open-log.ts'
@@ -15,6 +16,7 @@ import type { SnapshotDrop } from '../src/engine/replay/snapshot-store.ts'
 import { StorageFailed, StoreError } from '../src/log/errors.ts'
 import { createSha256 } from '../src/log/sha256/create-sha256.ts'
 import type { App } from '../src/model/app.ts'
+import type { EncryptionOptions } from '../src/model/encryption.ts'
 import type { ImportProgress } from '../src/model/import.ts'
 import type { ReplayReport } from '../src/model/replay-report.ts'
 import type { ServedReadModels } from '../src/model/row-store.ts'
@@ -29,6 +31,7 @@ import { type AnchorShelf, openAnchorShelf } from './anchor-shelf.ts'
 import { DeviceKeys } from './device-keys.ts'
 import { shareGrowth } from './growth-hints.ts'
 import { IntegrityWatch } from './integrity-watch.ts'
+import { openKeyShelf } from './key-shelf.ts'
 import type { Pages } from './pages.ts'
 import { ReplayReports } from './replay-reports.ts'
 import { runInOneTab } from './run-in-one-tab.ts'
@@ -65,6 +68,12 @@ export type ServeStoreOptions = Readonly<{
    * extractable). Default true; where it cannot be done, the checkpoints say why.
    */
   signing?: boolean
+  /**
+   * Encrypts what events say before it is stored, so that the server never sees it: which key each is encrypted with, and
+   * keys of the application's own. Others are added by `store.keys`. What is encrypted is read with the keys that there are,
+   * whether this is given or not.
+   */
+  encryption?: EncryptionOptions
   /** In which form snapshots are stored, and how many bytes they may take. */
   snapshots?: SnapshotsOptions
   /**
@@ -111,8 +120,9 @@ function hostOf(options: PortOptions): StoreHost {
     open: (...args) => openStoreParts(options, ...args),
     differenceOf(one, other) {
       if (options.storage(one).place !== options.storage(other).place) return 'database'
-      const serverOf = (values: PageValues) => syncTargetOf(options.sync, values)?.url
-      return serverOf(one) === serverOf(other) ? null : 'server'
+      const [ours, theirs] = [one, other].map(values => syncTargetOf(options.sync, values))
+      if (ours?.url !== theirs?.url) return 'server'
+      return JSON.stringify(ours?.streams) === JSON.stringify(theirs?.streams) ? null : 'streams'
     },
   })
 }
@@ -149,6 +159,7 @@ async function openStoreParts(
     ...(compaction && { compaction }),
     ...(snapshots && { snapshots }),
     onReplayed,
+    encryption: encryptionOf(options.encryption, storage),
     signing: () => keys.signing(),
     seal: () => keys.seal(),
     onBackgroundError: onError,
@@ -392,6 +403,10 @@ function compactionOf(
   const runAlone: IdleUpkeepOptions['runAlone'] = async work =>
     runInOneTab(upkeepLock(await sharedNameOf(storage)), work)
   return { ...compaction, runAlone }
+}
+
+function encryptionOf({ key, keyIdFor }: EncryptionOptions = {}, { place }: LogStorage) {
+  return { ring: new KeyRing({ shelf: openKeyShelf(place), source: key }), keyIdFor }
 }
 
 function syncTargetOf(sync: ServeStoreOptions['sync'], values: PageValues): SyncTarget | null {

@@ -41,7 +41,7 @@ export type StoreOpener = Readonly<{
   /** @param signal ends an import */
   open: (values: PageValues, pages: Pages, hooks: OpenHooks) => Promise<OpenedStore>
   /** In what two pages do not mean the same store; null where they do. */
-  differenceOf: (one: PageValues, other: PageValues) => 'database' | 'server' | null
+  differenceOf: (one: PageValues, other: PageValues) => 'database' | 'server' | 'streams' | null
 }>
 
 export type OpenHooks = Readonly<{

@@ -259,6 +259,22 @@ export class StoreService implements WorkerApi {
     return this.#reply(({ log }) => log.erasures.list())
   }
 
+  addKey(...[keyId, key]: Parameters<WorkerApi['addKey']>): Promise<Reply<void>> {
+    return this.#changeKeys(({ keys }) => keys.add(keyId, key))
+  }
+
+  destroyKey(keyId: string): Promise<Reply<void>> {
+    return this.#changeKeys(({ keys }) => keys.destroy(keyId))
+  }
+
+  refreshKeys(): Promise<Reply<void>> {
+    return this.#changeKeys(({ keys }) => keys.refresh())
+  }
+
+  listKeys(): ReturnType<WorkerApi['listKeys']> {
+    return this.#reply(({ log }) => log.keys.list())
+  }
+
   catchUp(): Promise<Reply<void>> {
     return this.#reply(({ log }) => log.catchUp())
   }
@@ -357,6 +373,16 @@ export class StoreService implements WorkerApi {
     this.#writing.add(reply)
     void reply.then(() => this.#writing.delete(reply))
     return reply
+  }
+
+  #changeKeys(work: (log: EventLog) => Promise<void>): Promise<Reply<void>> {
+    return this.#reply(async ({ log, readModels, sync }) => {
+      await work(log)
+      // What cannot be read any more is gone from the rows, too, when the call is answered.
+      await readModels?.process()
+      // It may have stopped for want of a key.
+      sync.poke()
+    })
   }
 
   #reply<T>(work: (parts: StoreParts) => T | Promise<T>): Promise<Reply<T>> {

@@ -25,6 +25,15 @@ export function openBenchStore(storeId: string, syncUrl: string | null = null): 
   )
 }
 
+/** A store that encrypts all that is appended, once it has the key `all`. */
+export function openEncryptingStore(storeId: string): Promise<Store> {
+  return openOn(
+    () => new Worker(new URL('./encrypting-worker.ts', import.meta.url), { type: 'module' }),
+    storeId,
+    null,
+  )
+}
+
 /** The store with that id on a second device. */
 export function openSecondDevice(storeId: string, syncUrl: string | null): Promise<Store> {
   return openOn(

@@ -16,6 +16,7 @@ import type { ReplayExplanation, ReplayReport } from '../model/replay-report.ts'
 import type { HashedSnapshot } from '../model/snapshot.ts'
 import type { StorageStatus } from '../model/storage-status.ts'
 import type { EventProgress, Rejection, SyncStatus, WhenConfirmedOptions } from '../model/sync-status.ts'
+import type { KeysControl } from './keys-control.ts'
 import type { ProjectionControl } from './projection-control.ts'
 import type { Readable } from './readable.ts'
 import type { View } from './views.ts'
@@ -38,6 +39,8 @@ export type NameIn<T> = keyof T & string
 /** A store, opened by a page. Commands, documents and states have the types of the app that the worker serves. */
 export interface StoreClient<A extends App> extends EventStore {
   readonly storeId: string
+  /** Keys that events are encrypted with. */
+  readonly keys: KeysControl
 
   appendToStream<E extends Event>(
     streamName: string,

@@ -33,6 +33,7 @@ import type { HashedSnapshot } from '../model/snapshot.ts'
 import type { StorageStatus } from '../model/storage-status.ts'
 import type { Rejection, SyncStatus } from '../model/sync-status.ts'
 import type { ExecuteCall } from '../protocol/worker-api.ts'
+import { type KeysControl, keysControlOf } from './keys-control.ts'
 import { exportStream } from './log-export.ts'
 import { readAllPages, readWholeStream } from './paged-reads.ts'
 import { type ProjectionControl, projectionControlOf } from './projection-control.ts'
@@ -65,6 +66,7 @@ type ClientParts = Readonly<{
 export class WorkerStoreClient<A extends App> implements StoreClient<A> {
   readonly storeId: string
   readonly sync: SyncControl
+  readonly keys: KeysControl
   readonly #parts: ClientParts
   readonly #link: WorkerLink
   readonly #writes: WriteQueue
@@ -75,6 +77,7 @@ export class WorkerStoreClient<A extends App> implements StoreClient<A> {
     this.#link = link
     this.#writes = parts.writes
     this.storeId = storeId
+    this.keys = keysControlOf(link)
     this.sync = syncControlOf(link, { status: syncStatus, keepToken })
   }
 

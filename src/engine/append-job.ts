@@ -14,6 +14,7 @@ import { fillRandom } from '../log/random-bytes.ts'
 import type { AppendResult } from '../model/event-store.ts'
 import type { AnyMerge } from '../model/merge.ts'
 import type { Draft } from './draft.ts'
+import type { EventContents } from './encryption/event-contents.ts'
 import type { EntryLookup } from './entry-lookup.ts'
 import { EventIdTable } from './event-id-table.ts'
 import type { AppendOutcome, AppendRequest, EncodedAppend } from './event-log.ts'
@@ -26,8 +27,13 @@ export type AppendParts = Readonly<{
   /** By name. */
   merges: Readonly<Record<string, AnyMerge>>
   held: HeldStreams
+  contents: EventContents
   now: () => number
 }>
+
+/** As it is to be stored, and, where that is encrypted, as it was given. */
+type StoredAppend = EncodedAppend & Readonly<{ plain?: EventBatch }>
+type StoredRequest = Omit<AppendRequest, 'appends'> & Readonly<{ appends: readonly StoredAppend[] }>
 
 /**
  * Appends that are judged one by one, each by what those before it leave, and written together. A request that is
@@ -38,9 +44,12 @@ export function appendJob(
   requests: readonly AppendRequest[],
   parts: AppendParts,
 ): Job<readonly AppendOutcome[]> {
+  const { cipher } = parts.contents
+  // Begun at once, and waited for in turn: what was asked for behind it must not come before it.
+  const stored = cipher.encrypts ? Promise.all(requests.map(request => encryptRequest(request, parts))) : null
   return {
     isAlone: false,
-    plan: draft => planAppends(requests, draft, parts),
+    plan: async draft => planAppends(stored ? await stored : requests, draft, parts),
     onPlanned(outcomes) {
       for (const [i, outcome] of outcomes.entries()) {
         if (outcome.status === 'fulfilled') requests[i]!.onAccepted?.(outcome.value)
@@ -49,23 +58,40 @@ export function appendJob(
   }
 }
 
+/** Or why it cannot be. */
+async function encryptRequest(
+  request: AppendRequest,
+  { contents }: AppendParts,
+): Promise<StoredRequest | Readonly<{ reason: unknown }>> {
+  try {
+    const appends = request.appends.map(async (append): Promise<StoredAppend> => {
+      const batch = await contents.cipher.encrypt(append.streamName, append.batch)
+      return batch === append.batch ? append : { ...append, batch, plain: append.batch }
+    })
+    return { ...request, appends: await Promise.all(appends) }
+  } catch (reason) {
+    return { reason }
+  }
+}
+
 /** What an append comes to, but for what its hashes say. */
 type Planned = Readonly<{ head: DraftHead; before: StreamVersion; position: GlobalPosition }>
 
 async function planAppends(
-  requests: readonly AppendRequest[],
+  requests: readonly (StoredRequest | Readonly<{ reason: unknown }>)[],
   draft: Draft,
   parts: AppendParts,
 ): Promise<AppendOutcome[]> {
   const plans: (readonly Planned[] | AppendOutcome)[] = []
   for (const request of requests) {
     try {
+      if ('reason' in request) throw request.reason
       checkRequest(request, parts)
       const { appends } = request
       // Awaited only where it must be: of thousands of appends, most find what they need.
       for (const { streamName } of appends) if (!draft.knowsHead(streamName)) await draft.head(streamName)
       if (appends.some(({ batch }) => knowsAny(batch, draft))) {
-        plans.push({ status: 'fulfilled', value: await resultOfRetry(appends, draft, parts.lookup) })
+        plans.push({ status: 'fulfilled', value: await resultOfRetry(appends, draft, parts) })
       } else plans.push(planAppend(request, draft, parts))
     } catch (reason) {
       draft.discardStaged()
@@ -76,7 +102,7 @@ async function planAppends(
   return plans.map(plan => ('status' in plan ? plan : { status: 'fulfilled', value: plan.map(resultOfPlan) }))
 }
 
-function planAppend(request: AppendRequest, draft: Draft, parts: AppendParts): Planned[] {
+function planAppend(request: StoredRequest, draft: Draft, parts: AppendParts): Planned[] {
   const { appends } = request
   checkExpectations(appends, draft)
   const planned = appends.map(append => linkAppend(append, draft, parts))
@@ -153,9 +179,9 @@ function checkExpectations(appends: readonly EncodedAppend[], draft: Draft): voi
  * @throws {@link StoreError} `id-conflict` when only some are.
  */
 async function resultOfRetry(
-  appends: readonly EncodedAppend[],
+  appends: readonly StoredAppend[],
   draft: Draft,
-  lookup: EntryLookup,
+  parts: AppendParts,
 ): Promise<AppendResult[]> {
   const known = appends.map(({ batch }) =>
     Array.from({ length: batch.count }, (_, i) => draft.positionOfId(batch.ids, i * ID_BYTES)),
@@ -163,8 +189,8 @@ async function resultOfRetry(
   const results: AppendResult[] = []
   for (const [n, append] of appends.entries()) {
     const positions = known[n]!
-    if (append.batch.count > 0) results.push(await retryOf(append, positions, draft, lookup))
-    else results.push(resultAt(append.streamName, draft, lookup, { before: 1, idempotent: true }))
+    if (append.batch.count > 0) results.push(await retryOf(append, positions, draft, parts))
+    else results.push(resultAt(append.streamName, draft, parts.lookup, { before: 1, idempotent: true }))
   }
   return results
 }
@@ -177,12 +203,12 @@ function knowsAny({ ids }: EventBatch, draft: Draft): boolean {
 }
 
 async function retryOf(
-  append: EncodedAppend,
+  append: StoredAppend,
   positions: readonly (GlobalPosition | undefined)[],
   draft: Draft,
-  lookup: EntryLookup,
+  { lookup, contents }: AppendParts,
 ): Promise<AppendResult> {
-  const { streamName, batch, expectedStreamVersion: expected } = append
+  const { streamName, batch, plain = batch, expectedStreamVersion: expected } = append
   let last = { version: 0, hash: new Uint8Array() as Uint8Array, position: 0 }
   for (const [i, position] of positions.entries()) {
     const actual = draft.knownHead(streamName).version
@@ -196,7 +222,10 @@ async function retryOf(
     if (i > 0 && entry.streamVersion !== last.version + 1)
       throw idConflict(append, i, 'recorded in another order')
     // What an erased event said, nobody can compare with.
-    const isSame = entry.kind === KIND_ERASED || equalBytes(entry.payload, payloadOf(batch, i))
+    const payload = payloadOf(plain, i)
+    const isSame =
+      entry.kind === KIND_ERASED ||
+      ((await contents.hasPayload(entry, payload)) ?? equalBytes(entry.payload, payload))
     if (!isSame || entry.type !== batch.types[batch.typeOf[i]!]!.type) {
       throw idConflict(append, i, 'recorded with other content')
     }

@@ -9,6 +9,7 @@ import { evolveState } from '../model/evolve.ts'
 import { draftedOrder } from './amendments/drafted-order.ts'
 import { checkCommitSize, checkStreamName, stampFor } from './append-job.ts'
 import type { Draft } from './draft.ts'
+import type { EventContents } from './encryption/event-contents.ts'
 import type { LogIndex } from './log-index.ts'
 import type { LogReader } from './reader.ts'
 import type { TodaysEvents } from './todays-events.ts'
@@ -24,6 +25,7 @@ export type CommandParts = Readonly<{
   index: LogIndex
   reader: Pick<LogReader, 'readStream'>
   today: TodaysEvents
+  contents: EventContents
   now: () => number
 }>
 
@@ -64,13 +66,15 @@ export async function planCommand(
   const streamName = streamOf(wish, parts)
   const decider = deciderOf(parts.deciders, wish.decider)
   const state = await foldDraft(wish.decider, streamName, draft, parts)
-  const batch = encodeEvents(withIds(decide(decider, wish, state), commandId))
-  if (batch.count === 0) return state
+  const decided = encodeEvents(withIds(decide(decider, wish, state), commandId))
+  if (decided.count === 0) return state
+  const { cipher } = parts.contents
+  const batch = await cipher.encrypt(streamName, decided)
   checkCommitSize([batch])
   draft.link(streamName, batch, stampFor(batch, parts.now()))
   // Folded before it counts: a handler that throws on its own decider's event must not leave the event behind.
   const next = await foldDraft(wish.decider, streamName, draft, parts)
-  draft.commit({ command: wish })
+  draft.commit(cipher.encrypts ? await cipher.noteOf(wish, streamName, batch) : { command: wish })
   return next
 }
 
@@ -92,7 +96,7 @@ export async function foldDraft(
     seen.get(key)?.version === base
       ? seen.get(key)!.state
       : await parts.folds.stateAt(decider, streamName, base)
-  const state = foldOn(decider, from, events, parts)
+  const state = foldOn(decider, from, await parts.contents.eventsOf(events, 'pending'), parts)
   seen.set(key, { state, version })
   return state
 }
@@ -117,11 +121,11 @@ async function foldDraftedOrder(
   // Taken at once: while the rest is read, what the draft stands on may be written, and is not the draft's any more.
   const drafted = draft.eventsOf(streamName, firstDrafted)
   const recorded = new Map<StreamVersion, RecordedEvent>()
-  const written = parts.reader.readStream(streamName, { to: firstDrafted - 1, order: 'recorded' })
+  const written = parts.reader.readStream(streamName, { to: firstDrafted - 1, order: 'recorded' }, 'refuse')
   for await (const events of written) {
     for (const event of events) recorded.set(event.metadata.streamVersion, event)
   }
-  for (const event of drafted) {
+  for (const event of await parts.contents.eventsOf(drafted, 'pending')) {
     if (event) recorded.set(event.metadata.streamVersion, event)
   }
   const order = draftedOrder(streamName, draft, parts.index)

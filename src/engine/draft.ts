@@ -15,7 +15,7 @@ import {
   runsOfEntries,
   type UnplacedEntry,
 } from '../log/entry-run.ts'
-import type { GlobalPosition, RecordedEvent, StreamVersion } from '../log/event.ts'
+import type { GlobalPosition, StreamVersion } from '../log/event.ts'
 import { type EventBatch, payloadOf } from '../log/event-batch.ts'
 import { bytesOfEventId, newEventId } from '../log/event-id.ts'
 import type { HashChain } from '../log/hash-chain.ts'
@@ -23,10 +23,10 @@ import type { HashProvider } from '../log/hash-provider.ts'
 import { jsonLength } from '../log/json-column.ts'
 import { fillRandom } from '../log/random-bytes.ts'
 import type { KeyValues } from '../storage/log-storage.ts'
+import type { PlacedEntry } from './encryption/event-contents.ts'
 import { EventIdTable } from './event-id-table.ts'
 import type { LogIndex } from './log-index.ts'
 import type { LogReader } from './reader.ts'
-import { recordedEventOf } from './recorded-events.ts'
 import { type DraftHead, LaterHead, linkRuns, type StagedRun, UNKNOWN_HASH } from './staged-run.ts'
 
 export type DraftParts = Readonly<{
@@ -222,13 +222,13 @@ export class Draft {
   }
 
   /** The draft's own events of a stream from a version on, in order; null for an entry that is none, or was erased. */
-  eventsOf(streamName: string, from: StreamVersion): (RecordedEvent | null)[] {
+  eventsOf(streamName: string, from: StreamVersion): (PlacedEntry | null)[] {
     this.#link()
     const events = this.#before?.eventsOf(streamName, from) ?? []
     for (const { run, firstPosition } of this.#placedRunsOf(streamName)) {
       for (let i = Math.max(0, from - run.firstVersion); i < run.batch.count; i++) {
         const isEvent = run.kind === KIND_EVENT
-        events.push(isEvent ? recordedEventOf(entryOfRun(run, i), firstPosition + i, 'pending') : null)
+        events.push(isEvent ? { entry: entryOfRun(run, i), position: firstPosition + i } : null)
       }
     }
     return events

@@ -25,6 +25,7 @@ import type { LogStorage } from '../storage/log-storage.ts'
 import type { EffectiveOrder } from './amendments/effective-order.ts'
 import type { exportPart } from './backup/export-log.ts'
 import type { PrefixSource } from './common-prefix.ts'
+import type { LogKeys } from './encryption/log-keys.ts'
 import type { Erasures } from './erasure/erasures.ts'
 import type { LogProofs } from './log-proofs.ts'
 import type { Healing } from './recovery/healing.ts'
@@ -86,7 +87,7 @@ export type LogChange = Readonly<{
   amendedFrom: GlobalPosition | null
   /** Entries from this position on were confirmed, and are pending again: the server has lost them. */
   unconfirmedFrom: GlobalPosition | null
-  /** Some entries from this position on were erased. */
+  /** Some entries from this position on were erased, or can be read now that could not, or not any more. */
   erasedFrom: GlobalPosition | null
   /** Some entries from this position on could not be read, or were forged, and are again what they were. */
   healedFrom: GlobalPosition | null
@@ -151,6 +152,8 @@ export interface EventLog {
   readonly proofs: LogProofs
   /** What was erased in the log, and the way to erase more. */
   readonly erasures: Erasures
+  /** What there is to decrypt with, and the way to change that. */
+  readonly keys: Pick<LogKeys, 'add' | 'destroy' | 'refresh' | 'list'>
   /** The way to put back what was lost. */
   readonly healing: Healing
 

@@ -13,7 +13,7 @@ import { type AppendParts, checkCommitSize, mergeOf, stampFor } from './append-j
 import { type CommandParts, foldDraft } from './command-plan.ts'
 import type { Draft } from './draft.ts'
 import type { TailCommit } from './pending-tail.ts'
-import { plainEvent, recordedEventOf } from './recorded-events.ts'
+import { plainEvent } from './recorded-events.ts'
 
 export type MergeParts = CommandParts & Pick<AppendParts, 'merges'>
 
@@ -65,11 +65,10 @@ export class Conflicts {
     return { baseVersion, baseState: state?.value }
   }
 
-  remote(streamName: string, { today }: MergeParts): RecordedEvent[] {
+  async remote(streamName: string, { today, contents }: MergeParts): Promise<RecordedEvent[]> {
     const remote = this.#remote.get(streamName) ?? []
-    return remote.flatMap(
-      ({ entry, position }) => today.of(recordedEventOf(entry, position, 'confirmed')) ?? [],
-    )
+    const events = await contents.eventsOf(remote, 'confirmed')
+    return events.flatMap(event => (event && today.of(event)) ?? [])
   }
 }
 
@@ -115,15 +114,19 @@ async function mergeStream(part: StreamOfCommit, draft: Draft, parts: AgainParts
   const definition = mergeOf(parts.merges, name)
   const own = entries.filter(entry => entry.streamName === streamName)
   const entryOf = new Map<RecordedEvent, Entry>()
-  for (const [i, entry] of entries.entries()) {
-    if (entry.streamName !== streamName || entry.kind === KIND_ERASED) continue
-    const event = parts.today.of(recordedEventOf(entry, firstPosition + i, 'pending'))
-    if (event) entryOf.set(plainEvent(event), entry)
+  const placed = entries.map((entry, i) =>
+    entry.streamName === streamName && entry.kind !== KIND_ERASED
+      ? { entry, position: firstPosition + i }
+      : null,
+  )
+  for (const [i, recorded] of (await parts.contents.eventsOf(placed, 'pending')).entries()) {
+    const event = recorded && parts.today.of(recorded)
+    if (event) entryOf.set(plainEvent(event), entries[i]!)
   }
   const conflict: Conflict = {
     streamName,
     ...parts.conflicts.base(streamName, definition.decider),
-    remote: parts.conflicts.remote(streamName, parts),
+    remote: await parts.conflicts.remote(streamName, parts),
     state: definition.decider && (await foldDraft(definition.decider, streamName, draft, parts)),
     local: [...entryOf.keys()],
   }
@@ -132,7 +135,7 @@ async function mergeStream(part: StreamOfCommit, draft: Draft, parts: AgainParts
   // What a merge is not shown, it cannot leave out.
   const seen = new Set(entryOf.values())
   const unseen = own.filter(entry => !seen.has(entry))
-  return [...unseen.map(runOf), ...runsOf(result, own, entryOf)]
+  return [...unseen.map(runOf), ...(await runsOf(result, { own, entryOf }, parts))]
 }
 
 function merge(name: string, { merge }: AnyMerge, conflict: Conflict): Merged | 'reject' {
@@ -150,7 +153,11 @@ function merge(name: string, { merge }: AnyMerge, conflict: Conflict): Merged | 
 }
 
 /** Ids of new events come from the first one of the stream: made again, they are the same. */
-function runsOf(result: Merged, own: readonly Entry[], entryOf: ReadonlyMap<RecordedEvent, Entry>): Run[] {
+async function runsOf(
+  result: Merged,
+  { own, entryOf }: Readonly<{ own: readonly Entry[]; entryOf: ReadonlyMap<RecordedEvent, Entry> }>,
+  { contents }: Pick<MergeParts, 'contents'>,
+): Promise<Run[]> {
   const { streamName, recordedAt, eventId } = own[0]!
   const kept = new Set([...entryOf.keys()].map(({ metadata }) => metadata.eventId))
   const taken = new Set(own.map(entry => eventIdOf(entry.eventId)))
@@ -162,19 +169,24 @@ function runsOf(result: Merged, own: readonly Entry[], entryOf: ReadonlyMap<Reco
     while (taken.has(id)) id = derivedEventId(cause, ++n)
     return id
   }
-  return result.map(event => {
+  const runs = result.map(event => {
     const entry = entryOf.get(event as RecordedEvent)
-    const run = entry ? runOf(entry) : newRun(unrecorded(event, kept, newId))
+    const run = entry ? { ...runOf(entry), isNew: false } : newRun(unrecorded(event, kept, newId))
     const id = eventIdOf(run.batch.ids)
     if (used.has(id))
       throw new StoreError('merge-refused', `The merge gave event ${id} twice`, { eventId: id })
     used.add(id)
     return run
   })
+  return Promise.all(
+    runs.map(async run =>
+      run.isNew ? { ...run, batch: await contents.cipher.encrypt(streamName, run.batch) } : run,
+    ),
+  )
 
-  function newRun(event: Event): Run {
+  function newRun(event: Event): Run & Readonly<{ isNew: boolean }> {
     const batch = encodeEvents([event])
-    return { streamName, batch, stamp: stampFor(batch, recordedAt) }
+    return { streamName, batch, stamp: stampFor(batch, recordedAt), isNew: true }
   }
 }
 

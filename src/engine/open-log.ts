@@ -11,6 +11,7 @@ import type { HashProvider } from '../log/hash-provider.ts'
 import { createSha256 } from '../log/sha256/create-sha256.ts'
 import type { StreamPattern } from '../log/stream-pattern.ts'
 import type { App } from '../model/app.ts'
+import type { EncryptionOptions } from '../model/encryption.ts'
 import type { Verdict } from '../model/integrity-status.ts'
 import type { ReplayReport } from '../model/replay-report.ts'
 import type { SnapshotsOptions } from '../model/snapshot-policy.ts'
@@ -28,6 +29,10 @@ import { deciderOf } from './command-plan.ts'
 import { commonPrefix, type PrefixSource } from './common-prefix.ts'
 import { compactLog, keepsBlocks } from './compaction.ts'
 import { cutPage } from './cut-page.ts'
+import { EventCipher } from './encryption/event-cipher.ts'
+import { EventContents } from './encryption/event-contents.ts'
+import { createMemoryShelf, KeyRing } from './encryption/key-ring.ts'
+import { LogKeys } from './encryption/log-keys.ts'
 import { EntryLookup } from './entry-lookup.ts'
 import type { ErasureRecord } from './erasure/erasure-record.ts'
 import { Erasures } from './erasure/erasures.ts'
@@ -46,10 +51,11 @@ import { effectiveCommitsBehind, PendingTail, takeCommits } from './pending-tail
 import { LogReader } from './reader.ts'
 import { Healing } from './recovery/healing.ts'
 import { verdictJob } from './recovery/verdict-book.ts'
-import { dropRejection, readRejections } from './rejections.ts'
+import { dropRejection, openRejections, readRejections } from './rejections.ts'
 import { rejoinJob } from './rejoin-job.ts'
 import { remoteJob } from './remote-job.ts'
 import { createDeciderFolds } from './replay/decider-folds.ts'
+import type { FoldLog } from './replay/fold.ts'
 import { SnapshotCleanup } from './replay/snapshot-cleanup.ts'
 import { resubscribeJob } from './resubscribe-job.ts'
 import { SavedIndex } from './saved-index.ts'
@@ -76,6 +82,8 @@ export type OpenLogOptions = Readonly<{
    * use any more, and what an import left that was cut off. Left out: never. `runAlone` must exclude imports, too.
    */
   compaction?: IdleUpkeepOptions
+  /** Where the keys of this device are, and which of them is for what. Left out: what is appended stands in clear. */
+  encryption?: Readonly<{ ring: KeyRing; keyIdFor?: EncryptionOptions['keyIdFor'] }>
   /** Who signs the log's checkpoints, asked for at the first one. Left out: nobody. */
   signing?: () => Promise<LogSigning>
   /** Seals snapshots, asked for at the first one. Left out: nothing does. */
@@ -113,6 +121,8 @@ class OpenLog implements EventLog {
   readonly today: TodaysEvents
   readonly proofs: LogProofs
   readonly erasures: Erasures
+  readonly keys: LogKeys
+  readonly #contents: EventContents
   readonly #options: OpenLogOptions
   readonly #held: HeldStreams
   readonly #chain: HashChain
@@ -142,6 +152,14 @@ class OpenLog implements EventLog {
     this.#held = new HeldStreams(options.streams)
     this.#chain = new HashChain(hash)
     this.#blocks = new BlockStore(this.storage, hash, position => this.#damages.tell(position))
+    const { ring = new KeyRing({ shelf: createMemoryShelf() }), keyIdFor } = options.encryption ?? {}
+    this.#contents = new EventContents({
+      cipher: new EventCipher({ storeId: options.storeId, ring, keyIdFor }),
+      // A server passes by all that is encrypted, and folds nothing.
+      onMissing: async keyIds => {
+        if (!options.isAuthority) await this.keys.passing(keyIds)
+      },
+    })
     this.proofs = new LogProofs({
       storage: this.storage,
       blocks: this.#blocks,
@@ -156,12 +174,24 @@ class OpenLog implements EventLog {
       chain: this.#chain,
       hash,
       isAuthority: options.isAuthority ?? false,
+      contents: () => this.#contents,
       index: () => this.#index,
       idsReady: () => this.#saved.idsReady(),
       submit: job => this.#writer.submit(job),
       catchUp: () => this.catchUp(),
       now: this.#now,
       onListed: records => this.#tellOf({ erasedFrom: firstTouched(records) }),
+    })
+    this.keys = new LogKeys({
+      ring,
+      contents: () => this.#contents,
+      storage: this.storage,
+      blocks: this.#blocks,
+      index: () => this.#index,
+      erasures: this.erasures,
+      catchUp: () => this.catchUp(),
+      now: this.#now,
+      onError: error => this.#reportError(error),
     })
     this.healing = new Healing({
       storage: this.storage,
@@ -185,7 +215,7 @@ class OpenLog implements EventLog {
   }
 
   async load(): Promise<void> {
-    const [saved] = await Promise.all([this.#restoreIndex(), this.erasures.load()])
+    const [saved] = await Promise.all([this.#restoreIndex(), this.erasures.load(), this.keys.load()])
     this.#saved = saved
     this.#assemble()
     await this.catchUp()
@@ -195,6 +225,10 @@ class OpenLog implements EventLog {
       if (!isStoreError(error, 'store-closed')) this.#reportError(error)
     })
     this.#startUpkeep()
+    if (this.#options.isAuthority) return
+    this.keys.settle().catch(error => {
+      if (!isStoreError(error, 'store-closed')) this.#reportError(error)
+    })
   }
 
   #restoreIndex(): Promise<SavedIndex> {
@@ -257,7 +291,13 @@ class OpenLog implements EventLog {
 
   async appendMany(requests: Parameters<EventLog['appendMany']>[0]): ReturnType<EventLog['appendMany']> {
     return this.#writer.submit(
-      appendJob(requests, { lookup: this.#lookup, now: this.#now, merges: this.#merges, held: this.#held }),
+      appendJob(requests, {
+        lookup: this.#lookup,
+        now: this.#now,
+        merges: this.#merges,
+        held: this.#held,
+        contents: this.#contents,
+      }),
     )
   }
 
@@ -269,7 +309,13 @@ class OpenLog implements EventLog {
 
   async amend(request: Parameters<EventLog['amend']>[0]): ReturnType<EventLog['amend']> {
     return this.#writer.submit(
-      amendJob(request, { lookup: this.#lookup, now: this.#now, index: this.#index, held: this.#held }),
+      amendJob(request, {
+        lookup: this.#lookup,
+        now: this.#now,
+        index: this.#index,
+        held: this.#held,
+        contents: this.#contents,
+      }),
     )
   }
 
@@ -296,7 +342,8 @@ class OpenLog implements EventLog {
       erasures: this.erasures,
       merges: this.#merges,
     }
-    return this.#writer.submit(remoteJob(page, parts))
+    const outcome = await this.#writer.submit(remoteJob(page, parts))
+    return { ...outcome, rejected: await openRejections(outcome.rejected, this.#contents) }
   }
 
   async serverRootBehind(page: RemotePage): Promise<Uint8Array | null> {
@@ -312,8 +359,8 @@ class OpenLog implements EventLog {
     return cutPage(commits, { after, maxBytes, streams, tree: this.proofs.tree })
   }
 
-  rejections(): ReturnType<EventLog['rejections']> {
-    return readRejections(this.storage)
+  async rejections(): ReturnType<EventLog['rejections']> {
+    return openRejections(await readRejections(this.storage), this.#contents)
   }
 
   async setAside(refused: RefusedCommit): ReturnType<EventLog['setAside']> {
@@ -323,7 +370,7 @@ class OpenLog implements EventLog {
       tail: this.#tail,
       merges: this.#merges,
     }
-    return this.#writer.submit(setAsideJob(refused, parts))
+    return openRejections(await this.#writer.submit(setAsideJob(refused, parts)), this.#contents)
   }
 
   async rejoin(prefixOf: PrefixSource): ReturnType<EventLog['rejoin']> {
@@ -407,7 +454,15 @@ class OpenLog implements EventLog {
   get #commandParts() {
     const { deciders = {} } = this.#options.app ?? {}
     const { today } = this
-    return { deciders, folds: this.#folds, now: this.#now, index: this.#index, reader: this.#reader, today }
+    return {
+      deciders,
+      folds: this.#folds,
+      now: this.#now,
+      index: this.#index,
+      reader: this.#reader,
+      today,
+      contents: this.#contents,
+    }
   }
 
   get #merges(): NonNullable<App['merges']> {
@@ -423,12 +478,18 @@ class OpenLog implements EventLog {
   }
 
   #assemble(): void {
-    this.#reader = new LogReader(this.storeId, this.#index, this.#blocks, this.#chain)
+    this.#reader = new LogReader({
+      storeId: this.storeId,
+      index: this.#index,
+      blocks: this.#blocks,
+      chain: this.#chain,
+      contents: this.#contents,
+    })
     this.#tail = new PendingTail(this.#index, this.#blocks)
     this.#lookup = new EntryLookup(this.#index, this.#blocks)
     const { app, snapshots, onReplayed } = this.#options
     const folding = { snapshotCodec: snapshots?.codec, onReplayed }
-    this.#folds = createDeciderFolds({ log: this, deciders: app?.deciders ?? {}, ...folding })
+    this.#folds = createDeciderFolds({ log: this.#wholeLog(), deciders: app?.deciders ?? {}, ...folding })
     this.#writer = new Writer({
       index: this.#index,
       reader: this.#reader,
@@ -439,6 +500,29 @@ class OpenLog implements EventLog {
       catchUp: () => this.catchUp(),
       ready: () => this.#saved.idsReady(),
     })
+  }
+
+  /** For who decides: a stream with an event in it whose key is not here is refused, and not read in part. */
+  #wholeLog(): FoldLog {
+    const log = this
+    return {
+      storage: log.storage,
+      hash: log.hash,
+      erasures: log.erasures,
+      today: log.today,
+      seal: () => log.seal(),
+      head: () => log.head(),
+      cursor: () => log.cursor(),
+      readStream: (streamName, options) => log.#reader.readStream(streamName, options, 'refuse'),
+      readAll: options => log.readAll(options),
+      streamVersion: streamName => log.streamVersion(streamName),
+      isEffective: position => log.isEffective(position),
+      catchUp: () => log.catchUp(),
+      onChange: (listener, signal) => log.onChange(listener, signal),
+      get order() {
+        return log.order
+      },
+    }
   }
 
   #startUpkeep(): void {
@@ -489,6 +573,7 @@ class OpenLog implements EventLog {
     }
     if (this.#index.head === after) return
     this.#upkeep?.touch()
+    if (erasures.some(({ origin }) => origin === 'keys')) this.keys.changed()
     const erasedFrom = firstTouched(erasures)
     this.#tellOf({ after, supersededFrom, amendedFrom, unconfirmedFrom, erasedFrom })
     this.#saved.grown()
@@ -506,6 +591,7 @@ class OpenLog implements EventLog {
   }
 
   async #closeOnce(): Promise<void> {
+    await this.keys.close()
     await this.#writer.close()
     await this.#upkeep?.close()
     await this.#catchingUp?.catch(error => {

@@ -10,9 +10,9 @@ import type { HashChain } from '../log/hash-chain.ts'
 import type { ReadAllOptions, ReadOrder, ReadStreamOptions } from '../model/event-store.ts'
 import type { StreamOrder } from './amendments/stream-order.ts'
 import type { BlockStore } from './block-store.ts'
+import type { EventContents, Missing } from './encryption/event-contents.ts'
 import type { StreamHead } from './event-log.ts'
 import type { LogIndex } from './log-index.ts'
-import { recordedEventsOf } from './recorded-events.ts'
 
 /** Entries between two of a stream over which blocks are read on. */
 const NEAR = 256
@@ -22,17 +22,27 @@ const READS_AT_ONCE = 8
 /** Places of an amended stream whose events are gathered before they are given in order. */
 const PLACES_AT_ONCE = 2_048
 
+export type LogReaderParts = Readonly<{
+  storeId: string
+  index: LogIndex
+  blocks: BlockStore
+  chain: HashChain
+  contents: EventContents
+}>
+
 export class LogReader {
   readonly #storeId: string
   readonly #index: LogIndex
   readonly #blocks: BlockStore
   readonly #chain: HashChain
+  readonly #contents: EventContents
 
-  constructor(storeId: string, index: LogIndex, blocks: BlockStore, chain: HashChain) {
+  constructor({ storeId, index, blocks, chain, contents }: LogReaderParts) {
     this.#storeId = storeId
     this.#index = index
     this.#blocks = blocks
     this.#chain = chain
+    this.#contents = contents
   }
 
   async streamHead(streamName: string): Promise<StreamHead> {
@@ -57,6 +67,7 @@ export class LogReader {
   async *readStream(
     streamName: string,
     options: ReadStreamOptions = {},
+    missing: Missing = 'pass',
   ): AsyncGenerator<readonly RecordedEvent[]> {
     const end = this.#index.versionOf(streamName)
     let rest = options
@@ -64,8 +75,8 @@ export class LogReader {
     const order = options.order === 'recorded' ? null : this.#index.order.orderOf(streamName)
     for (let range = rangeOf(rest, end); range; range = rangeOf(rest, end)) {
       const read = order
-        ? this.#eventsInOrder(streamName, order, range)
-        : this.#eventsAt(this.#index.positionsOf(streamName, range.first, range.last))
+        ? this.#eventsInOrder(streamName, order, range, missing)
+        : this.#eventsAt(this.#index.positionsOf(streamName, range.first, range.last), missing)
       for await (const events of range.backwards ? backwards(await collect(read)) : read) {
         yield events.length > left ? events.slice(0, left) : events
         left -= events.length
@@ -129,22 +140,22 @@ export class LogReader {
     const isHere = (position: GlobalPosition) =>
       position >= block.firstPosition && position <= block.lastPosition
     const events = new Map<GlobalPosition, RecordedEvent>()
-    addByPosition(this.#eventsIn(block, positions.filter(isHere)), events)
+    addByPosition(await this.#eventsIn(block, positions.filter(isHere)), events)
     for (const position of positions) {
       if (isHere(position)) continue
-      addByPosition(this.#eventsIn(await this.#blocks.holding(position), [position]), events)
+      addByPosition(await this.#eventsIn(await this.#blocks.holding(position), [position]), events)
     }
     return positions.flatMap(position => events.get(position) ?? [])
   }
 
-  /** Of these positions of a block, those that are events and were not erased. */
-  #eventsIn(block: Block, positions: readonly GlobalPosition[]): RecordedEvent[] {
+  /** Of these positions of a block, those that are events, were not erased, and can be read. */
+  #eventsIn(block: Block, positions: readonly GlobalPosition[]): RecordedEvent[] | Promise<RecordedEvent[]> {
     const indexes: number[] = []
     for (const position of positions) {
       const i = position - block.firstPosition
       if (block.kinds[i] === KIND_EVENT) indexes.push(i)
     }
-    return recordedEventsOf(block, indexes, this.#index.cursor.confirmedThrough)
+    return this.#contents.eventsIn(block, indexes, this.#index.cursor.confirmedThrough)
   }
 
   /** Places are never divided: what counts at one of them comes in one array. */
@@ -152,6 +163,7 @@ export class LogReader {
     streamName: string,
     order: StreamOrder,
     { first, last }: Range,
+    missing: Missing,
   ): AsyncGenerator<RecordedEvent[]> {
     for (let from = first; from <= last; from += PLACES_AT_ONCE) {
       const positions: GlobalPosition[] = []
@@ -159,14 +171,15 @@ export class LogReader {
         for (const version of order.at(place)) positions.push(this.#index.positionAt(streamName, version))
       }
       const events = new Map<GlobalPosition, RecordedEvent>()
-      for await (const part of this.#eventsAt(Uint32Array.from(positions).sort())) addByPosition(part, events)
+      for await (const part of this.#eventsAt(Uint32Array.from(positions).sort(), missing))
+        addByPosition(part, events)
       const inOrder = positions.flatMap(position => events.get(position) ?? [])
       if (inOrder.length > 0) yield inOrder
     }
   }
 
   /** Events at ascending positions of one stream. */
-  async *#eventsAt(positions: Uint32Array): AsyncGenerator<RecordedEvent[]> {
+  async *#eventsAt(positions: Uint32Array, missing: Missing): AsyncGenerator<RecordedEvent[]> {
     let next = 0
     for await (const block of this.#blocksAt(positions)) {
       const indexes: number[] = []
@@ -174,7 +187,10 @@ export class LogReader {
         const i = positions[next++]! - block.firstPosition
         if (block.kinds[i] === KIND_EVENT) indexes.push(i)
       }
-      if (indexes.length > 0) yield recordedEventsOf(block, indexes, this.#index.cursor.confirmedThrough)
+      if (indexes.length === 0) continue
+      const { confirmedThrough } = this.#index.cursor
+      const events = await this.#contents.eventsIn(block, indexes, confirmedThrough, missing)
+      if (events.length > 0) yield events
     }
   }
 

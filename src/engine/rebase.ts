@@ -3,7 +3,7 @@
 
 import { equalBytes } from '../log/bytes.ts'
 import { type Entry, KIND_AMENDMENT } from '../log/entry.ts'
-import { isStoreError, StoreError } from '../log/errors.ts'
+import { isStoreError, StoreError, type StoreErrorCode } from '../log/errors.ts'
 import type { StreamVersion } from '../log/event.ts'
 import { eventIdOf } from '../log/event-id.ts'
 import type { Rejection } from '../model/sync-status.ts'
@@ -11,6 +11,7 @@ import { linkAmendment } from './amendments/amend-job.ts'
 import { amendmentIn } from './amendments/read-amendments.ts'
 import { planCommand } from './command-plan.ts'
 import type { Draft } from './draft.ts'
+import { destroyedKey } from './encryption/key-ring.ts'
 import type { EntryLookup } from './entry-lookup.ts'
 import { type Conflicts, type MergeParts, mergeAgain, otherEventsFirst } from './merge-again.ts'
 import type { TailCommit } from './pending-tail.ts'
@@ -25,6 +26,9 @@ export function rewindTail(tail: readonly TailCommit[], draft: Draft): void {
     draft.rewind(streamName, { version: streamVersion - 1, hash: previous })
   }
 }
+
+/** What another release of the app may have, or a key that may come: until then nothing is decided. */
+const WAITED_FOR: ReadonlySet<StoreErrorCode> = new Set(['unknown-merge', 'key-missing'])
 
 export type RebaseParts = MergeParts & Readonly<{ lookup: EntryLookup }>
 
@@ -43,7 +47,7 @@ export async function planTailAgain(
     } catch (error) {
       // A refusal is surfaced with what was refused; it never stops what comes behind. A merge that only another release
       // of the app has is none: nothing of the page is taken in, and all stays as it is until that one does.
-      if (!isStoreError(error) || error.code === 'unknown-merge') throw error
+      if (!isStoreError(error) || WAITED_FOR.has(error.code)) throw error
       draft.discardStaged()
       const { code, message } = error
       rejected.push(await rejectionFor(commit, { code, message }, parts))
@@ -80,6 +84,13 @@ async function planCommitAgain(commit: TailCommit, draft: Draft, parts: AgainPar
     const { eventId, recordedAt } = entries[0]!
     // Wished then, whenever it is decided: so it also tells since when it is pending.
     await planCommand(note.command, eventIdOf(eventId), draft, { ...parts, now: () => recordedAt })
+    return
+  }
+  if (note && 'encryptedCommand' in note) {
+    const { streamName, eventId, recordedAt } = entries[0]!
+    const wish = await parts.contents.cipher.commandOf(note, { streamName, eventId })
+    if (!wish) throw destroyedKey(note.encryptedCommand.keyId)
+    await planCommand(wish, eventIdOf(eventId), draft, { ...parts, now: () => recordedAt })
     return
   }
   if (typeof note?.onConflict === 'object') {

@@ -3,6 +3,7 @@
 import type { Block } from '../log/block.ts'
 import { hexOf, textOf } from '../log/bytes.ts'
 import type { Entry } from '../log/entry.ts'
+import type { StoreError } from '../log/errors.ts'
 import type { EventStatus, GlobalPosition, Hash, RecordedEvent, RecordedMetadata } from '../log/event.ts'
 import type { StoredMetadata } from '../log/event-batch.ts'
 import { eventIdOf } from '../log/event-id.ts'
@@ -10,23 +11,47 @@ import { type JsonColumn, jsonSlice } from '../log/json-column.ts'
 
 const NO_TAGS: readonly string[] = Object.freeze([])
 
+/** What an event says, whether it stood in clear or was decrypted. */
+export type EventContent = Readonly<{ data: unknown; stored: StoredMetadata }>
+
+/** Metadata of the entries at these indexes of a block, as they are stored. */
+export const storedMetadataOf = (block: Block, indexes: readonly number[]): StoredMetadata[] =>
+  parseColumn(block.metadata, indexes) as StoredMetadata[]
+
 /** Events of the entries at these indexes of a block, each with data of its own. */
 export function recordedEventsOf(
   block: Block,
   indexes: readonly number[],
+  stored: readonly StoredMetadata[],
   confirmedThrough: GlobalPosition,
 ): RecordedEvent[] {
   const payloads = parseColumn(block.payloads, indexes)
-  const stored = parseColumn(block.metadata, indexes) as StoredMetadata[]
-  return indexes.map((i, n) => {
-    const metadata = new BlockMetadata(block, i, block.firstPosition + i <= confirmedThrough)
-    return eventFrom(block.types[block.typeOf[i]!]!.type, payloads[n], stored[n]!, metadata)
-  })
+  return indexes.map((i, n) =>
+    eventInBlock(block, i, { data: payloads[n], stored: stored[n]! }, confirmedThrough),
+  )
 }
+
+/** The event of entry i of a block, which says this. */
+export function eventInBlock(
+  block: Block,
+  i: number,
+  content: EventContent,
+  confirmedThrough: GlobalPosition,
+): RecordedEvent {
+  const metadata = new BlockMetadata(block, i, block.firstPosition + i <= confirmedThrough)
+  return eventFrom(block.types[block.typeOf[i]!]!.type, content, metadata)
+}
+
+/** Content that stands in clear. */
+export const contentOfJson = (payload: Uint8Array, metadata: Uint8Array): EventContent => ({
+  data: JSON.parse(textOf(payload)),
+  stored: JSON.parse(textOf(metadata)) as StoredMetadata,
+})
 
 /** The event of an entry that stands, or will stand, at a position. */
 export function recordedEventOf(
   entry: Entry,
+  content: EventContent,
   globalPosition: GlobalPosition,
   status: EventStatus,
 ): RecordedEvent {
@@ -41,8 +66,21 @@ export function recordedEventOf(
     previousHash: hexOf(entry.previous) as Hash,
     hash: hexOf(entry.hash) as Hash,
   }
-  const stored = JSON.parse(textOf(entry.metadata)) as StoredMetadata
-  return eventFrom(entry.type, JSON.parse(textOf(entry.payload)), stored, metadata)
+  return eventFrom(entry.type, content, metadata)
+}
+
+/** Why an event cannot be handed on, where it cannot. */
+const UNOPENED = Symbol('unopened')
+
+/** An event whose content is not known: whoever wants to hand it on is given the error, see {@link mustBeOpen}. */
+export function unopened(event: RecordedEvent, error: StoreError): RecordedEvent {
+  return Object.defineProperty({ ...event }, UNOPENED, { value: error })
+}
+
+/** @throws the error of one that is {@link unopened} */
+export function mustBeOpen(event: RecordedEvent): void {
+  const error = (event as { [UNOPENED]?: StoreError })[UNOPENED]
+  if (error) throw error
 }
 
 /** The same event as plain data: what crosses ports, prints and compares. */
@@ -54,8 +92,7 @@ export function plainEvent<E extends RecordedEvent>(event: E): E {
 
 function eventFrom(
   type: string,
-  data: unknown,
-  { tags, metadata: custom }: StoredMetadata,
+  { data, stored: { tags, metadata: custom } }: EventContent,
   metadata: RecordedMetadata,
 ): RecordedEvent {
   return { type, data, tags: tags ?? NO_TAGS, metadata: custom ? withCustom(metadata, custom) : metadata }

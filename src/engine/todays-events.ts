@@ -4,7 +4,7 @@ import { StoreError } from '../log/errors.ts'
 import type { RecordedEvent } from '../log/event.ts'
 import type { App, Upcaster } from '../model/app.ts'
 import { checkCount } from './reader.ts'
-import { plainEvent } from './recorded-events.ts'
+import { mustBeOpen, plainEvent } from './recorded-events.ts'
 
 export class TodaysEvents {
   readonly #upcasters: ReadonlyMap<string, readonly Upcaster[]>
@@ -22,8 +22,9 @@ export class TodaysEvents {
     for (const upcaster of upcasters) mustEnd(upcaster, this.#upcasters)
   }
 
-  /** Null for one that is left out. @throws `StoreError` `upcast-failed`, `unknown-event-type`. */
+  /** Null for one that is left out. @throws `StoreError` `upcast-failed`, `unknown-event-type`, `decryption-failed`. */
   of(event: RecordedEvent): RecordedEvent | null {
+    mustBeOpen(event)
     if (this.isPlain) return event
     let latest = event
     for (;;) {
@@ -48,7 +49,10 @@ export class TodaysEvents {
     read: (options: O) => AsyncIterable<readonly RecordedEvent[]>,
   ): AsyncGenerator<readonly RecordedEvent[]> {
     if (this.isPlain) {
-      yield* read(options)
+      for await (const part of read(options)) {
+        for (const event of part) mustBeOpen(event)
+        yield part
+      }
       return
     }
     const { maxCount = Infinity, ...bounds } = options

@@ -16,6 +16,10 @@ export type OnConflict<M extends string = string> = ConflictPolicy | Readonly<{ 
  */
 export type CommitNote =
   | Readonly<{ command: Readonly<{ decider: string; id: string; command: unknown }> }>
+  /** A command whose events are encrypted: as Base 64 of IV, ciphertext and tag. */
+  | Readonly<{
+      encryptedCommand: Readonly<{ decider: string; id: string; keyId: string; command: string }>
+    }>
   | Readonly<{ onConflict: OnConflict }>
 
 export function noteText(note: CommitNote | null): string {
@@ -51,6 +55,9 @@ function parseNote(bytes: Uint8Array): CommitNote {
   if (typeof note === 'object' && note !== null) {
     if ('onConflict' in note && isOnConflict(note.onConflict)) return { onConflict: note.onConflict }
     if ('command' in note && isCommand(note.command)) return { command: note.command }
+    if ('encryptedCommand' in note && isEncryptedCommand(note.encryptedCommand)) {
+      return { encryptedCommand: note.encryptedCommand }
+    }
     throw new UnknownNote('has a commit note of a kind that is not known here')
   }
   throw new MalformedBytes('has a commit note that is no object')
@@ -73,4 +80,15 @@ function isCommand(value: unknown): value is { decider: string; id: string; comm
   if (typeof value !== 'object' || value === null) return false
   const { decider, id } = value as Record<string, unknown>
   return typeof decider === 'string' && typeof id === 'string' && 'command' in value
+}
+
+function isEncryptedCommand(
+  value: unknown,
+): value is { decider: string; id: string; keyId: string; command: string } {
+  return (
+    isCommand(value) &&
+    typeof value.command === 'string' &&
+    'keyId' in value &&
+    typeof value.keyId === 'string'
+  )
 }

@@ -24,6 +24,11 @@ const RECOVERY = {
   'invalid-event': 'Correct the value at the path and append again; nothing of the batch was written.',
   'invalid-argument': 'Correct the argument; nothing was written.',
   'unknown-event': 'Name an event that the log has, and that no rebase superseded or amendment left out.',
+  'key-missing':
+    'A key that this needs is not on this device. Add it with `keys.add`, and try again; nothing was written.',
+  'key-destroyed': 'This key was destroyed on this device, for good. Encrypt with another one.',
+  'decryption-failed':
+    'The event is not what was encrypted with its key: it was forged, or the key is another one of the same name. Skip the event or erase it, or get the right key.',
   'malformed-proof': 'This is no proof, checkpoint or key in its format. Get it again from where it came.',
   'not-signed':
     'Nobody signs this log, for the reason given. A bare proof and a root kept elsewhere serve as well.',

@@ -82,6 +82,23 @@ export function jsonColumnOfTexts(texts: readonly string[]): OwnColumn {
   return { bytes, start: 1, ends }
 }
 
+/** A column of values that are JSON in UTF-8 already. */
+export function jsonColumnOfValues(values: readonly Uint8Array[]): OwnColumn {
+  const commas = Math.max(0, values.length - 1)
+  const bytes = new Uint8Array(values.reduce((sum, { length }) => sum + length, commas + 2))
+  const ends = new Uint32Array(values.length)
+  bytes[0] = OPEN
+  let at = 1
+  for (const [i, value] of values.entries()) {
+    if (i > 0) bytes[at++] = COMMA
+    bytes.set(value, at)
+    at += value.length
+    ends[i] = at
+  }
+  bytes[at] = CLOSE
+  return { bytes, start: 1, ends }
+}
+
 /** A column in memory of its own. */
 export type OwnColumn = JsonColumn & { bytes: Uint8Array<ArrayBuffer>; ends: Uint32Array<ArrayBuffer> }
 

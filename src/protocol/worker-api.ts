@@ -8,6 +8,7 @@ import type { ConsistencyProof, InclusionProof, LogCheckpoint } from '../log/pro
 import type { StreamPattern } from '../log/stream-pattern.ts'
 import type { RecordedAmendment } from '../model/amendment.ts'
 import type { EncodedAmendments } from '../model/encode-amendments.ts'
+import type { KeyStatus } from '../model/encryption.ts'
 import type { EraseOptions, Erasure } from '../model/erasure.ts'
 import type {
   AppendResult,
@@ -202,6 +203,12 @@ export interface WorkerApi {
   eraseEvent(eventId: string, options: EraseOptions): Promise<Reply<Erasure>>
   eraseSubject(key: string, value: string, options: EraseOptions): Promise<Reply<Erasure>>
   erasures(): Promise<Reply<readonly Erasure[]>>
+
+  /** Answered when all is folded again that can be read now. */
+  addKey(keyId: string, key: Uint8Array<ArrayBuffer> | CryptoKey): Promise<Reply<void>>
+  destroyKey(keyId: string): Promise<Reply<void>>
+  refreshKeys(): Promise<Reply<void>>
+  listKeys(): Promise<Reply<readonly KeyStatus[]>>
 
   /** Reads what other tabs wrote: hints to a page that slept may have been lost. */
   catchUp(): Promise<Reply<void>>

@@ -38,6 +38,7 @@ const tabs = 'test/worker/tabs.test.ts'
 const silence = 'test/worker/silence-watch.test.ts'
 const pages = 'test/worker/pages.test.ts'
 const brief = 'test/worker/web-lock.test.ts'
+const encryption = 'test/engine/encryption.test.ts'
 
 const of = (
   file: string,
@@ -513,5 +514,80 @@ export const MUTATIONS: readonly Mutation[] = [
     'a tab that is frozen in brief work holds up no other',
     ['setTimeout(() => patience.abort(), PATIENCE_MS)', 'undefined'],
     brief,
+  ),
+  of(
+    'src/log/encrypted-event.ts',
+    'a ciphertext is bound to its store',
+    ['  writer.lp16(storeId)\n', ''],
+    encryption,
+  ),
+  of(
+    'src/log/encrypted-event.ts',
+    'a ciphertext is bound to its stream',
+    ['  writer.lp16(streamName)\n', ''],
+    encryption,
+  ),
+  of(
+    'src/log/encrypted-event.ts',
+    'a ciphertext is bound to its event',
+    ['  writer.raw(eventId)\n', ''],
+    encryption,
+  ),
+  of(
+    'src/log/encrypted-event.ts',
+    'a ciphertext is bound to its type',
+    ['  writer.lp16(type)\n', ''],
+    encryption,
+  ),
+  of(
+    'src/log/encrypted-event.ts',
+    'a ciphertext is bound to its shape',
+    ['  writer.u16(schemaVersion)\n', ''],
+    encryption,
+  ),
+  of(
+    'src/log/encrypted-event.ts',
+    'what is encrypted in an unknown way is not decrypted',
+    ['suite === SUITE && isKeyId(keyId)', 'isKeyId(keyId)'],
+    encryption,
+  ),
+  of(
+    'src/engine/encryption/key-ring.ts',
+    'a destroyed key is not added again',
+    ["if ('destroyedAt' in kept) refusal = destroyedKey(keyId)", 'if (false) refusal = destroyedKey(keyId)'],
+    encryption,
+  ),
+  of(
+    'src/engine/encryption/event-contents.ts',
+    'a retry of other content is noticed',
+    ['|| hasPayload(opened.plaintext, payload)', '|| true'],
+    encryption,
+  ),
+  of(
+    'src/engine/open-log.ts',
+    'nothing is decided upon a part of a history',
+    ["readStream(streamName, options, 'refuse')", 'readStream(streamName, options)'],
+    encryption,
+  ),
+  of(
+    'src/engine/rebase.ts',
+    'a commit waits for its key',
+    ["new Set(['unknown-merge', 'key-missing'])", "new Set(['unknown-merge'])"],
+    encryption,
+  ),
+  of(
+    'src/engine/erasure/erasures.ts',
+    'what was folded with other keys is folded again',
+    [
+      'if (found.length > 0) await draftErasure(record, draft, this.#list)',
+      'if (false) await draftErasure(record, draft, this.#list)',
+    ],
+    encryption,
+  ),
+  of(
+    'src/engine/command-plan.ts',
+    'a command is kept encrypted',
+    ['cipher.encrypts ? await', 'false ? await'],
+    encryption,
   ),
 ]

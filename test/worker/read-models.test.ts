@@ -47,12 +47,13 @@ const served = (): ServedReadModels => ({ rows: dexieRows(openDatabase()), model
 async function open(
   readModels: NonNullable<ServeStoreOptions['readModels']> = served,
   storage: ServeStoreOptions['storage'] = () => memoryStorage(),
+  encryption: NonNullable<ServeStoreOptions['encryption']> = {},
 ) {
   name = `lines-${++databases}`
   const start = () => {
     const { port1, port2 } = new MessageChannel()
     const onError = (error: Error) => errors.push(error)
-    serveStoreOn(port2, { app: cartApp, storage, onError, readModels })
+    serveStoreOn(port2, { app: cartApp, storage, onError, readModels, encryption })
     return port1
   }
   const store = await openStore<typeof cartApp>(start, { storeId: 'shop' })
@@ -68,6 +69,47 @@ async function rows(): Promise<Line[]> {
   db.close()
   return all
 }
+
+test('rows have nothing of a key that is destroyed when that is answered', async () => {
+  const store = await open(served, () => memoryStorage(), { keyIdFor: ({ streamName }) => streamName })
+  for (const [i, keyId] of ['cart-1', 'cart-2'].entries()) {
+    await store.keys.add(keyId, new Uint8Array(32).fill(i))
+    await store.appendToStream(keyId, [added('tea'), added(`of-${keyId}`)])
+  }
+  const { lastEventGlobalPosition } = await store.appendToStream('cart-2', [added('tea')])
+  await store.readModel('lines').whenProcessed(lastEventGlobalPosition)
+  expect((await rows()).map(({ id }) => id)).toEqual([
+    'cart-1/of-cart-1',
+    'cart-1/tea',
+    'cart-2/of-cart-2',
+    'cart-2/tea',
+  ])
+  await store.keys.destroy('cart-1')
+  expect(await rows()).toEqual([
+    { id: 'cart-2/of-cart-2', sku: 'of-cart-2', times: 1 },
+    { id: 'cart-2/tea', sku: 'tea', times: 2 },
+  ])
+  // Not in what is kept to take rows back, either.
+  const kept = await new Promise<unknown[]>((resolve, reject) => {
+    const opening = indexedDB.open(name)
+    opening.onerror = () => reject(opening.error)
+    opening.onsuccess = () => {
+      const database = opening.result
+      const transaction = database.transaction([...database.objectStoreNames])
+      const values: unknown[] = []
+      for (const table of database.objectStoreNames) {
+        const request = transaction.objectStore(table).getAll()
+        request.onsuccess = () => values.push(...request.result)
+      }
+      transaction.oncomplete = () => {
+        database.close()
+        resolve(values)
+      }
+    }
+  })
+  expect(JSON.stringify(kept)).not.toContain('of-cart-1')
+  expect(errors).toEqual([])
+})
 
 describe('a read model that a worker serves', () => {
   test('is there when it was waited for, and says how far it is', async () => {

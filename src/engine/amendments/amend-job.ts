@@ -14,12 +14,14 @@ import type { RecordedChange } from '../../model/amendment.ts'
 import type { AppendResult } from '../../model/event-store.ts'
 import { checkCommitSize, checkStreamName, noSuchPolicy, resultAt, stampFor } from '../append-job.ts'
 import { type Draft, ownEntry } from '../draft.ts'
+import type { EventContents } from '../encryption/event-contents.ts'
 import type { AmendRequest } from '../event-log.ts'
 import type { HeldStreams } from '../held-streams.ts'
 import type { Job } from '../writer.ts'
 import { type OrderParts, versionedChanges } from './drafted-order.ts'
 
-export type AmendParts = OrderParts & Readonly<{ now: () => number; held: HeldStreams }>
+export type AmendParts = OrderParts &
+  Readonly<{ now: () => number; held: HeldStreams; contents: EventContents }>
 
 export function amendJob(request: AmendRequest, parts: AmendParts): Job<AppendResult> {
   // Alone: who is planned behind it folds what is written.
@@ -28,9 +30,10 @@ export function amendJob(request: AmendRequest, parts: AmendParts): Job<AppendRe
 
 /** @throws as `EventStore.amendStream` */
 async function planAmendment(request: AmendRequest, draft: Draft, parts: AmendParts): Promise<AppendResult> {
-  const { streamName, batch, expectedStreamVersion: expected, onConflict } = request
+  const { streamName, batch: given, expectedStreamVersion: expected, onConflict } = request
   checkStreamName(streamName)
   parts.held.mustHold(streamName)
+  const batch = await parts.contents.cipher.encrypt(streamName, given)
   checkCommitSize([batch])
   if (onConflict !== undefined && (typeof onConflict === 'object' || !isOnConflict(onConflict)))
     throw noSuchPolicy(onConflict)

@@ -4,6 +4,7 @@
 import { TreeBuilder } from '../../integrity/tree-builder.ts'
 import type { Block, StoredBlock } from '../../log/block.ts'
 import { bytesOfHex, equalBytes } from '../../log/bytes.ts'
+import { KIND_EVENT } from '../../log/entry.ts'
 import { isStoreError, StoreError } from '../../log/errors.ts'
 import type { GlobalPosition } from '../../log/event.ts'
 import type { HashProvider } from '../../log/hash-provider.ts'
@@ -124,9 +125,17 @@ async function lookAt(storage: LogStorage, storeId: string): Promise<Standing> {
   }
 }
 
+const LOOKED_AT_BYTES = 256 * 1024
+
 async function hasEvents(log: EventLog): Promise<boolean> {
-  for await (const part of log.readAll({ maxCount: 1, order: 'recorded' })) if (part.length > 0) return true
-  return false
+  // Not as they are read: what is encrypted with a key that is not here is an event, too.
+  let after = 0
+  for (;;) {
+    const { commits, next } = await log.readCommits(after, LOOKED_AT_BYTES)
+    if (commits.flat().some(({ kind }) => kind === KIND_EVENT)) return true
+    if (next === after) return false
+    after = next
+  }
 }
 
 async function lookAtDamaged(storage: LogStorage): Promise<Standing> {

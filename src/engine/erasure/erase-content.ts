@@ -115,7 +115,7 @@ class ContentEraser {
       }
       const end = block.commits[next]
       if (end?.lastIndex !== i) continue
-      if (isNoteDue && end.note && 'command' in end.note) notes.add(i)
+      if (isNoteDue && end.note && !('onConflict' in end.note)) notes.add(i)
       isNoteDue = false
       next++
     }

@@ -29,7 +29,8 @@ async function dropSnapshots(touched: ErasureRecord['touched'], storage: SideTab
     // Of an older version of this library: nobody will use it any more.
     if (!snapshot) return true
     const { streamName, position } = snapshot
-    const from = streamName === null ? first : (firstOf.get(streamName) ?? Number.POSITIVE_INFINITY)
+    const ofStream = firstOf.get(streamName ?? '') ?? firstOf.get('') ?? Number.POSITIVE_INFINITY
+    const from = streamName === null ? first : ofStream
     return position >= from
   }
   await deleteSnapshots(storage, keys => keys.filter(isTouched))

@@ -19,6 +19,9 @@ type Told = Readonly<{
 
 const NOTHING: Told = { epoch: '', taken: 0, sent: 0 }
 
+/** Which keys a device has is nobody else's concern. */
+const isErasure = ({ origin }: ErasureRecord): boolean => origin !== 'keys'
+
 export class ErasureCursor {
   readonly #storage: Pick<LogStorage, 'get' | 'put'>
   readonly #list: ErasureList
@@ -46,7 +49,7 @@ export class ErasureCursor {
   /** Records that the server has to be told of, the oldest first. A server of another epoch knows of none. */
   unsentTo(epoch: string): readonly ErasureRecord[] {
     const isKnown = this.#told.epoch === epoch
-    const records = this.#list.records.slice(isKnown ? this.#told.sent : 0)
+    const records = this.#list.records.slice(isKnown ? this.#told.sent : 0).filter(isErasure)
     return isKnown ? records.filter(({ origin }) => origin === 'here') : records
   }
 

@@ -92,7 +92,7 @@ export class ErasureList {
     let first = Number.POSITIVE_INFINITY
     for (const { touched } of this.#records.slice(count)) {
       for (const [name, position] of touched) {
-        if (streamName === null || name === streamName) first = Math.min(first, position)
+        if (streamName === null || name === streamName || name === '') first = Math.min(first, position)
       }
     }
     return first

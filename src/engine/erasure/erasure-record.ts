@@ -14,9 +14,12 @@ export type ErasureRecord = Erasure &
   Readonly<{
     /** Its place in this replica's list, counted from 1. */
     number: number
-    /** Who asked: somebody here, so that the server has to be told, or the server. */
-    origin: 'here' | 'server'
-    /** Streams that an erased entry is of, and the position of the first one. */
+    /**
+     * Who asked: somebody here, so that the server has to be told, or the server. `keys`: nothing was erased, but events can
+     * be read now that could not, or the other way round, for the keys that this device has.
+     */
+    origin: 'here' | 'server' | 'keys'
+    /** Streams that an erased entry is of, and the position of the first one. The name '' stands for all streams. */
     touched: readonly (readonly [streamName: string, position: GlobalPosition])[]
   }>
 

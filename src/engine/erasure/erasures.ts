@@ -11,9 +11,10 @@ import type { HashProvider } from '../../log/hash-provider.ts'
 import { jsonSlice } from '../../log/json-column.ts'
 import type { EraseOptions, Erasure } from '../../model/erasure.ts'
 import { MAX_ERASED_IDS, MAX_REASON } from '../../protocol/erasure-messages.ts'
-import type { LogStorage } from '../../storage/log-storage.ts'
+import type { KeyValues, LogStorage } from '../../storage/log-storage.ts'
 import type { BlockStore } from '../block-store.ts'
 import type { Draft } from '../draft.ts'
+import type { EventContents } from '../encryption/event-contents.ts'
 import { contentOf, sealedValue } from '../sealed-value.ts'
 import type { Job } from '../writer.ts'
 import { eraseCopies } from './erase-copies.ts'
@@ -33,6 +34,7 @@ export type ErasuresParts = Omit<
   Readonly<{
     storage: LogStorage
     blocks: BlockStore
+    contents: () => EventContents
     index: () => ErasureJobParts['index']
     idsReady: () => Promise<void>
     submit: <T>(job: Job<T>) => Promise<T>
@@ -71,7 +73,9 @@ export class Erasures {
 
   /** As the application is told of them. */
   list(): Erasure[] {
-    return this.records.map(({ eventIds, reason, erasedAt }) => ({ eventIds, reason, erasedAt }))
+    return this.records
+      .filter(({ origin }) => origin !== 'keys')
+      .map(({ eventIds, reason, erasedAt }) => ({ eventIds, reason, erasedAt }))
   }
 
   has(eventId: string): boolean {
@@ -174,9 +178,41 @@ export class Erasures {
   }
 
   async eraseSubject(key: string, value: string, options?: EraseOptions): Promise<Erasure> {
-    const { index, blocks, catchUp } = this.#parts
+    const { index, blocks, contents, catchUp } = this.#parts
     await catchUp()
-    return this.erase(await idsOfSubject(key, value, { index: index(), blocks }), options)
+    return this.erase(
+      await idsOfSubject(key, value, { index: index(), blocks, contents: contents() }),
+      options,
+    )
+  }
+
+  /**
+   * Has folded again what was folded of events that can be read now, or cannot any more, and takes what is kept of it away.
+   *
+   * @param find where the first of them stands in each stream; asked at the write door, and once more should another tab be
+   * first
+   * @param values of the side table that are written with the record
+   */
+  async keysChanged(find: () => Promise<ErasureRecord['touched']>, values: KeyValues): Promise<void> {
+    const { submit, storage, now } = this.#parts
+    const touched = await submit({
+      isAlone: true,
+      plan: async draft => {
+        const found = await find()
+        await this.#list.refresh()
+        const record = {
+          eventIds: [],
+          reason: null,
+          erasedAt: now(),
+          origin: 'keys',
+          touched: found,
+        } as const
+        if (found.length > 0) await draftErasure(record, draft, this.#list)
+        for (const [key, value] of Object.entries(values)) draft.addValue(key, value)
+        return found
+      },
+    })
+    await eraseCopies({ eventIds: [], touched }, storage)
   }
 
   /** Takes over what the server lists: events that are not here yet are erased when they come. */

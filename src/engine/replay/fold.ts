@@ -211,4 +211,6 @@ const OF_THE_APP: ReadonlySet<StoreErrorCode> = new Set([
   'handler-failed',
   'upcast-failed',
   'unknown-event-type',
+  // No fault of the app, but told, passed by and resumed in the same way.
+  'decryption-failed',
 ])

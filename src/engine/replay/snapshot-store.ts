@@ -4,7 +4,7 @@ import type { GlobalPosition } from '../../log/event.ts'
 import { jsonCodec, type SnapshotCodec } from '../../model/snapshot-codec.ts'
 import type { SinceSnapshot } from '../../model/snapshot-policy.ts'
 import type { Audit, Refold } from './audit.ts'
-import { amendedSince, type FoldLog, settledThrough } from './fold.ts'
+import { amendedSince, erasedSince, type FoldLog, settledThrough } from './fold.ts'
 import type { FoldCode } from './fold-code.ts'
 import { isMadeBy } from './replay-plan.ts'
 import { isSamePlace, SnapshotCatalog } from './snapshot-catalog.ts'
@@ -85,6 +85,8 @@ export class SnapshotStore {
       storage: log.storage,
       form,
       seal: () => log.seal(),
+      isWhole: ({ owner, snapshot: { erasures, position } }) =>
+        erasedSince(erasures, owner.streamName, log) > position,
       onWritten: ({ prefix }, was, now) => this.#written(prefix, was, now),
       onFailed: ({ owner }, kept, cause) => {
         this.#failed.add(kept)

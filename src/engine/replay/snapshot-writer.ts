@@ -26,6 +26,8 @@ export type SnapshotWriterParts = Readonly<{
   storage: Pick<LogStorage, 'keys' | 'put'>
   form: SnapshotForm
   seal: () => Promise<StateSeal | null>
+  /** False for a state with something in it that was erased since. */
+  isWhole: (draft: Draft) => boolean
   /** False: it was deleted meanwhile. */
   onWritten: (draft: Draft, was: Kept, now: Kept) => boolean
   onFailed: (draft: Draft, kept: Kept, cause: unknown) => void
@@ -98,7 +100,7 @@ export class SnapshotWriter {
     const values = Object.fromEntries(
       [...this.#deletions].map(key => [key, null as Uint8Array<ArrayBuffer> | null]),
     )
-    const drafts = [...this.#drafts]
+    const drafts = [...this.#drafts].filter(([, draft]) => this.#parts.isWhole(draft))
     this.#deletions.clear()
     this.#drafts.clear()
     const written = (await Promise.all(drafts.map(([kept, draft]) => this.#encode(kept, draft)))).filter(
@@ -114,7 +116,10 @@ export class SnapshotWriter {
       this.#beingWritten = new Set()
     }
     for (const { draft, was, now } of written) {
-      if (!this.#parts.onWritten(draft, was, now)) this.delete(draft.prefix, now)
+      const isWanted = this.#parts.onWritten(draft, was, now)
+      // Erased while it was written: it goes at once.
+      if (!this.#parts.isWhole(draft)) await this.#parts.storage.put({ [now.key]: null })
+      else if (!isWanted) this.delete(draft.prefix, now)
     }
   }
 
