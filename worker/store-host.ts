@@ -37,11 +37,14 @@ export type StoreParts = OpenedStore &
     leave: (isGone: boolean) => Promise<void>
   }>
 
+/** In what two pages do not mean the same store. */
+export type Difference = 'database' | 'server' | 'streams'
+
 export type StoreOpener = Readonly<{
   /** @param signal ends an import */
   open: (values: PageValues, pages: Pages, hooks: OpenHooks) => Promise<OpenedStore>
-  /** In what two pages do not mean the same store; null where they do. */
-  differenceOf: (one: PageValues, other: PageValues) => 'database' | 'server' | 'streams' | null
+  /** Null where both mean the same store. */
+  differenceOf: (one: PageValues, other: PageValues) => Difference | null
 }>
 
 export type OpenHooks = Readonly<{
@@ -135,10 +138,16 @@ class HostedStore {
   }
 }
 
-function otherStore(storeId: string, difference: 'database' | 'server'): StoreError {
+function otherStore(storeId: string, difference: Difference): StoreError {
   return new StoreError(
     'worker-mismatch',
-    `Another page has this store open in the same shared worker, with another ${difference}: close it, or start a SharedWorker with another name`,
+    `Another page has this store open in the same shared worker, with ${OTHER[difference]}: close it, or start a SharedWorker with another name`,
     { storeId, difference },
   )
+}
+
+const OTHER: Readonly<Record<Difference, string>> = {
+  database: 'another database',
+  server: 'another server',
+  streams: 'another choice of streams',
 }
