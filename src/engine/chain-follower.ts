@@ -11,6 +11,9 @@ import type { LogStorage } from '../storage/log-storage.ts'
 import type { DraftHead } from './staged-run.ts'
 import { readSyncFact, SYNC_STREAM } from './sync-fact.ts'
 
+/** Read at once of what was superseded: it may be all that is before it. */
+const READ_BYTES = 4 * 1024 * 1024
+
 export type FollowerParts = Readonly<{ storeId: string; storage: LogStorage; chain: HashChain }>
 
 export type Failure = Readonly<{
@@ -49,6 +52,8 @@ export class ChainFollower {
   events = 0
   readonly #parts: FollowerParts
   readonly #heads = new Map<string, DraftHead>()
+  /** What has been taken off the count. */
+  readonly #superseded: (readonly [from: GlobalPosition, to: GlobalPosition])[] = []
 
   constructor(parts: FollowerParts) {
     this.#parts = parts
@@ -116,21 +121,32 @@ export class ChainFollower {
     const { supersededFrom } = readSyncFact(fact.payload, at)
     if (supersededFrom === null) return null
     const rewound = new Set<string>()
-    for (const { bytes, firstPosition } of await this.#parts.storage.read({
-      from: supersededFrom,
-      to: at - 1,
-    })) {
-      const block = decodeBlock(bytes, firstPosition)
+    for await (const block of this.#blocksOf(supersededFrom, at - 1)) {
       for (let i = Math.max(0, supersededFrom - block.firstPosition); i < block.count; i++) {
-        if (block.firstPosition + i >= at || block.kinds[i] === KIND_SYSTEM) continue
-        this.events--
+        const position = block.firstPosition + i
+        if (position >= at || block.kinds[i] === KIND_SYSTEM) continue
+        if (!this.#isSuperseded(position)) this.events--
         const { streamName, streamVersion, previous } = block.entry(i)
         if (rewound.has(streamName)) continue
         rewound.add(streamName)
         this.#heads.set(streamName, { version: streamVersion - 1, hash: previous.slice() })
       }
     }
+    this.#superseded.push([supersededFrom, at - 1])
     return null
+  }
+
+  async *#blocksOf(from: GlobalPosition, to: GlobalPosition): AsyncGenerator<Block> {
+    for (let next = from; next <= to; ) {
+      const read = await this.#parts.storage.read({ from: next, to, maxBytes: READ_BYTES })
+      if (read.length === 0) return
+      for (const { bytes, firstPosition } of read) yield decodeBlock(bytes, firstPosition)
+      next = read.at(-1)!.lastPosition + 1
+    }
+  }
+
+  #isSuperseded(position: GlobalPosition): boolean {
+    return this.#superseded.some(([from, to]) => from <= position && position <= to)
   }
 
   #headOf(streamName: string): DraftHead {

@@ -28,7 +28,7 @@ export async function cutPage(
   if (streams) return cutPart(commits, { after, maxBytes, tree, isWanted: streamMatcher(streams) })
   const taken = await takeCommits(commits, maxBytes)
   const next = taken.at(-1)?.lastPosition ?? after
-  return { commits: taken.map(({ entries }) => entries), next, skipped: [] }
+  return { commits: taken.map(({ entries }) => entries), next, skipped: [], cut: [] }
 }
 
 type PartBounds = Omit<PageBounds, 'streams'> & Readonly<{ isWanted: (streamName: string) => boolean }>
@@ -38,12 +38,14 @@ async function cutPart(
   { after, maxBytes, tree, isWanted }: PartBounds,
 ): Promise<CommitPage> {
   const taken: (readonly Entry[])[] = []
+  const cut: number[] = []
   const gaps: [start: number, end: number][] = []
   let [next, bytes] = [after, 0]
   for await (const { entries, firstPosition, lastPosition } of commits) {
     const wanted = entries.filter(({ streamName }) => isWanted(streamName))
     bytes += wanted.reduce((sum, entry) => sum + sizeOf(entry), 0)
     if (bytes > maxBytes && taken.length > 0 && wanted.length > 0) break
+    if (wanted.length > 0 && wanted.length < entries.length) cut.push(taken.length)
     if (wanted.length > 0) taken.push(wanted)
     for (const [i, { streamName }] of entries.entries()) {
       if (!isWanted(streamName)) leaveOut(firstPosition - 1 + i, gaps)
@@ -55,7 +57,7 @@ async function cutPart(
   for (const [start, end] of gaps) {
     skipped.push({ start, end, roots: await tree.subtreeRoots([start, end]) })
   }
-  return { commits: taken, next, skipped }
+  return { commits: taken, next, skipped, cut }
 }
 
 function leaveOut(leaf: number, gaps: [start: number, end: number][]): void {

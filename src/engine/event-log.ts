@@ -104,11 +104,13 @@ export type RemotePage = Readonly<{
   streams?: readonly StreamPattern[]
   /** In order. */
   skipped?: readonly SkippedEntries[]
+  /** Which of the commits, counted from 0, have entries in other streams as well. */
+  cut?: readonly number[]
 }>
 
 /** What a replica pulls. `next` is `after` at the end of the log. */
 export type CommitPage = Pick<RemotePage, 'commits' | 'next'> &
-  Readonly<{ skipped: readonly SkippedEntries[] }>
+  Readonly<{ skipped: readonly SkippedEntries[]; cut: readonly number[] }>
 
 export type ApplyOutcome = Readonly<{ confirmed: number; rebased: number; rejected: readonly Rejection[] }>
 

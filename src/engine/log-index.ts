@@ -353,6 +353,17 @@ export class LogIndex {
     this.#cursor = cursor
   }
 
+  /** Moves the cursor over entries of the server that are not held here, where it is in front of them. */
+  passBy({ epoch, after, next }: Readonly<{ epoch: string; after: number; next: number }>): void {
+    const isBefore = this.#cursor.epoch === epoch && this.#cursor.serverPosition === after
+    if (isBefore) this.#cursor = { ...this.#cursor, serverPosition: next }
+  }
+
+  /** Takes back what was passed by. */
+  goBackTo(serverPosition: number): void {
+    this.#cursor = { ...this.#cursor, serverPosition }
+  }
+
   #find(streamName: string): StreamIndex | undefined {
     const number = this.#numberOf.get(streamName)
     return number === undefined ? undefined : this.#streams[number]

@@ -47,6 +47,7 @@ import { earliest, LogIndex } from './log-index.ts'
 import { LogProofs } from './log-proofs.ts'
 import { LogVerifier } from './log-verifier.ts'
 import { checkMerges } from './merge-again.ts'
+import { passBy } from './pass-by.ts'
 import { effectiveCommitsBehind, PendingTail, takeCommits } from './pending-tail.ts'
 import { LogReader } from './reader.ts'
 import { Healing } from './recovery/healing.ts'
@@ -342,6 +343,8 @@ class OpenLog implements EventLog {
       erasures: this.erasures,
       merges: this.#merges,
     }
+    if (await passBy(page, { ...this.#serverTree, storage: this.storage }))
+      return { confirmed: 0, rebased: 0, rejected: [] }
     const outcome = await this.#writer.submit(remoteJob(page, parts))
     return { ...outcome, rejected: await openRejections(outcome.rejected, this.#contents) }
   }

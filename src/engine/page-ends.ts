@@ -22,8 +22,9 @@ export async function pageEnds({ index, blocks, hash }: PageEndsParts): Promise<
     const block = await blocks.holding(at)
     const fact = readSyncFact(jsonSlice(block.payloads, at - block.firstPosition), at)
     // A fact that goes back takes with it what was known behind its place.
-    while (ends.length > 0 && ends.at(-1)!.tree.size >= fact.serverPosition) ends.pop()
+    while (ends.length > 0 && ends.at(-1)!.tree.size > fact.serverPosition) ends.pop()
     if (!fact.tree || fact.serverPosition === 0) continue
+    if (ends.at(-1)?.tree.size === fact.serverPosition) ends.pop()
     const tree = new CompactRange(hash, fact.serverPosition, fact.tree.map(bytesOfHex))
     ends.push({ tree, position: fact.confirmedThrough })
   }

@@ -2,6 +2,7 @@
 // where nothing came between on their streams, decided again, appended again, or rejected.
 
 import { equalBytes } from '../log/bytes.ts'
+import { isInPart } from '../log/commit-note.ts'
 import { type Entry, KIND_AMENDMENT } from '../log/entry.ts'
 import { isStoreError, StoreError, type StoreErrorCode } from '../log/errors.ts'
 import type { StreamVersion } from '../log/event.ts'
@@ -61,7 +62,8 @@ export async function planTailAgain(
  * never decided again, since others who have it could not.
  */
 function asSeen(commit: TailCommit, { index }: RebaseParts): TailCommit {
-  return commit.lastPosition <= index.confirmedOnce ? { ...commit, note: null } : commit
+  const isSeen = commit.lastPosition <= index.confirmedOnce && !isInPart(commit.note)
+  return isSeen ? { ...commit, note: null } : commit
 }
 
 export async function rejectionFor(
@@ -93,11 +95,12 @@ async function planCommitAgain(commit: TailCommit, draft: Draft, parts: AgainPar
     await planCommand(wish, eventIdOf(eventId), draft, { ...parts, now: () => recordedAt })
     return
   }
-  if (typeof note?.onConflict === 'object') {
-    await mergeAgain({ ...commit, name: note.onConflict.merge }, draft, parts)
+  const onConflict = note && 'onConflict' in note ? note.onConflict : 'reappend'
+  if (typeof onConflict === 'object') {
+    await mergeAgain({ ...commit, name: onConflict.merge }, draft, parts)
     return
   }
-  if (note?.onConflict === 'reject') throw await otherEventsFirst(entries[0]!, draft)
+  if (onConflict === 'reject') throw await otherEventsFirst(entries[0]!, draft)
   for (const entry of entries) {
     if (entry.kind === KIND_AMENDMENT) await amendAgain(entry, draft, parts)
     else draft.linkEntry(entry.streamName, entry)

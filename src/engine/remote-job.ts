@@ -3,6 +3,7 @@
 
 import type { CompactRange } from '../integrity/compact-range.ts'
 import { equalBytes } from '../log/bytes.ts'
+import { IN_PART } from '../log/commit-note.ts'
 import type { Entry } from '../log/entry.ts'
 import { StoreError } from '../log/errors.ts'
 import type { GlobalPosition } from '../log/event.ts'
@@ -48,6 +49,7 @@ async function planPage(page: RemotePage, draft: Draft, parts: RemoteParts): Pro
   checkPlace(page, cursor)
   if (page.next === page.after && page.epoch === cursor.epoch) return NOTHING
   const tree = await addServerTree(page, draft, parts)
+  if (!tree) return NOTHING
   const place: PlacedPage = { page, tree }
   if (page.commits.length === 0) {
     await addFact(place, draft, parts, { through: cursor.confirmedThrough, from: null })
@@ -58,7 +60,7 @@ async function planPage(page: RemotePage, draft: Draft, parts: RemoteParts): Pro
     await addFact(place, draft, parts, { through: lastPosition, from: null })
     return { ...NOTHING, confirmed: countEvents(page.commits) }
   }
-  return planForeign({ place, foreign: page.commits.slice(matched), tail: rest }, draft, parts)
+  return planForeign({ place, matched, tail: rest }, draft, parts)
 }
 
 /** A page, and the tree of the server's log behind it. */
@@ -78,9 +80,9 @@ async function addServerTree(
   page: RemotePage,
   draft: Draft,
   { serverTree }: RemoteParts,
-): Promise<CompactRange> {
-  // Never null: it is the next one.
-  const tree = (await serverTreeBehind(page, serverTree))!
+): Promise<CompactRange | null> {
+  const tree = await serverTreeBehind(page, serverTree)
+  if (!tree) return null
   if (tree.size !== page.next) throw notWhole(page)
   draft.addValue(SERVER_TREE_KEY, await serverTreeValue(tree, serverTree.hash))
   return tree
@@ -112,13 +114,15 @@ function isSame(a: readonly Entry[], b: readonly Entry[]): boolean {
 
 type ForeignPart = Readonly<{
   place: PlacedPage
-  foreign: RemotePage['commits']
+  /** So many of the page's commits are the oldest of the tail. */
+  matched: number
   tail: readonly TailCommit[]
 }>
 
 async function planForeign(part: ForeignPart, draft: Draft, parts: RemoteParts): Promise<ApplyOutcome> {
-  const { place, foreign, tail } = part
+  const { place, matched, tail } = part
   const { page } = place
+  const foreign = page.commits.slice(matched)
   const factPosition = draft.nextPosition
   const from = tail[0]?.firstPosition ?? null
   rewindTail(tail, draft)
@@ -130,7 +134,7 @@ async function planForeign(part: ForeignPart, draft: Draft, parts: RemoteParts):
     const listed = commit.map(entry => parts.erasures.asListed(entry))
     for (const [i, entry] of listed.entries()) conflicts.takeRemote(entry, draft.nextPosition + i)
     draft.place(listed)
-    draft.commit(null)
+    draft.commit(isCut(matched + n, page) ? IN_PART : null)
   }
   await parts.erasures.draftUnlisted(foreign.flat(), draft)
   const ids = new Set(foreign.flat().map(({ eventId }) => eventIdOf(eventId)))
@@ -139,6 +143,8 @@ async function planForeign(part: ForeignPart, draft: Draft, parts: RemoteParts):
   for (const rejection of rejected) addRejection(draft, rejection)
   return { confirmed: countEvents(page.commits), rebased: left.length - rejected.length, rejected }
 }
+
+const isCut = (commit: number, { cut = [] }: RemotePage): boolean => cut.includes(commit)
 
 async function checkForeign(
   commit: readonly Entry[],

@@ -33,6 +33,11 @@ export async function serverTreeBehind(
   const { serverPosition } = parts.index.cursor
   if (page.after !== serverPosition) return null
   const tree = (await restore(serverPosition, parts)) ?? (await readAgain(serverPosition, parts))
+  if (tree.size < serverPosition) {
+    // What was passed by has to be asked for again.
+    parts.index.goBackTo(tree.size)
+    return null
+  }
   const gaps = [...(page.skipped ?? [])]
   const passGaps = () => {
     while (gaps[0]?.start === tree.size && addSkipped(gaps[0], tree)) gaps.shift()
@@ -74,7 +79,8 @@ async function restore(position: number, { storage, hash }: ServerTreeParts): Pr
 async function readAgain(position: number, parts: ServerTreeParts): Promise<CompactRange> {
   const { hash, index, blocks } = parts
   const tree = new CompactRange(hash)
-  if (index.cursor.streams) return (await pageEnds(parts)).at(-1)?.tree ?? tree
+  const end = index.cursor.streams && (await pageEnds(parts)).at(-1)
+  if (end) return new CompactRange(hash, end.tree.size, end.tree.roots)
   for await (const { entries } of effectiveCommitsBehind(0, index, blocks)) {
     if (tree.size >= position) break
     for (const entry of entries) tree.add(entry.hash)

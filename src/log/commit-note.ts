@@ -21,6 +21,12 @@ export type CommitNote =
       encryptedCommand: Readonly<{ decider: string; id: string; keyId: string; command: string }>
     }>
   | Readonly<{ onConflict: OnConflict }>
+  /** Of another author's commit only what is in the streams that are held here: never sent, since it is not all of it. */
+  | typeof IN_PART
+
+export const IN_PART = { inPart: true } as const
+
+export const isInPart = (note: CommitNote | null): note is typeof IN_PART => note !== null && 'inPart' in note
 
 export function noteText(note: CommitNote | null): string {
   return note === null ? '' : JSON.stringify(note)
@@ -58,6 +64,7 @@ function parseNote(bytes: Uint8Array): CommitNote {
     if ('encryptedCommand' in note && isEncryptedCommand(note.encryptedCommand)) {
       return { encryptedCommand: note.encryptedCommand }
     }
+    if ('inPart' in note && note.inPart === true) return IN_PART
     throw new UnknownNote('has a commit note of a kind that is not known here')
   }
   throw new MalformedBytes('has a commit note that is no object')

@@ -72,9 +72,10 @@ export type RejectedAmendment = Pick<RecordedAmendment, 'amendmentId' | 'streamN
 
 /**
  * Why the server will never take a commit: its ids are recorded with other content, it is not what the protocol allows,
- * the token may not append to its streams, or it is larger than the server takes.
+ * the token may not append to its streams, or it is larger than the server takes. `in-part`: it was never sent, since a
+ * server that was restored has lost it, and of another author's commit only what is in `sync.streams` is here.
  */
-export type ServerRefusal = 'id-reused' | 'invalid' | 'forbidden' | 'too-large'
+export type ServerRefusal = 'id-reused' | 'invalid' | 'forbidden' | 'too-large' | 'in-part'
 
 /**
  * A pending commit that could not be taken up again behind what the server had, or that the server refused for good, or

@@ -6,23 +6,35 @@ import type { SkippedEntries } from '../log/skipped-entries.ts'
 import type { StreamPattern } from '../log/stream-pattern.ts'
 import { type Fields, MalformedMessage } from './untrusted-json.ts'
 
-export type PartOfLog = Readonly<{ streams: readonly StreamPattern[]; skipped: readonly SkippedEntries[] }>
+export type PartOfLog = Readonly<{
+  streams: readonly StreamPattern[]
+  skipped: readonly SkippedEntries[]
+  /** Which of the page's commits, counted from 0, are not given whole. */
+  cut: readonly number[]
+}>
 
 /** Left out where all of the log is given. */
-export const partFields = ({ streams, skipped = [] }: Partial<PartOfLog>): object =>
+export const partFields = ({ streams, skipped = [], cut = [] }: Partial<PartOfLog>): object =>
   streams
-    ? { streams, skipped: skipped.map(({ start, end, roots }) => [start, end, roots.map(hexOf).join('')]) }
+    ? {
+        streams,
+        skipped: skipped.map(({ start, end, roots }) => [start, end, roots.map(hexOf).join('')]),
+        cut,
+      }
     : {}
 
 /** @throws {@link MalformedMessage} */
 export function partIn(fields: Fields): PartOfLog | Record<string, never> {
-  const { streams, skipped } = fields
+  const { streams, skipped, cut } = fields
   if (streams === undefined) return {}
   if (!Array.isArray(streams) || !streams.every(one => typeof one === 'string')) {
     throw new MalformedMessage('unexpected', 'streams must be a list of patterns')
   }
   if (!Array.isArray(skipped)) throw new MalformedMessage('unexpected', 'skipped must be a list')
-  return { streams, skipped: skipped.map(stretchOf) }
+  if (!Array.isArray(cut) || !cut.every(Number.isSafeInteger)) {
+    throw new MalformedMessage('unexpected', 'cut must be a list of whole numbers')
+  }
+  return { streams, skipped: skipped.map(stretchOf), cut }
 }
 
 const HEX_ROOT = 2 * HASH_BYTES

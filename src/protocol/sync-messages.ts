@@ -81,10 +81,10 @@ export type Hint = Readonly<{ position: number; epoch: string; erasures: number 
 export type ErrorBody = Readonly<{ code: string; message: string; facts: Readonly<Record<string, unknown>> }>
 
 export function encodePullResponse(
-  { commits, root, streams, skipped, ...head }: PullResponse,
+  { commits, root, streams, skipped, cut, ...head }: PullResponse,
   hash: HashProvider,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const part = partFields({ ...(streams && { streams }), ...(skipped && { skipped }) })
+  const part = streams ? partFields({ streams, skipped: skipped ?? [], cut: cut ?? [] }) : {}
   return encodeFrames({ ...head, root: root && hexOf(root), ...part }, commits, hash)
 }
 

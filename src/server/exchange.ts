@@ -122,7 +122,8 @@ export class Exchange {
       case 'readPage': {
         const page = await log.readCommits(effect.after, effect.maxBytes, effect.streams)
         this.found.commits = page.commits
-        if (effect.streams) this.found.part = { streams: effect.streams, skipped: page.skipped }
+        if (effect.streams)
+          this.found.part = { streams: effect.streams, skipped: page.skipped, cut: page.cut }
         return { type: 'pageRead', next: page.next }
       }
       case 'admit':

@@ -24,7 +24,9 @@ export function confirmedCommits({ signal, streams, ...access }: ConfirmedCommit
       if (answer.type !== 'ok') return outcomeOf(answer)
       const page = answer.value
       if (page.epoch !== epoch) return { type: 'refused', reason: 'the server has another log than before' }
-      for (const commit of page.commits) if (!take(commit)) return { type: 'read' }
+      for (const [n, commit] of page.commits.entries()) {
+        if (!take(commit, page.cut?.includes(n) ?? false)) return { type: 'read' }
+      }
       if (page.next === after) return { type: 'read' }
       after = page.next
     }

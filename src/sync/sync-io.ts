@@ -56,7 +56,7 @@ export type SyncInput =
   /** It is not pending any more. */
   | Readonly<{ type: 'setAsideDone'; standing: Standing }>
   | Readonly<{ type: 'setAsideFailed'; failure: SyncFailure }>
-  /** It holds nothing of the server's log any more, unless something was appended meanwhile. */
+  /** The first page of it is in the log, unless something was appended meanwhile. */
   | Readonly<{ type: 'resubscribeDone'; standing: Standing }>
   | Readonly<{ type: 'resubscribeFailed'; failure: SyncFailure }>
 
@@ -70,7 +70,7 @@ export type SyncEffect =
   | Readonly<{ type: 'rejoin' }>
   /** Asks nobody: takes out of the pending tail what the server refuses for good. */
   | Readonly<{ type: 'setAside'; commit: RefusedCommit }>
-  /** Asks nobody: leaves what was confirmed of the streams that were wanted before. */
+  /** Gets a page of the streams that are wanted now, and leaves for it what was confirmed of those before. */
   | Readonly<{ type: 'resubscribe' }>
   | Readonly<{ type: 'abortRequest' }>
   /** Takes the place of the timer before. */

@@ -1,7 +1,8 @@
 // Runs the effects of the sync state machine: the thin shell between a log, a server and the clock.
 
-import type { EventLog, RefusedCommit, RemotePage } from '../engine/event-log.ts'
+import type { EventLog, PendingCommit, RefusedCommit, RemotePage } from '../engine/event-log.ts'
 import { equalBytes, hexOf } from '../log/bytes.ts'
+import { isInPart } from '../log/commit-note.ts'
 import { isStoreError, StorageFailed, type StoreError } from '../log/errors.ts'
 import type { StreamPattern } from '../log/stream-pattern.ts'
 import type { PushMark, Rejection } from '../model/sync-status.ts'
@@ -129,7 +130,8 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
         follow(setAside(effect.commit).then(dispatch))
         break
       case 'resubscribe':
-        follow(resubscribe().then(dispatch))
+        request = new AbortController()
+        follow(resubscribe(request.signal).then(dispatch))
         break
       case 'abortRequest':
         request.abort()
@@ -183,6 +185,9 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
   async function applySigned(page: RemotePage, signed: SignedPage): Promise<SyncFailure | null> {
     const { checkpoint, root: served = null } = signed
     const root = checkpoint === null && served === null ? null : await log.serverRootBehind(page)
+    // Of what was passed by the tree was lost: it is asked for once more.
+    if (root === null && page.epoch === log.cursor().epoch && log.cursor().serverPosition < page.after)
+      return null
     await pin.check(signed, root)
     if (root && served && !equalBytes(root, served)) {
       const facts = { next: page.next, root: hexOf(served), computedRoot: hexOf(root) }
@@ -233,9 +238,35 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
     }
   }
 
-  async function resubscribe(): Promise<SyncInput> {
+  /** The oldest pending ones, up to the first of which only a part is here: where that comes first, it is set aside. */
+  async function wholeCommits(maxBytes: number): Promise<readonly PendingCommit[]> {
+    for (;;) {
+      const tail = await log.pendingCommits(maxBytes)
+      const inPart = tail.findIndex(({ note }) => isInPart(note))
+      if (inPart !== 0) return inPart < 0 ? tail : tail.slice(0, inPart)
+      await setAsideInPart(tail[0]!)
+    }
+  }
+
+  /** Whoever has all of it has not come yet, or there is nobody. */
+  async function setAsideInPart({ entries }: PendingCommit): Promise<void> {
+    const message = 'The server has lost this commit, and only a part of it is here'
+    await tellRejected(await log.setAside({ hash: nameOf(entries)!, refusal: 'in-part', message }))
+  }
+
+  /** What is held is left for a page of what is to be held, and not for a promise of one. */
+  async function resubscribe(signal: AbortSignal): Promise<SyncInput> {
     try {
-      await log.resubscribe(streams)
+      const { epoch } = log.cursor()
+      const answer = await transport.pull(0, signal, streams)
+      if (answer.type !== 'ok') return { type: 'resubscribeFailed', failure: answer }
+      const page = answer.value
+      if (page.epoch !== epoch) {
+        const failure = { type: 'epoch-changed', expected: epoch, actual: page.epoch } as const
+        return { type: 'resubscribeFailed', failure }
+      }
+      const failure = (await log.resubscribe(streams)) ? await applySigned(page, page) : null
+      if (failure) return { type: 'resubscribeFailed', failure }
       return { type: 'resubscribeDone', standing: standing() }
     } catch (error) {
       return { type: 'resubscribeFailed', failure: failureFrom(error) }
@@ -251,7 +282,7 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
   async function push(epoch: string, maxBytes: number, signal: AbortSignal): Promise<SyncInput> {
     let sent: Sent = { commits: 0, bytes: 0, first: null }
     try {
-      const pending = await log.pendingCommits(maxBytes)
+      const pending = await wholeCommits(maxBytes)
       if (pending.length === 0) return { type: 'pushEmpty', standing: standing() }
       const commits = pending.map(({ entries }) => entries)
       const bytes = pending.reduce((sum, commit) => sum + commit.bytes, 0)

@@ -196,7 +196,12 @@ test('a server that has another log, or another event, is not believed', async (
   const damage = (await one.device.log.healing.examine(firstPosition))!
   const honest = sourceFor(world, one.device)
   const lying: ConfirmedSource = (behind, take) =>
-    honest(behind, commit => take(commit.map(entry => ({ ...entry, payload: utf8('"sold"') }))))
+    honest(behind, (commit, isCut) =>
+      take(
+        commit.map(entry => ({ ...entry, payload: utf8('"sold"') })),
+        isCut,
+      ),
+    )
   expect(await one.device.log.healing.heal(damage, lying)).toEqual({
     type: 'refused',
     reason: `the server has another event at position ${firstPosition}`,
@@ -226,9 +231,9 @@ test('where the hash itself is lost, the event that follows says what it was', a
   const honest = sourceFor(world, one.device)
   // Each holds in itself, and links to what is before it.
   const rewriting: ConfirmedSource = (behind, take) =>
-    honest(behind, ([entry, ...rest]) => {
+    honest(behind, ([entry, ...rest], isCut) => {
       const other = { ...entry!, payload: utf8('"sold"') }
-      return take([{ ...other, hash: chain.hashOf(other) }, ...rest])
+      return take([{ ...other, hash: chain.hashOf(other) }, ...rest], isCut)
     })
   expect(await one.device.log.healing.heal(damage, rewriting)).toMatchObject({ type: 'refused' })
   expect(await one.device.log.healing.heal(damage, honest)).toEqual({ type: 'healed' })

@@ -184,6 +184,83 @@ describe('a server that was restored', () => {
   })
 })
 
+describe('a commit to streams of which some are not held', () => {
+  /** The server is put back to before it: the device that has a part of it comes first, then the one that has all. */
+  async function restored() {
+    const full = await begin()
+    const part = await openPart(CARTS)
+    await world.converge()
+    const backup = world.backUp()
+    await full.log.append({
+      appends: ['notes', 'cart-1'].map(streamName => ({
+        streamName,
+        expectedStreamVersion: 'NO_CONCURRENCY_CHECK' as const,
+        batch: encodeEvents([{ type: 'Said', data: `both ${streamName}` }]),
+      })),
+    })
+    await world.converge()
+    full.loop.setOnline(false)
+    await world.restore(backup)
+    part.loop.poke()
+    return { full, part }
+  }
+  const texts = async (device: Device) =>
+    (await device.confirmed()).map(line => JSON.parse(/ (".*?") /.exec(line)![1]!))
+
+  test('is not sent as if it were whole, and comes back with who has all of it', async () => {
+    const { full, part } = await restored()
+    await world.run(() => part.loop.status().phase === 'idle' && part.log.pendingCount() === 0)
+    expect(part.rejected).toMatchObject([
+      { events: [{ streamName: 'cart-1' }], reason: { code: 'sync-refused', refusal: 'in-part' } },
+    ])
+    full.loop.setOnline(true)
+    await world.settle()
+    expect(await texts(full)).toEqual(expect.arrayContaining(['both notes', 'both cart-1']))
+    expect(full.rejected).toEqual([])
+    expect(await texts(part)).toContain('both cart-1')
+  })
+
+  test('holds up nothing that was appended behind it', async () => {
+    const { part } = await restored()
+    await part.append('cart-1', ['behind'])
+    await world.run(() => part.loop.status().phase === 'idle' && part.log.pendingCount() === 0)
+    expect((await texts(part)).at(-1)).toBe('behind')
+    expect((await part.log.verify()).ok).toBe(true)
+  })
+})
+
+describe('what others write elsewhere', () => {
+  test('leaves no trace in the log of a device, however much it is', async () => {
+    const full = await begin()
+    const database = createMemoryDatabase()
+    const part = await openPart(CARTS, database)
+    await world.converge()
+    const { blocks } = { blocks: database.blocks.length }
+    for (let n = 0; n < 5; n++) {
+      await full.append('notes', [`more ${n}`])
+      await world.converge()
+    }
+    expect(database.blocks).toHaveLength(blocks)
+    expect(part.loop.status()).toMatchObject({ serverPosition: 11, error: null })
+    await full.append('cart-1', ['at last'])
+    await world.converge()
+    expect(await part.confirmed()).toEqual(await cartsOf(full))
+  })
+
+  test('is asked for once more where the tree of it was lost', async () => {
+    const full = await begin()
+    const database = createMemoryDatabase()
+    const part = await openPart(CARTS, database)
+    await world.converge()
+    await full.append('notes', ['more'])
+    await world.converge()
+    database.values.delete('sync/server-tree')
+    await full.append('cart-2', ['d'])
+    await world.converge()
+    expect(await part.confirmed()).toEqual(await cartsOf(full))
+  })
+})
+
 describe('another choice of streams', () => {
   async function reopened(streams: readonly string[] | undefined, change = async (_part: Device) => {}) {
     await begin()
@@ -224,6 +301,32 @@ describe('another choice of streams', () => {
     await world.converge()
     expect(said(await again.confirmed())).toHaveLength(3)
     expect(again.log.cursor().streams).toEqual(['notes'])
+  })
+
+  test('that the token does not give leaves what was held', async () => {
+    const again = await reopened(['notes'])
+    world.readable = ['cart-*']
+    again.loop.start()
+    await world.run(() => again.loop.status().phase === 'stopped')
+    expect(again.loop.status().error).toMatchObject({ code: 'sync-refused' })
+    expect(said(await again.confirmed()).map(line => line.split('@')[0])).toEqual([
+      'cart-1',
+      'cart-1',
+      'cart-2',
+    ])
+  })
+
+  test('and back again counts each event once', async () => {
+    await begin()
+    const database = createMemoryDatabase()
+    for (const streams of [CARTS, ['notes'], CARTS]) {
+      const part = await openPart(streams, database)
+      await world.converge()
+      expect(await part.log.verify()).toMatchObject({ ok: true, events: 3 })
+      await part.loop.stop()
+      await part.log.close()
+      world.devices.pop()
+    }
   })
 
   test('waits until what is pending is confirmed', async () => {

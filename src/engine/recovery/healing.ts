@@ -3,6 +3,7 @@
 import type { StoredBlock } from '../../log/block.ts'
 import { BlockWriter } from '../../log/block-writer.ts'
 import { equalBytes } from '../../log/bytes.ts'
+import { IN_PART, isInPart } from '../../log/commit-note.ts'
 import type { Entry } from '../../log/entry.ts'
 import type { GlobalPosition } from '../../log/event.ts'
 import type { HashChain } from '../../log/hash-chain.ts'
@@ -25,7 +26,7 @@ export type ReadOutcome = Readonly<{ type: 'read' }> | Exclude<HealOutcome, { ty
 /** Reads commits of the server's log behind a place, in order, until `take` is false or the log ends. */
 export type ConfirmedSource = (
   behind: ServerPlace,
-  take: (commit: readonly Entry[]) => boolean,
+  take: (commit: readonly Entry[], isCut: boolean) => boolean,
 ) => Promise<ReadOutcome>
 
 export type HealingParts = Readonly<{
@@ -145,12 +146,13 @@ export class Healing {
     const last = lost.at(-1)!
     const start = await this.#placeBefore(lost[0]!)
     let position = start.confirmedThrough
-    return source({ epoch: start.epoch, position: start.serverPosition }, commit => {
+    return source({ epoch: start.epoch, position: start.serverPosition }, (commit, isCut) => {
       for (const [i, entry] of commit.entries()) {
         do position++
         while (position <= last && !index.isEffective(position))
         if (!isLost.has(position)) continue
-        found.set(position, { entry: erasures.asListed(entry), isLastOfCommit: i === commit.length - 1 })
+        const isLastOfCommit = i === commit.length - 1
+        found.set(position, { entry: erasures.asListed(entry), isLastOfCommit, isCut })
       }
       return position < last
     })
@@ -231,14 +233,21 @@ export class Healing {
     for (let position = firstPosition; position <= lastPosition; position++) {
       const one = found.get(position)
       writer.add(one?.entry ?? block!.entry(position - firstPosition))
-      const note = block ? ends.get(position) : one!.isLastOfCommit ? null : undefined
-      if (note !== undefined) writer.endCommit(position > confirmedThrough ? note : null)
+      const note = block ? ends.get(position) : noteOf(one!)
+      if (note === undefined) continue
+      writer.endCommit(position > confirmedThrough || isInPart(note) ? note : null)
     }
     return writer.finish()
   }
 }
 
-type FoundEntry = Readonly<{ entry: Entry; isLastOfCommit: boolean }>
+type FoundEntry = Readonly<{ entry: Entry; isLastOfCommit: boolean; isCut: boolean }>
 type FoundEntries = ReadonlyMap<GlobalPosition, FoundEntry>
+
+/** Undefined within a commit. */
+function noteOf({ isLastOfCommit, isCut }: FoundEntry): typeof IN_PART | null | undefined {
+  if (!isLastOfCommit) return undefined
+  return isCut ? IN_PART : null
+}
 
 const READ: ReadOutcome = { type: 'read' }

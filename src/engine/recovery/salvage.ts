@@ -3,7 +3,7 @@
 
 import { newVersionIn, readAmendment } from '../../log/amendment.ts'
 import type { Block, StoredBlock } from '../../log/block.ts'
-import type { CommitNote } from '../../log/commit-note.ts'
+import { type CommitNote, isInPart } from '../../log/commit-note.ts'
 import { type Entry, KIND_AMENDMENT, KIND_SYSTEM } from '../../log/entry.ts'
 import type { GlobalPosition } from '../../log/event.ts'
 import { eventIdOf } from '../../log/event-id.ts'
@@ -146,7 +146,9 @@ class SalvageReader {
     this.#setAside(null)
     const ids = new Set<string>()
     const pending = latestOf(this.#pending, ids).map(commit =>
-      commit.firstPosition <= this.#confirmedOnce ? { ...commit, note: null } : commit,
+      commit.firstPosition <= this.#confirmedOnce && !isInPart(commit.note)
+        ? { ...commit, note: null }
+        : commit,
     )
     const superseded = latestOf(this.#lostAgain(), ids)
     const inPart = unknownOf(this.#inPart, ids)
