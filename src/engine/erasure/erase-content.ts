@@ -115,7 +115,7 @@ class ContentEraser {
       }
       const end = block.commits[next]
       if (end?.lastIndex !== i) continue
-      if (isNoteDue && end.note && !('onConflict' in end.note)) notes.add(i)
+      if (isNoteDue && hasContent(end.note)) notes.add(i)
       isNoteDue = false
       next++
     }
@@ -166,3 +166,7 @@ type Revision = Readonly<{
 
 /** A command says what its events say. Without it they can only be appended again as they are. */
 const WITHOUT_COMMAND: CommitNote = { onConflict: 'reappend' }
+
+/** A command says again what its events say. */
+const hasContent = (note: CommitNote | null): boolean =>
+  note !== null && ('command' in note || 'encryptedCommand' in note)
