@@ -15,6 +15,7 @@ import type { HandlerFailure } from '../src/engine/replay/report-once.ts'
 import type { SnapshotDrop } from '../src/engine/replay/snapshot-store.ts'
 import { StorageFailed, StoreError } from '../src/log/errors.ts'
 import { createSha256 } from '../src/log/sha256/create-sha256.ts'
+import { isSameChoice } from '../src/log/stream-pattern.ts'
 import type { App } from '../src/model/app.ts'
 import type { EncryptionOptions } from '../src/model/encryption.ts'
 import type { ImportProgress } from '../src/model/import.ts'
@@ -122,7 +123,7 @@ function hostOf(options: PortOptions): StoreHost {
       if (options.storage(one).place !== options.storage(other).place) return 'database'
       const [ours, theirs] = [one, other].map(values => syncTargetOf(options.sync, values))
       if (ours?.url !== theirs?.url) return 'server'
-      return JSON.stringify(ours?.streams) === JSON.stringify(theirs?.streams) ? null : 'streams'
+      return isSameChoice(ours?.streams, theirs?.streams) ? null : 'streams'
     },
   })
 }

@@ -9,6 +9,7 @@ import { StoreError } from '../log/errors.ts'
 import type { GlobalPosition } from '../log/event.ts'
 import { eventIdOf } from '../log/event-id.ts'
 import type { HashChain } from '../log/hash-chain.ts'
+import { isSameChoice } from '../log/stream-pattern.ts'
 import { checkLinks, hashesOfCommits } from './admit-job.ts'
 import type { AppendParts } from './append-job.ts'
 import type { CommandParts } from './command-plan.ts'
@@ -45,7 +46,7 @@ async function planPage(page: RemotePage, draft: Draft, parts: RemoteParts): Pro
   // Another tab took this in already; the caller asks again from where the cursor is now.
   if (page.epoch === cursor.epoch && page.after < cursor.serverPosition) return NOTHING
   // Another tab turned to other streams meanwhile.
-  if (page.epoch === cursor.epoch && !isSamePart(page, cursor)) return NOTHING
+  if (page.epoch === cursor.epoch && !isSameChoice(page.streams, cursor.streams)) return NOTHING
   checkPlace(page, cursor)
   if (page.next === page.after && page.epoch === cursor.epoch) return NOTHING
   const tree = await addServerTree(page, draft, parts)
@@ -72,9 +73,6 @@ const notWhole = ({ after, next, epoch }: RemotePage): StoreError =>
     next,
     epoch,
   })
-
-const isSamePart = ({ streams }: RemotePage, cursor: SyncCursor): boolean =>
-  JSON.stringify(streams) === JSON.stringify(cursor.streams)
 
 async function addServerTree(
   page: RemotePage,

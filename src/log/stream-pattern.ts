@@ -26,5 +26,12 @@ export function isWithin(patterns: readonly StreamPattern[], allowed: readonly S
   )
 }
 
+/** A choice of streams; all where it is undefined. */
+export type StreamChoice = readonly StreamPattern[] | undefined
+
+/** Patterns in another order are another choice: see to it that there is one order. */
+export const isSameChoice = (one: StreamChoice, other: StreamChoice): boolean =>
+  JSON.stringify(one) === JSON.stringify(other)
+
 const isPrefix = (pattern: StreamPattern): boolean => pattern.endsWith('*')
 const beginning = (pattern: StreamPattern): string => pattern.slice(0, -1)

@@ -4,7 +4,7 @@ import type { EventLog, PendingCommit, RefusedCommit, RemotePage } from '../engi
 import { equalBytes, hexOf } from '../log/bytes.ts'
 import { isInPart } from '../log/commit-note.ts'
 import { isStoreError, StorageFailed, type StoreError } from '../log/errors.ts'
-import type { StreamPattern } from '../log/stream-pattern.ts'
+import { isSameChoice, type StreamPattern } from '../log/stream-pattern.ts'
 import type { PushMark, Rejection } from '../model/sync-status.ts'
 import type { PushReceipt } from '../protocol/sync-messages.ts'
 import type { Fetch, ServerAccess, TokenSource } from './authorized-fetch.ts'
@@ -353,7 +353,7 @@ export function createSyncLoop(options: SyncLoopOptions): SyncLoop {
     const { epoch, serverPosition, streams: held } = log.cursor()
     const { cursor } = log.erasures
     const erasures = { taken: cursor.takenOf(epoch), unsent: cursor.unsentTo(epoch).length }
-    const isOtherPart = epoch !== '' && JSON.stringify(held) !== JSON.stringify(streams)
+    const isOtherPart = epoch !== '' && !isSameChoice(held, streams)
     return { epoch, position: serverPosition, pending: log.pendingCount(), rejected, erasures, isOtherPart }
   }
 

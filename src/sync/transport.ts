@@ -2,7 +2,7 @@
 
 import { textOf, utf8 } from '../log/bytes.ts'
 import type { HashProvider } from '../log/hash-provider.ts'
-import type { StreamPattern } from '../log/stream-pattern.ts'
+import { isSameChoice, type StreamPattern } from '../log/stream-pattern.ts'
 import {
   decodeEraseReceipt,
   decodeErasuresPage,
@@ -173,7 +173,7 @@ function pageOf(
 ): PullResponse {
   const page = decodePullResponse(bytes)
   // A server that does not know of a choice of streams gives all of them.
-  if (JSON.stringify(page.streams) !== JSON.stringify(streams)) {
+  if (!isSameChoice(page.streams, streams)) {
     throw new MalformedMessage('unexpected', 'a page of other streams than were asked for')
   }
   const isEmpty = page.commits.length === 0 && !page.skipped?.length
