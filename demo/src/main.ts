@@ -16,7 +16,9 @@ import { searchPanel } from './search/search-panel.ts'
 import { drawShell } from './shell.ts'
 import { showHealth } from './status/health.ts'
 import { Notices } from './status/notices.ts'
+import { PendingCards } from './status/pending-cards.ts'
 import { showRejections } from './status/rejections.ts'
+import { showStopped } from './status/stopped.ts'
 import { syncPanel } from './status/sync-panel.ts'
 import { timelinePanel } from './timeline/timeline-panel.ts'
 
@@ -29,9 +31,11 @@ async function start(): Promise<void> {
   const notices = new Notices(at('notices'), at('spoken'))
   const page = store.view('boardPage', replica.boardId)
   const integrity = new Integrity({ store, replica, notices })
-  const parts: Parts = { store, replica, page, notices, integrity }
+  const pendingCards = new PendingCards({ store, notices })
+  const parts: Parts = { store, replica, page, notices, integrity, pendingCards }
 
   showHealth(parts)
+  showStopped(parts)
   syncPanel(at('sync'), parts)
   const board = new BoardPanel({ columns: at('columns'), controls: at('replay') }, parts)
   searchPanel(at('search'), parts, cardId => board.open(cardId))

@@ -1,6 +1,6 @@
 // What every part of the page is given, and what parts do for each other.
 
-import type { StoreClient, View } from 'streamdingo'
+import type { Readable, StoreClient, View } from 'streamdingo'
 import type { DemoApp } from './domain/app.ts'
 import type { BoardPage } from './domain/board-page.ts'
 import type { Integrity } from './integrity/integrity.ts'
@@ -13,4 +13,6 @@ export type Parts = Readonly<{
   page: View<BoardPage>
   notices: Notices
   integrity: Integrity
+  /** Cards with changes that are on this device only. */
+  pendingCards: Readable<ReadonlySet<string>>
 }>

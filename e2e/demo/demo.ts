@@ -3,19 +3,21 @@
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect } from 'vitest'
 import { launchChromium } from '../support/chromium.ts'
-import { type RunningServer, startDemoServer } from '../support/servers.ts'
+import { type DemoServer, startDemoServer } from '../support/servers.ts'
 
 export type Demo = Readonly<{
   /** Another person's browser, or another device. */
   newProfile: (options?: BrowserContextOptions) => Promise<BrowserContext>
   /** A tab of a profile, when the board is on it. */
   openBoard: (profile: BrowserContext, board: string, device?: string) => Promise<Page>
+  /** The server of all of the file's tests. */
+  server: () => DemoServer
 }>
 
 /** To be called once in a test file: a server and a browser for all of its tests. */
 export function useDemo(): Demo {
   let browser: Browser
-  let server: RunningServer
+  let server: DemoServer
   beforeAll(async () => {
     server = await startDemoServer()
     browser = await launchChromium()
@@ -26,6 +28,7 @@ export function useDemo(): Demo {
   })
   return {
     newProfile: options => browser.newContext(options),
+    server: () => server,
     async openBoard(profile, board, device) {
       const page = await profile.newPage()
       page.on('pageerror', error => {

@@ -179,7 +179,7 @@ test('an event is pending until it is sent, sent until the server shows it, and 
   await isInPhase(page, 'Offline')
   await addCard(page, 'On its way')
   const event = page.locator('.event').filter({ hasText: 'On its way' })
-  await event.getByText('pending', { exact: true }).waitFor()
+  await event.getByText('persisted', { exact: true }).waitFor()
   await page.getByRole('button', { name: /^Sync:/ }).click()
   await page
     .getByTestId('oldest')
@@ -205,7 +205,7 @@ test('an event is pending until it is sent, sent until the server shows it, and 
     await route.continue()
   })
   await switchOffline(page)
-  await event.getByText('sent', { exact: true }).waitFor()
+  await event.getByText('pushed', { exact: true }).waitFor()
   letPullsThrough()
   await event.getByText('confirmed', { exact: true }).waitFor()
 })

@@ -11,26 +11,46 @@ const at = (path: string): string => fileURLToPath(new URL(`../../${path}`, impo
 
 export type RunningServer = Readonly<{ url: string; close: () => Promise<void> }>
 
+export type DemoServer = RunningServer &
+  Readonly<{
+    /** SIGKILL: no answer that was under way is finished. */
+    kill: () => Promise<void>
+    /** As it is behind {@link kill}, at the same address. */
+    startAgain: () => Promise<void>
+  }>
+
 /** The demo's server as `npm start` runs it, on a PGlite of its own unless a PostgreSQL database is named. */
-export async function startDemoServer(databaseUrl = ''): Promise<RunningServer> {
+export async function startDemoServer(databaseUrl = ''): Promise<DemoServer> {
   // Beside the database stand its lock and the server's key.
   const folder = await mkdtemp(join(tmpdir(), 'streamdingo-demo-'))
-  const child = spawn(process.execPath, ['--import', 'tsx', at('demo/server.ts')], {
-    cwd: at('.'),
-    env: {
-      ...process.env,
-      PORT: '0',
-      DEMO_DATA_DIR: join(folder, 'data'),
-      TSX_TSCONFIG_PATH: at('demo/tsconfig.json'),
-      DATABASE_URL: databaseUrl,
-    },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
+  let child: ChildProcess
+  async function start(port: string): Promise<string> {
+    child = spawn(process.execPath, ['--import', 'tsx', at('demo/server.ts')], {
+      cwd: at('.'),
+      env: {
+        ...process.env,
+        PORT: port,
+        DEMO_DATA_DIR: join(folder, 'data'),
+        TSX_TSCONFIG_PATH: at('demo/tsconfig.json'),
+        DATABASE_URL: databaseUrl,
+      },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    return urlFrom(child)
+  }
+  async function kill(): Promise<void> {
+    if (child.exitCode !== null || child.signalCode !== null) return
+    const gone = new Promise(resolve => child.once('exit', resolve))
+    child.kill('SIGKILL')
+    await gone
+  }
+  const url = await start('0')
   return {
-    url: await urlFrom(child),
+    url,
+    kill,
+    startAgain: async () => void (await start(new URL(url).port)),
     close: async () => {
-      child.kill('SIGKILL')
-      await new Promise(resolve => (child.exitCode === null ? child.once('exit', resolve) : resolve(null)))
+      await kill()
       await rm(folder, { recursive: true, force: true })
     },
   }

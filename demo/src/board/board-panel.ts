@@ -46,6 +46,7 @@ export class BoardPanel {
     this.#letGoOfFocus()
     dragging(columns, ({ cardId, column, index }) => this.#drop(cardId, column, index))
     parts.page.subscribe(() => this.#draw())
+    parts.pendingCards.subscribe(() => this.#draw())
     this.#draw()
   }
 
@@ -107,6 +108,7 @@ export class BoardPanel {
     return html`
       <li class="card" data-card=${id} data-label=${label ?? nothing}>
         <button type="button" class="card-title" @click=${() => this.#dialog.open(card)} @keydown=${(event: KeyboardEvent) => this.#onKey(event, card)}>${title}</button>
+        ${this.#parts.pendingCards.getSnapshot().has(id) ? html`<span class="unsent" role="img" title="On this device only, until the server confirms it" aria-label="Not on the server yet"></span>` : nothing}
         ${notes > 0 ? html`<span class="notes" title="Notes" aria-label="${notes} notes">✎ ${notes}</span>` : nothing}
         <button type="button" class="icon" data-no-drag aria-label="Actions for “${title}”" aria-haspopup="menu" @click=${openMenu}>⋯</button>
       </li>

@@ -33,7 +33,7 @@ export function showRejections({ store, page, replica, notices }: Parts): void {
     const close = notices.keep({
       kind: 'problem',
       text: `Could not be kept: ${what}`,
-      detail: `${reason.message}. Somebody else’s change was at the server first.`,
+      detail: `${reason.message}. ${causeOf(reason)}`,
       ...(retry && { actions: [retry] }),
       onDismiss: () => acknowledge(id),
     })
@@ -61,4 +61,12 @@ export function showRejections({ store, page, replica, notices }: Parts): void {
   const status = store.sync.status()
   status.subscribe(look)
   look()
+}
+
+/** Who said no: the server itself, or the board's own rules on what others did meanwhile. */
+function causeOf({ refusal }: Rejection['reason']): string {
+  if (refusal === undefined) return 'Somebody else’s change was at the server first.'
+  return refusal === 'in-part'
+    ? 'A device that has all of it can bring it back.'
+    : 'The server does not take it.'
 }

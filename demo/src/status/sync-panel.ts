@@ -4,11 +4,11 @@ import { html, nothing, render } from 'lit'
 import type { Parts } from '../parts.ts'
 import { otherDevice } from '../replica.ts'
 import { roomInWords } from './room-words.ts'
-import { explain, PHASES, timeAgo } from './sync-words.ts'
+import { explain, PHASES, timeAgo, timeUntil } from './sync-words.ts'
 import { WorkOffline } from './work-offline.ts'
 
-/** “12 seconds ago” grows old. */
-const REDRAW_MS = 5_000
+/** “12 seconds ago” grows old, and “in 4 seconds” sooner. */
+const REDRAW_MS = 1_000
 
 export function syncPanel(host: HTMLElement, parts: Parts): void {
   const { store, replica, notices } = parts
@@ -30,6 +30,7 @@ export function syncPanel(host: HTMLElement, parts: Parts): void {
       <button type="button" class="status" data-phase=${phase} popovertarget="sync-details" aria-label="Sync: ${PHASES[phase]}, ${pending} waiting">
         <span class="dot" aria-hidden="true"></span>
         <span data-testid="phase">${PHASES[phase]}</span>
+        ${phase === 'waiting' && retryAt !== null ? html`<span class="retry" data-testid="retry">next try ${timeUntil(retryAt, Date.now())}</span>` : nothing}
         <span class="pending" data-testid="pending">${pending > 0 ? `${pending.toLocaleString()} waiting` : ''}</span>
       </button>
       <div id="sync-details" class="popover" popover role="region" aria-label="Sync">
@@ -40,7 +41,7 @@ export function syncPanel(host: HTMLElement, parts: Parts): void {
           <div><dt>Last contact</dt><dd data-testid="contact">${contact}</dd></div>
           <div><dt>Server’s log</dt><dd>${now.serverPosition.toLocaleString()} events</dd></div>
           ${now.unsentErasures === 0 ? nothing : html`<div><dt>Erasures to be sent</dt><dd>${now.unsentErasures.toLocaleString()}</dd></div>`}
-          ${retryAt === null || isOffline ? nothing : html`<div><dt>Next try</dt><dd>${new Date(retryAt).toLocaleTimeString()}</dd></div>`}
+          ${retryAt === null || isOffline ? nothing : html`<div><dt>Next try</dt><dd>${timeUntil(retryAt, Date.now())}</dd></div>`}
         </dl>
         ${roomInWords(room.getSnapshot())}
         ${error && !isOffline ? html`<p class="problem">${error.recovery} <small>${error.message}</small></p>` : nothing}

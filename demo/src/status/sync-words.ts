@@ -32,6 +32,13 @@ export function timeAgo(at: number, now: number): string {
   return minutes < 90 ? `${minutes} minutes ago` : new Date(at).toLocaleString()
 }
 
+/** Such as “in 4 seconds”. */
+export function timeUntil(at: number, now: number): string {
+  const seconds = Math.max(0, Math.round((at - now) / 1000))
+  if (seconds === 0) return 'now'
+  return seconds === 1 ? 'in 1 second' : `in ${seconds} seconds`
+}
+
 const NOTHING_WAITS: Partial<Record<SyncPhase, string>> = {
   offline: 'Nothing waits. Go on working: what you do is kept here and sent later.',
   waiting: 'Nothing waits here, but the server may have news.',

@@ -38,9 +38,15 @@ export function eventRow({ event, lanes, board, isSent, isCaught, isLeftOut, onO
           <span class="event-where">${streamName.split('-')[0]} v${streamVersion}</span>
         </span>
       </button>
-      <span class="badge">${isCaught ? 'forged' : isLeftOut ? 'left out' : isSent ? 'sent' : status}</span>
+      <span class="badge">${isCaught ? 'forged' : isLeftOut ? 'left out' : progressInWords(status, isSent)}</span>
     </li>
   `
+}
+
+/** As `sync.progressOf` says it. */
+function progressInWords(status: RecordedEvent['metadata']['status'], isSent: boolean): string {
+  if (status === 'confirmed') return status
+  return isSent ? 'pushed' : 'persisted'
 }
 
 function chain({ lane, above, below }: LaneRow, isCaught: boolean) {
