@@ -38,6 +38,8 @@ const tabs = 'test/worker/tabs.test.ts'
 const silence = 'test/worker/silence-watch.test.ts'
 const pages = 'test/worker/pages.test.ts'
 const brief = 'test/worker/web-lock.test.ts'
+const partial = 'test/sync/partial-sync.test.ts'
+const readable = 'test/server/reading-by-stream.test.ts'
 const encryption = 'test/engine/encryption.test.ts'
 
 const of = (
@@ -589,5 +591,47 @@ export const MUTATIONS: readonly Mutation[] = [
     'a command is kept encrypted',
     ['cipher.encrypts ? await', 'false ? await'],
     encryption,
+  ),
+  of(
+    'src/sync/sync-state.ts',
+    'streams are not left while something of them is pending',
+    ['isOtherPart === true && pending === 0 &&', 'isOtherPart === true &&'],
+    'test/sync/sync-state.test.ts',
+  ),
+  of(
+    'src/sync/sync-loop.ts',
+    'a part of a commit is not sent as if it were whole',
+    ['tail.findIndex(({ note }) => isInPart(note))', '-1'],
+    partial,
+  ),
+  of(
+    'src/engine/page-ends.ts',
+    'a fact that goes back takes with it what was known behind its place',
+    ['ends.at(-1)!.tree.size > fact.serverPosition) ends.pop()', 'false) ends.pop()'],
+    partial,
+  ),
+  of(
+    'src/engine/remote-job.ts',
+    'a page holds, or tells by hashes, all that lies between its ends',
+    ['if (tree.size !== page.next) throw notWhole(page)', ''],
+    partial,
+  ),
+  of(
+    'src/server/log-exchange.ts',
+    'who may read some streams gets no others',
+    ['streams.length === 0 || !isWithin(streams, readable)', 'streams.length === 0'],
+    readable,
+  ),
+  of(
+    'src/server/served-log.ts',
+    'a proof tells nothing of a stream that is closed',
+    ['if (!isOpen(await log.proofs.streamNameOf(eventId))) throw', 'if (false) throw'],
+    readable,
+  ),
+  of(
+    'src/server/live-access.ts',
+    'a right to read that was narrowed ends a stream of hints',
+    ['read: readsAsMuch(access, before)', 'read: true'],
+    readable,
   ),
 ]

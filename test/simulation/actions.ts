@@ -38,8 +38,8 @@ const WEIGHTS = {
   serverDiskFault: 3,
   crashServer: 2,
   restartServer: 2,
-  backupDevice: 1,
-  restoreDevice: 1,
+  backupDevice: 3,
+  restoreDevice: 3,
   backupServer: 2,
   restoreServer: 2,
 } as const

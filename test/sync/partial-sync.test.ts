@@ -156,6 +156,47 @@ describe('a device that syncs some streams', () => {
   })
 })
 
+describe('a page that is not what it says', () => {
+  test.each([
+    ['leaves out a stretch and does not say so', 9, []],
+    ['says a stretch with too few roots', 9, [{ start: 6, end: 9, roots: [new Uint8Array(32)] }]],
+    ['says a stretch that begins elsewhere', 9, [{ start: 7, end: 9, roots: [new Uint8Array(32)] }]],
+    [
+      'says a stretch beyond its end',
+      8,
+      [{ start: 6, end: 9, roots: [new Uint8Array(32), new Uint8Array(32)] }],
+    ],
+  ])('since it %s is refused, and nothing of it is written', async (_case, next, skipped) => {
+    await begin()
+    const database = createMemoryDatabase()
+    const part = await openPart(CARTS, database)
+    await world.converge()
+    const blocks = database.blocks.length
+    const { epoch } = part.log.cursor()
+    const page = { epoch, after: 6, next, commits: [], streams: CARTS, skipped }
+    await expect(part.log.applyRemote(page)).rejects.toMatchObject({ code: 'sync-protocol' })
+    expect(database.blocks).toHaveLength(blocks)
+    expect(part.log.cursor()).toMatchObject({ serverPosition: 6 })
+  })
+
+  test('with a forged root in a stretch is another log than the server signed', async () => {
+    const full = await begin()
+    const part = await openPart(CARTS)
+    await world.converge()
+    await full.append('notes', ['n4'])
+    part.faults.push(async deliver => {
+      const bytes = new Uint8Array(await (await deliver()).arrayBuffer())
+      const text = new TextDecoder('latin1').decode(bytes)
+      const at = text.indexOf('"skipped":[[6,7,"') + '"skipped":[[6,7,"'.length
+      bytes[at] = bytes[at] === 0x61 ? 0x62 : 0x61
+      return new Response(bytes, { headers: { 'content-type': 'application/octet-stream' } })
+    })
+    await world.run(() => part.loop.status().phase === 'stopped')
+    expect(part.loop.status().error).toMatchObject({ code: 'server-inconsistent' })
+    expect(part.log.cursor()).toMatchObject({ serverPosition: 6 })
+  })
+})
+
 describe('a server that was restored', () => {
   test('gets from a part what it lost of it, and the part goes on from the last page that is the same', async () => {
     const full = await begin()
