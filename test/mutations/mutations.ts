@@ -605,12 +605,6 @@ export const MUTATIONS: readonly Mutation[] = [
     partial,
   ),
   of(
-    'src/engine/page-ends.ts',
-    'a fact that goes back takes with it what was known behind its place',
-    ['ends.at(-1)!.tree.size > fact.serverPosition) ends.pop()', 'false) ends.pop()'],
-    partial,
-  ),
-  of(
     'src/engine/remote-job.ts',
     'a page holds, or tells by hashes, all that lies between its ends',
     ['if (tree.size !== page.next) throw notWhole(page)', ''],
