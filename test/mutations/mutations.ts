@@ -429,25 +429,28 @@ export const MUTATIONS: readonly Mutation[] = [
   of(
     'src/engine/rebase.ts',
     'what an append with `reject` meets is heeded',
-    ["if (note?.onConflict === 'reject') throw", 'if (false) throw'],
+    ["if (onConflict === 'reject') throw", 'if (false) throw'],
     progress,
   ),
   of(
     'src/engine/rebase.ts',
     'a merge that is not known rejects nothing',
-    ["!isStoreError(error) || error.code === 'unknown-merge'", '!isStoreError(error)'],
+    ["new Set(['unknown-merge', 'key-missing'])", "new Set(['key-missing'])"],
     merges,
   ),
   of(
     'src/engine/rebase.ts',
     'a command that is decided again waits since it was wished',
-    ['{ ...parts, now: () => recordedAt }', 'parts'],
+    [
+      'planCommand(note.command, eventIdOf(eventId), draft, { ...parts, now: () => recordedAt })',
+      'planCommand(note.command, eventIdOf(eventId), draft, parts)',
+    ],
     progress,
   ),
   of(
     'src/engine/merge-again.ts',
     'what a merge is not shown stays',
-    ['[...unseen.map(runOf), ...runsOf', '[...runsOf'],
+    ['[...unseen.map(runOf), ...(await runsOf', '[...(await runsOf'],
     merges,
   ),
   of(
@@ -627,5 +630,20 @@ export const MUTATIONS: readonly Mutation[] = [
     'a right to read that was narrowed ends a stream of hints',
     ['read: readsAsMuch(access, before)', 'read: true'],
     readable,
+  ),
+  of(
+    'src/sync/sync-state.ts',
+    'a push is no larger than the server says that it takes',
+    ['return maxPushBytes === null ? pushBytes :', 'return maxPushBytes !== 0 ? pushBytes :'],
+    'test/sync/negotiation.test.ts',
+  ),
+  of(
+    'src/sync/sync-loop.ts',
+    'a receipt is a page only right behind what is here',
+    [
+      'if (accepted === 0 || after !== cursor.serverPosition || epoch !== cursor.epoch) return',
+      'if (accepted === 0 || after === null) return',
+    ],
+    'test/sync/receipts.test.ts',
   ),
 ]

@@ -46,14 +46,6 @@ export const SIMULATED_RULES: readonly Mutation[] = [
     'return { ...next, pushBytes: half, pushLimit: half }',
     'return next',
   ]),
-  of(state, 'a push is no larger than the server says that it takes', [
-    'return maxPushBytes === null ? pushBytes :',
-    'return maxPushBytes !== 0 ? pushBytes :',
-  ]),
-  of('src/sync/sync-loop.ts', 'a receipt is a page only right behind what is here', [
-    'if (accepted === 0 || after !== cursor.serverPosition || epoch !== cursor.epoch) return',
-    'if (accepted === 0 || after === null) return',
-  ]),
   of(admission, 'a commit stands on the heads of its streams', [
     'if (streamVersion !== head.version + 1 || !equalBytes(previous, head.hash)) {',
     'if (false) {',
@@ -77,7 +69,7 @@ export const SIMULATED_RULES: readonly Mutation[] = [
   ]),
   of(rebase, 'a command is decided again', ["if (note && 'command' in note) {", 'if (!note) {']),
   of(rebase, 'what would stand on no other base is rejected', [
-    "if (note?.onConflict === 'reject') throw",
+    "if (onConflict === 'reject') throw",
     'if (false) throw',
   ]),
   of(page, 'a rejection is kept with what was rejected', [
