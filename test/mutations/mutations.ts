@@ -638,12 +638,9 @@ export const MUTATIONS: readonly Mutation[] = [
     'test/sync/negotiation.test.ts',
   ),
   of(
-    'src/sync/sync-loop.ts',
-    'a receipt is a page only right behind what is here',
-    [
-      'if (accepted === 0 || after !== cursor.serverPosition || epoch !== cursor.epoch) return',
-      'if (accepted === 0 || after === null) return',
-    ],
-    'test/sync/receipts.test.ts',
+    'src/server/server-state.ts',
+    'nothing is taken that was meant for another log',
+    ["if ('epoch' in question && question.epoch !== epoch) return answer(store, otherEpoch(epoch))", ''],
+    'test/server/epoch.test.ts',
   ),
 ]

@@ -80,10 +80,6 @@ export const SIMULATED_RULES: readonly Mutation[] = [
     "if (outcome.type === 'conflict') {",
     "if (outcome.type === 'conflict' && outcome.head < 0) {",
   ]),
-  of(server, 'nothing is taken that was meant for another log', [
-    "if ('epoch' in question && question.epoch !== epoch) return answer(store, otherEpoch(epoch))",
-    '',
-  ]),
   of(
     state,
     'in the model: offline nothing is requested',
