@@ -5,8 +5,10 @@ import { Cell } from '../cell.ts'
 import type { Parts } from '../parts.ts'
 import type { DemoEvent } from '../words.ts'
 
-/** Looked at from the end of the log: of more changes than these, the board says how many wait, not where. */
-const MAX_LOOKED_AT = 300
+/** Of more changes than these the board says how many wait, and not where. */
+const MAX_PENDING = 100
+/** The log is looked at again at most this often. */
+const REFRESH_MS = 250
 
 export class PendingCards implements Readable<ReadonlySet<string>> {
   readonly #parts: Pick<Parts, 'store' | 'notices'>
@@ -35,6 +37,7 @@ export class PendingCards implements Readable<ReadonlySet<string>> {
         const before = this.getSnapshot()
         const isSame = cards.size === before.size && [...cards].every(id => before.has(id))
         if (!isSame) this.#cards.set(cards)
+        await new Promise(resolve => setTimeout(resolve, REFRESH_MS))
       }
     } finally {
       this.#looking = null
@@ -46,8 +49,8 @@ export class PendingCards implements Readable<ReadonlySet<string>> {
     const cards = new Set<string>()
     const { phase, pending } = store.sync.status().getSnapshot()
     // Without a server nothing waits for one.
-    if (pending === 0 || phase === 'off') return cards
-    const newestFirst = { direction: 'backwards', order: 'recorded', maxCount: MAX_LOOKED_AT } as const
+    if (pending === 0 || pending > MAX_PENDING || phase === 'off') return cards
+    const newestFirst = { direction: 'backwards', order: 'recorded', maxCount: MAX_PENDING } as const
     for await (const { data, metadata } of store.readAll<DemoEvent>(newestFirst)) {
       // What is confirmed is before all that waits.
       if (metadata.status === 'confirmed') break
