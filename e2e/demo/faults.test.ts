@@ -92,9 +92,9 @@ test('two browsers, a server that is killed, a cut connection, and a conflict: n
     await route.abort('connectionreset')
   })
   await choose(ann, 'While it was gone', 'Move to Doing')
+  await expect.poll(() => cuts).toBeGreaterThan(0)
   await isInPhase(ann, 'Synced')
   await isSent(ann)
-  expect(cuts).toBeGreaterThan(0)
   await expect
     .poll(async () => (await titles(bob, 'Doing')).filter(title => title === 'While it was gone'))
     .toHaveLength(1)

@@ -63,10 +63,9 @@ export function showRejections({ store, page, replica, notices }: Parts): void {
   look()
 }
 
-/** Who said no: the server itself, or the board's own rules on what others did meanwhile. */
-function causeOf({ refusal }: Rejection['reason']): string {
-  if (refusal === undefined) return 'Somebody else’s change was at the server first.'
-  return refusal === 'in-part'
-    ? 'A device that has all of it can bring it back.'
-    : 'The server does not take it.'
+/** What is known of why: the code says when it was not about what others did. */
+function causeOf({ code, refusal }: Rejection['reason']): string {
+  if (refusal === 'in-part') return 'A device that has all of it can bring it back.'
+  if (refusal !== undefined) return 'The server does not take it.'
+  return code === 'log-damaged' || code === 'unknown-event' ? '' : 'It does not fit what the server has.'
 }
